@@ -1,7 +1,8 @@
 """Quire: an executable workbook of systems papers, and the library its chapters are made of.
 
 Each topic is a subpackage of pure functions on arrays (``quire.sketching``, ``quire.queueing``, …);
-``quire.workbook`` is the machinery that knows notebooks. Topics and workbook do not know each other.
+``quire.workbook`` is the machinery that knows notebooks. Topics and workbook do not know each
+other.
 
 Every topic computes in double precision, so importing ``quire`` switches JAX's x64 mode on: here,
 once, and nowhere else.
