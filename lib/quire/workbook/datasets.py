@@ -13,6 +13,7 @@ import logging
 import os
 import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,9 +25,9 @@ from quire.workbook.errors import UserError
 from quire.workbook.files import make_folder, write_atomically
 from quire.workbook.home import home
 
-State = Literal["here", "in the mirror", "missing", "corrupted"]
-Progress = Callable[[str, int, int], None]
-"""Called with (dataset, bytes done, bytes in all) while a file comes in."""
+State = Literal["here", "in mirror", "missing", "corrupt"]
+Progress = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all) while files come in."""
 
 MIRROR_VARIABLE = "QUIRE_DATA_MIRROR"
 _SECONDS_TO_ANSWER = 20
@@ -60,6 +61,20 @@ class Dataset(BaseModel):
     path: str = Field(pattern=r"^\d\d-[a-z0-9-]+(/[^/]*[^/.][^/]*)+$")
     licence: str = Field(min_length=3)
     citation: str = Field(min_length=10)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A dataset and what is held of it on this machine: nothing, a whole copy, or a corrupt one."""
+
+    name: str
+    state: State
+    place: str
+    bytes: int
+    sha256: str
+    licence: str
+    citation: str
+    url: str
 
 
 def registered() -> dict[str, Dataset]:
@@ -122,12 +137,17 @@ def used() -> dict[str, str]:
     return dict(sorted(_used.items()))
 
 
-def verify() -> tuple[tuple[str, State], ...]:
-    """Return (dataset, state) for every entry of the registry, without touching the network."""
-    return tuple((name, _state(dataset)) for name, dataset in registered().items())
+def listing() -> tuple[Holding, ...]:
+    """Return what is held of every registered dataset, without touching the network."""
+    return tuple(_holding(dataset) for dataset in registered().values())
 
 
-def fetch(name: str | None = None, progress: Progress | None = None) -> tuple[Path, ...]:
+def verify() -> tuple[Holding, ...]:
+    """Return the datasets of which there is a copy, each whole or *corrupt* by its sha256."""
+    return tuple(holding for holding in listing() if holding.state != "missing")
+
+
+def fetch(name: str | None = None, on_progress: Progress | None = None) -> tuple[Path, ...]:
     """Bring one dataset, or all that are missing, into ``data/``; from the mirror if it has them.
 
     A file arrives whole and verified, or not at all.
@@ -136,8 +156,8 @@ def fetch(name: str | None = None, progress: Progress | None = None) -> tuple[Pa
     ----------
     name
         A dataset of the registry; None for every one.
-    progress
-        Told how many bytes of which file have come.
+    on_progress
+        Told how many bytes have come.
 
     Raises
     ------
@@ -145,34 +165,36 @@ def fetch(name: str | None = None, progress: Progress | None = None) -> tuple[Pa
         For an unknown dataset, no network, an answer other than the file, a download cut short,
         a checksum mismatch, or a folder that can not be written.
     """
-    wanted = registered().values() if name is None else (find(name),)
-    return tuple(_fetch(dataset, progress or (lambda *_: None)) for dataset in wanted)
+    wanted = list(registered().values()) if name is None else [find(name)]
+    bar = _Bar(sum(dataset.bytes for dataset in wanted), on_progress or (lambda done, total: None))
+    return tuple(_fetch(dataset, bar) for dataset in wanted)
 
 
-def _fetch(dataset: Dataset, progress: Progress) -> Path:
+def _fetch(dataset: Dataset, bar: _Bar) -> Path:
     target = make_folder((_folder() / dataset.path).parent) / Path(dataset.path).name
-    if _is_whole(target, dataset):
-        progress(dataset.name, dataset.bytes, dataset.bytes)
-        return target
-    for mirror in _mirrors():
-        copy = mirror / dataset.path
-        if copy.is_file():
-            if not _is_whole(copy, dataset):
-                raise UserError(
-                    f"{copy} does not have the registry's sha256",
-                    f"mend the mirror, or unset {MIRROR_VARIABLE}",
-                )
-            write_atomically(target, copy.read_bytes())
-            progress(dataset.name, dataset.bytes, dataset.bytes)
-            return target
-    _download(dataset, target, progress)
+    if not _is_whole(target, dataset):
+        copies = [copy for copy in _copies(dataset) if copy.is_file()]
+        if copies:
+            _copy(copies[0], dataset, target)
+        else:
+            _download(dataset, target, bar)
+    bar.finish(dataset.bytes)
     return target
 
 
-def _download(dataset: Dataset, target: Path, progress: Progress) -> None:
+def _copy(copy: Path, dataset: Dataset, target: Path) -> None:
+    if not _is_whole(copy, dataset):
+        raise UserError(
+            f"{copy} does not have the registry's sha256",
+            f"mend the mirror, or set {MIRROR_VARIABLE} to another",
+        )
+    write_atomically(target, copy.read_bytes())
+
+
+def _download(dataset: Dataset, target: Path, bar: _Bar) -> None:
     logging.getLogger("pooch").setLevel(logging.WARNING)
     downloader = pooch.HTTPDownloader(
-        progressbar=_Bar(dataset, progress), chunk_size=1 << 16, timeout=_SECONDS_TO_ANSWER
+        progressbar=bar, chunk_size=1 << 16, timeout=_SECONDS_TO_ANSWER
     )
     try:
         pooch.retrieve(
@@ -211,23 +233,29 @@ def _download(dataset: Dataset, target: Path, progress: Progress) -> None:
 
 
 class _Bar:
-    """What pooch takes for a progress bar, told on to the caller."""
+    """What pooch takes for a progress bar, over all files of one fetch, told on to the caller."""
 
-    def __init__(self, dataset: Dataset, progress: Progress) -> None:
-        self.dataset = dataset
-        self.progress = progress
-        self.total = 0.0
-        self.done = 0
+    def __init__(self, all_bytes: int, on_progress: Progress) -> None:
+        self.all_bytes = all_bytes
+        self.on_progress = on_progress
+        self.finished = 0
+        self.under_way = 0
+        self.total = 0.0  # set by pooch, from the server's word: the registry knows better
 
     def update(self, more: int) -> None:
-        self.done += more
-        self.progress(self.dataset.name, min(self.done, self.dataset.bytes), self.dataset.bytes)
+        self.under_way += more
+        self.on_progress(min(self.finished + self.under_way, self.all_bytes), self.all_bytes)
 
     def reset(self) -> None:
-        self.done = 0
+        self.under_way = 0
 
     def close(self) -> None:
-        pass
+        self.under_way = 0
+
+    def finish(self, size: int) -> None:
+        self.finished += size
+        self.under_way = 0
+        self.on_progress(self.finished, self.all_bytes)
 
 
 def _entry(name: str, table: object) -> Dataset:
@@ -243,35 +271,37 @@ def _entry(name: str, table: object) -> Dataset:
         ) from None
 
 
-def _state(dataset: Dataset) -> State:
+def _holding(dataset: Dataset) -> Holding:
+    state: State = "missing"
+    place = ""
     local = _folder() / dataset.path
-    if _is_whole(local, dataset):
-        return "here"
-    if local.is_file():
-        return "corrupted"
-    copies = [mirror / dataset.path for mirror in _mirrors()]
-    if any(_is_whole(copy, dataset) for copy in copies):
-        return "in the mirror"
-    return "corrupted" if any(copy.is_file() for copy in copies) else "missing"
+    for file in _places(dataset):
+        if _is_whole(file, dataset):
+            state, place = ("here" if file == local else "in mirror"), str(file)
+            break
+        if file.is_file() and not place:
+            state, place = "corrupt", str(file)
+    fields = dataset.model_dump(exclude={"path"})
+    return Holding(state=state, place=place, **fields)
 
 
 def _places(dataset: Dataset) -> Iterator[Path]:
     yield _folder() / dataset.path
-    for mirror in _mirrors():
-        yield mirror / dataset.path
+    yield from _copies(dataset)
+
+
+def _copies(dataset: Dataset) -> Iterator[Path]:
+    """Yield where a mirror, the folder that stands in for the network, may hold a dataset."""
+    given = os.environ.get(MIRROR_VARIABLE)
+    mirror = Path(given).expanduser() if given else home().parent / "shared"
+    yield mirror / dataset.path
+    yield mirror / "data" / dataset.path
 
 
 def _folder() -> Path:
     """Return where fetched files lie: ``data/`` of the workbook, or the user's cache."""
     data = home() / "data"
     return data if os.access(data, os.W_OK) else Path(pooch.os_cache("quire"))
-
-
-def _mirrors() -> Iterator[Path]:
-    """Yield the folders that may hold ``NN-*/`` in place of the network."""
-    given = os.environ.get(MIRROR_VARIABLE)
-    for mirror in [Path(given).expanduser()] if given else [home().parent / "shared"]:
-        yield from (folder for folder in (mirror, mirror / "data") if folder.is_dir())
 
 
 def _is_whole(file: Path, dataset: Dataset) -> bool:
