@@ -187,7 +187,8 @@ def read_card(path: Path) -> Card:
     try:
         return Card.model_validate(data)
     except ValidationError as fault:
-        first = fault.errors()[0]
+        # A misspelt field is also a missing one: name what was written, not what was not.
+        first = min(fault.errors(), key=lambda error: error["type"] != "extra_forbidden")
         line = _line_of(tree, first["loc"])
         where = ".".join(str(step) for step in first["loc"])
         message = first["msg"].removeprefix("Value error, ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import logging
 import os
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -173,7 +174,8 @@ class _Engine(NBClientEngine):
             timeout_func=state.seconds_left,
         )
         client.state = state
-        return client.execute()
+        # What the kernel process itself prints (not its cells) is about its plumbing.
+        return client.execute(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 _ENGINE = "quire"

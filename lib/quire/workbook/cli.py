@@ -1,0 +1,273 @@
+"""The ``quire`` command: every subcommand a few lines over the rooms of the workbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from quire.workbook.cards import ProfileName
+from quire.workbook.chapters import all_chapters, find_chapter
+from quire.workbook.errors import UserError
+from quire.workbook.parameters import parse_assignments, parse_value
+
+app = typer.Typer(
+    name="quire",
+    help="An executable workbook of systems papers: list, run, sweep and render its chapters.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data = typer.Typer(help="External datasets: list, fetch, verify.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+ChapterName = Annotated[str, typer.Argument(metavar="CHAPTER", help="Slug or number.")]
+Profile = Annotated[str, typer.Option(help="smoke, default or full.")]
+Given = Annotated[
+    list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Repeatable.")
+]
+Timeout = Annotated[
+    float | None, typer.Option(min=0.001, help="Seconds a chapter may take.", show_default=False)
+]
+
+
+@app.command()
+def chapters(as_json: AsJson = False) -> None:
+    """List the chapters: number, slug, title, paper, topic, part and profiles."""
+    rows = [
+        {
+            "number": chapter.number,
+            "slug": chapter.slug,
+            "title": chapter.title,
+            "arxiv": chapter.card.paper.arxiv,
+            "topic": chapter.card.topic,
+            "part": chapter.part,
+            "profiles": chapter.card.profiles,
+        }
+        for chapter in all_chapters()
+    ]
+    _print_rows(rows, as_json, hide=("profiles",))
+
+
+@app.command()
+def claims(
+    chapter: Annotated[str | None, typer.Argument(help="Only this chapter.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every claim with its verdict, read from the committed notebooks."""
+    from quire.workbook.ledger import read_ledger
+
+    chosen = [find_chapter(chapter)] if chapter else all_chapters()
+    rows = [asdict(entry) for each in chosen for entry in read_ledger(each)]
+    _print_rows(rows, as_json, show=("id", "says", "source", "measured", "verdict", "reason"))
+
+
+@app.command()
+def run(
+    chapter: ChapterName,
+    parameter: Given = None,
+    profile: Profile = "default",
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write; SLUG-PROFILE.ipynb here by default.")
+    ] = None,
+    timeout: Timeout = None,
+) -> None:
+    """Run one chapter and write the executed notebook."""
+    from quire.workbook import execution
+    from quire.workbook.ledger import read_ledger
+    from quire.workbook.progress import bar
+
+    found = find_chapter(chapter)
+    given = {name: parse_value(text) for name, text in parse_assignments(parameter or []).items()}
+    target = output or Path(f"{found.slug}-{profile}.ipynb")
+    with bar(found.slug) as advance:
+        notebook = execution.run(
+            found, target, given, _profile(profile), timeout, on_progress=advance
+        )
+    verdicts = [entry.verdict for entry in read_ledger(found, notebook)]
+    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+    typer.echo(f"{target}: {counts}")
+
+
+@app.command()
+def study(
+    chapter: ChapterName,
+    parameter: Given = None,
+    profile: Profile = "default",
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:port.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Local worker processes.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The Parquet table; SLUG-study.parquet by default.")
+    ] = None,
+    timeout: Timeout = None,
+) -> None:
+    """Sweep a chapter over the product of values: -p a=1,2,4 -p b=0.1:0.9:5."""
+    from quire.workbook import studies
+    from quire.workbook.grids import parse_grid
+    from quire.workbook.progress import bar
+
+    found = find_chapter(chapter)
+    grid = parse_grid(parse_assignments(parameter or []))
+    target = output or Path(f"{found.slug}-study.parquet")
+    with bar(f"{found.slug} study") as advance:
+        table = studies.study(
+            found.slug,
+            grid,
+            profile=_profile(profile),
+            scheduler=scheduler,
+            workers=workers,
+            output=target,
+            timeout=timeout,
+            on_progress=advance,
+        )
+    failed = int((table["state"] != "done").sum())
+    typer.echo(f"{target}: {len(table)} points, {failed} failed")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def book(
+    profile: Profile = "default",
+    output: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("_build/html"),
+    jobs: Annotated[int | None, typer.Option(min=1, help="Chapters run at once.")] = None,
+    execute: Annotated[
+        bool, typer.Option(help="Run the chapters, or render the committed outputs.")
+    ] = True,
+) -> None:
+    """Run every chapter and render the book."""
+    from quire.workbook.book import build_book
+    from quire.workbook.progress import bar
+
+    with bar("book") as advance:
+        index = build_book(
+            output, _profile(profile), execute=execute, jobs=jobs, on_progress=advance
+        )
+    typer.echo(f"{index}: open it in a browser")
+
+
+@app.command()
+def lab(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8888,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+) -> None:
+    """Open the notebooks in JupyterLab, prose rendered as in the book."""
+    from quire.workbook.lab import open_lab
+
+    raise typer.Exit(open_lab(port, browser))
+
+
+@app.command()
+def new(
+    arxiv_id: Annotated[str, typer.Argument(metavar="ARXIV_ID", help="Such as 2603.20966.")],
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="Such as my_paper.")],
+    title: Annotated[str | None, typer.Option(help="The paper's title.")] = None,
+) -> None:
+    """Make the skeleton of a new chapter, which passes the tests as it stands."""
+    from quire.workbook.scaffold import new_chapter
+
+    for path in new_chapter(arxiv_id, slug, title):
+        typer.echo(path)
+
+
+@data.command("list")
+def data_list(as_json: AsJson = False) -> None:
+    """List the registered datasets and whether each is here."""
+    from quire.workbook import datasets
+
+    _print_rows([asdict(row) for row in datasets.listing()], as_json)
+
+
+@data.command("fetch")
+def data_fetch(
+    name: Annotated[str | None, typer.Argument(help="One dataset; all without it.")] = None,
+) -> None:
+    """Fetch and verify datasets."""
+    from quire.workbook import datasets
+    from quire.workbook.progress import bar
+
+    with bar("fetch") as advance:
+        for path in datasets.fetch(name, on_progress=advance):
+            typer.echo(path)
+
+
+@data.command("verify")
+def data_verify(as_json: AsJson = False) -> None:
+    """Check the checksum of every dataset that is here."""
+    from quire.workbook import datasets
+
+    rows = datasets.verify()
+    _print_rows([asdict(row) for row in rows], as_json)
+    if any(row.state == "corrupt" for row in rows):
+        raise typer.Exit(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line: 0 done, 1 a chapter failed, 2 bad input, 130 interrupted."""
+    # An orderly stop on SIGTERM too, so that kernels and clusters are closed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        status = typer.main.get_command(app).main(
+            list(arguments) if arguments is not None else None, standalone_mode=False
+        )
+    except UserError as fault:
+        _stop(str(fault), fault.exit_status)
+    except (KeyboardInterrupt, typer.Abort):
+        print("quire: interrupted: nothing is half-written, run it again", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Kernels and clusters are closed by now; asyncio would still mourn its tasks at exit.
+        os._exit(130)
+    except OSError as fault:
+        _stop(f"{fault.filename or 'the system'}: {fault.strerror}: mend that and run again", 2)
+    except Exception as fault:
+        # The parser's own errors, whose class differs between typer's releases.
+        if not hasattr(fault, "format_message"):
+            raise
+        _stop(f"{' '.join(fault.format_message().split())}: see 'quire --help'", 2)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _stop(line: str, status: int) -> NoReturn:
+    print(f"quire: {line}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _profile(name: str) -> ProfileName:
+    if name not in ("smoke", "default", "full"):
+        raise UserError(f"no profile {name!r}", "use smoke, default or full")
+    return name  # type: ignore[return-value]
+
+
+def _print_rows(
+    rows: list[dict[str, Any]],
+    as_json: bool,
+    show: Sequence[str] | None = None,
+    hide: Sequence[str] = (),
+) -> None:
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    columns = show or [name for name in (rows[0] if rows else ()) if name not in hide]
+    table = Table(*columns, show_lines=False)
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)

@@ -1,0 +1,29 @@
+"""JupyterLab over the workbook's notebooks."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+from quire.workbook.errors import UserError
+from quire.workbook.home import home
+
+
+def open_lab(port: int, browser: bool = True) -> int:
+    """Run JupyterLab on ``port`` until it is closed, and return its exit status.
+
+    Raises
+    ------
+    UserError
+        When the port is taken.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise UserError(f"port {port} is in use", "choose another with --port") from None
+    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--ServerApp.port_retries=0"]
+    command += [f"--notebook-dir={home()}"] + ([] if browser else ["--no-browser"])
+    return subprocess.run(command, check=False).returncode
