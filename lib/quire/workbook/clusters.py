@@ -1,0 +1,102 @@
+"""Clusters: the Dask workers that run a study, our own or those of a running scheduler."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from quire.workbook.errors import UserError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+# distributed takes most of a second to import, and only studies need it: not at the top.
+
+_SECONDS_TO_CONNECT = 5
+_SECONDS_FOR_A_WORKER = 30
+_SECONDS_TO_CLOSE = 10
+
+
+@contextmanager
+def connect(scheduler: str | None, workers: int) -> Iterator[Client]:
+    """Yield a client of the cluster at ``scheduler``, or of a local one with ``workers`` processes.
+
+    A cluster of our own is closed at the end of the block, however the block ends.
+
+    Raises
+    ------
+    UserError
+        When no scheduler answers at that address, or it has no workers, or none can be started.
+    """
+    with _quiet():
+        if scheduler is None:
+            with _local(workers) as client:
+                yield client
+        else:
+            with _remote(scheduler) as client:
+                yield client
+
+
+def default_workers() -> int:
+    """Return how many workers a cluster of our own has: a chapter's kernel uses several cores."""
+    return min(2, os.cpu_count() or 1)
+
+
+@contextmanager
+def _local(workers: int) -> Iterator[Client]:
+    import dask
+    from distributed import Client, LocalCluster
+
+    # Dask would cap the workers' BLAS at one thread; a point is to run as `quire run` runs it.
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
+        try:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,  # papermill changes the process's working folder
+                dashboard_address=None,
+                memory_limit=0,  # the work is in the kernels, where Dask does not look
+                silence_logs=logging.CRITICAL,
+            )
+        except (RuntimeError, OSError, TimeoutError) as fault:
+            raise UserError(
+                f"no local cluster could be started ({fault})",
+                "call study() under 'if __name__ == \"__main__\":', or give a scheduler's address",
+            ) from None
+        with cluster, Client(cluster) as client:
+            yield client
+
+
+@contextmanager
+def _remote(address: str) -> Iterator[Client]:
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
+    except (OSError, ValueError, TimeoutError):
+        raise UserError(
+            f"no Dask scheduler answers at {address}",
+            "start one with 'dask scheduler', or leave out the address for a local cluster",
+        ) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_SECONDS_FOR_A_WORKER)
+        except TimeoutError:
+            raise UserError(
+                f"the scheduler at {address} has no workers", f"run 'dask worker {address}'"
+            ) from None
+        yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's log off the screen: what matters of it is told in one line or in the table."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,171 @@
+"""Grids: the values that a study sweeps, typed on a command line or given in Python.
+
+A sweep is ``name=values``, the values separated by commas. Each is one of
+
+* a number, a word or a bracketed list, as for a single run: ``1``, ``plain``, ``[[1, 2, 3]]``;
+* ``start:stop:count``, that many evenly spaced numbers from start to stop, both included. They are
+  whole numbers where start and stop are and the spacing allows it.
+
+The points of a study are the product of all sweeps, the last one varying fastest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from quire.workbook.cards import ProfileName
+from quire.workbook.chapters import Chapter
+from quire.workbook.errors import UserError
+from quire.workbook.parameters import declared, parse_value, resolve
+
+MOST_POINTS = 100_000
+"""More points than this in one study are taken for a slip of the pen."""
+
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):(\d+)")
+_WHOLE = re.compile(r"[+-]?\d+")
+_OPENING, _CLOSING = "[({", "])}"
+
+
+def parse_grid(assignments: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Read the values of each sweep, typed as ``a=1,2,4`` or ``b=0.1:0.9:5``.
+
+    Raises
+    ------
+    UserError
+        For a sweep without values, an empty value, brackets that do not close, or a range of fewer
+        than two points.
+    """
+    return {
+        name: [value for word in _split(name, text) for value in _values(name, word)]
+        for name, text in assignments.items()
+    }
+
+
+def points_of(
+    chapter: Chapter,
+    grid: Mapping[str, Sequence[Any]],
+    profile: ProfileName = "default",
+    given: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the parameters of every point of a study: all that the chapter declares, checked.
+
+    Parameters
+    ----------
+    chapter
+        The chapter to sweep.
+    grid
+        The values of each swept parameter.
+    profile
+        The card's values for the others.
+    given
+        Values that win over the profile's, the same for all points.
+
+    Raises
+    ------
+    UserError
+        For an empty sweep, an unknown parameter, one that is both given and swept, a value of a
+        wrong type, out of range or listed twice, or more than `MOST_POINTS` points.
+    """
+    fixed = dict(given or {})
+    if not grid:
+        raise UserError("nothing to sweep", "give values, as in -p a=1,2,4")
+    known = declared(chapter)
+    sweeps: dict[str, list[Any]] = {}
+    for name, values in grid.items():
+        if name in fixed:
+            raise UserError(f"parameter {name} is both given and swept", "do one of the two")
+        if isinstance(values, str) or len(values) == 0:
+            raise UserError(f"the sweep over {name} has no values", f"write -p {name}=1,2,4")
+        plain = [_plain(value) for value in values]
+        resolve(chapter, {name: plain[0]}, profile)  # knows what to say of an unknown name
+        sweeps[name] = [_plain(known[name].check(value)) for value in plain]
+        _refuse_doubles(name, sweeps[name])
+    size = math.prod(len(values) for values in sweeps.values())
+    if size > MOST_POINTS:
+        raise UserError(
+            f"the grid has {size:,} points", f"sweep at most {MOST_POINTS:,} in one study"
+        )
+    base = {name: parameter.default for name, parameter in known.items()}
+    base |= resolve(chapter, fixed, profile)
+    return [
+        {
+            name: _plain(known[name].check(value))
+            for name, value in (base | dict(zip(sweeps, chosen, strict=True))).items()
+        }
+        for chosen in itertools.product(*sweeps.values())
+    ]
+
+
+def _split(name: str, text: str) -> list[str]:
+    """Split at the commas that stand outside brackets and quotes."""
+    words, depth, quote = [""], 0, ""
+    for letter in text:
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        elif letter in _OPENING:
+            depth += 1
+        elif letter in _CLOSING:
+            depth -= 1
+        if letter == "," and depth == 0 and not quote:
+            words.append("")
+        else:
+            words[-1] += letter
+        if depth < 0:
+            break
+    if depth or quote:
+        raise UserError(f"-p {name}={text}: a bracket or quote does not close", "close it")
+    if not text.strip():
+        raise UserError(f"the sweep over {name} has no values", f"write -p {name}=1,2,4")
+    if not all(word.strip() for word in words):
+        raise UserError(f"-p {name}={text} has an empty value", "leave out the spare comma")
+    return [word.strip() for word in words]
+
+
+def _values(name: str, word: str) -> list[Any]:
+    match = _RANGE.fullmatch(word)
+    if match is None:
+        return [parse_value(word)]
+    start, stop, count = float(match[1]), float(match[2]), int(match[3])
+    if not 2 <= count <= MOST_POINTS:
+        raise UserError(
+            f"-p {name}={word} is a range of {count} points", "write start:stop:count, count >= 2"
+        )
+    # Twelve digits: what a person would have typed, 0.3 and not 0.30000000000000004.
+    spaced = [float(f"{value:.12g}") for value in np.linspace(start, stop, count)]
+    if (
+        _WHOLE.fullmatch(match[1])
+        and _WHOLE.fullmatch(match[2])
+        and all(value.is_integer() for value in spaced)
+    ):
+        return [int(value) for value in spaced]
+    return spaced
+
+
+def _refuse_doubles(name: str, values: list[Any]) -> None:
+    seen = set()
+    for value in values:
+        text = json.dumps(value, sort_keys=True)
+        if text in seen:
+            raise UserError(f"the sweep over {name} lists {value!r} twice", "list it once")
+        seen.add(text)
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy values as Python's and tuples as lists: a point is plain JSON data."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
