@@ -30,6 +30,8 @@ app = typer.Typer(
 data = typer.Typer(help="External datasets: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
+_INTERRUPTED = 130
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ChapterName = Annotated[str, typer.Argument(metavar="CHAPTER", help="Slug or number.")]
 Profile = Annotated[str, typer.Option(help="smoke, default or full.")]
@@ -225,11 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except UserError as fault:
         _stop(str(fault), fault.exit_status)
     except (KeyboardInterrupt, typer.Abort):
-        print("quire: interrupted: nothing is half-written, run it again", file=sys.stderr)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Kernels and clusters are closed by now; asyncio would still mourn its tasks at exit.
-        os._exit(130)
+        status = _INTERRUPTED
     except OSError as fault:
         _stop(f"{fault.filename or 'the system'}: {fault.strerror}: mend that and run again", 2)
     except Exception as fault:
@@ -237,6 +235,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if not hasattr(fault, "format_message"):
             raise
         _stop(f"{' '.join(fault.format_message().split())}: see 'quire --help'", 2)
+    if status == _INTERRUPTED:
+        print("quire: interrupted: nothing is half-written, run it again", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Kernels and clusters are closed by now; asyncio would still mourn its tasks at exit.
+        os._exit(_INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from IPython.display import display
 from nbformat import NotebookNode
 
+from quire.workbook import charts
 from quire.workbook.cards import Card, Claim
 from quire.workbook.chapters import Chapter, find_chapter
 from quire.workbook.entries import CLAIM_MIME, Entry, LedgerTable
@@ -83,7 +84,7 @@ class Ledger:
 
 
 def begin(slug: str, namespace: Mapping[str, Any]) -> Ledger:
-    """Open the ledger of a chapter inside its notebook, after checking the parameters' values.
+    """Open a chapter inside its notebook: check its parameters, set up its charts and its ledger.
 
     Parameters
     ----------
@@ -102,6 +103,7 @@ def begin(slug: str, namespace: Mapping[str, Any]) -> Ledger:
         if name not in namespace:
             raise UserError(f"parameter {name} is not set", "run the parameters cell first")
         parameter.check(namespace[name])
+    charts.enable()
     return Ledger(chapter)
 
 

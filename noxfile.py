@@ -1,0 +1,58 @@
+"""The sessions of the workbook: ``nox -s book``, ``nox -s tests``, and the others.
+
+Each makes its own environment, with uv where it is installed and with virtualenv otherwise.
+"""
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+
+def install(session: nox.Session, extras: str) -> None:
+    session.install("-e", f".[{extras}]", "-c", "constraints.txt")
+
+
+@nox.session
+def book(session: nox.Session) -> None:
+    """Run every chapter and render the book into _build/html."""
+    install(session, "peers")
+    session.run("quire", "book", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests."""
+    install(session, "peers,tests")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    install(session, "peers,tests,lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time the library against its peers, in one run."""
+    install(session, "peers,tests")
+    session.run("pytest", "benchmarks", *session.posargs)
+
+
+@nox.session
+def lab(session: nox.Session) -> None:
+    """Open the notebooks in JupyterLab."""
+    install(session, "peers")
+    session.run("quire", "lab", *session.posargs)
+
+
+@nox.session
+def study(session: nox.Session) -> None:
+    """Sweep a chapter: nox -s study -- 15 -p seed=1,2,3."""
+    install(session, "peers")
+    session.run("quire", "study", *session.posargs)

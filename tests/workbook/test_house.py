@@ -1,0 +1,58 @@
+"""The files at the top of the house agree with each other."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_the_conda_environment_is_that_of_the_project() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    packages = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert f"python{PROJECT['requires-python']}" in packages
+    # What pip installs is this project and nothing beside it, so versions are said only once.
+    (itself,) = pip
+    extras = re.fullmatch(r"-e \.\[([a-z,]+)\]", itself)
+    assert extras is not None
+    assert set(extras[1].split(",")) == set(PROJECT["optional-dependencies"])
+    assert set(packages) <= {f"python{PROJECT['requires-python']}", "pip"}
+
+
+def test_the_constraints_name_every_dependency() -> None:
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower()
+    pinned = {re.split(r"[=;\s\[]", line)[0] for line in text.splitlines() if "==" in line}
+    extras = PROJECT["optional-dependencies"].values()
+    wanted = [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
+    names = {re.split(r"[<>=;\[ ]", line)[0].lower() for line in wanted}
+    normal = {re.sub(r"[-_.]+", "-", name) for name in names}
+    assert normal <= {re.sub(r"[-_.]+", "-", name) for name in pinned}
+
+
+@pytest.mark.parametrize("command", ["nox -s book", "nox -s tests"])
+def test_the_readme_gives_the_commands_that_nox_knows(command: str) -> None:
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+    session = command.split()[-1]
+    assert f"def {session}(" in (ROOT / "noxfile.py").read_text(encoding="utf-8")
+
+
+def test_ci_runs_the_readmes_own_test_command() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^(.*nox -s tests.*)$", readme, flags=re.M)
+    assert command.strip() in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert command.strip() in (ROOT / ".github" / "workflows" / "ci.yml").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_version_and_licence_are_the_same_everywhere() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    module = (ROOT / "lib" / "quire" / "__init__.py").read_text(encoding="utf-8")
+    assert f'__version__ = "{PROJECT["version"]}"' in module
