@@ -1,0 +1,229 @@
+"""Charts: one Altair theme, one renderer, and what every chart must say of itself.
+
+A chapter draws with plain Altair. `enable`, which `quire.workbook.begin` calls, makes the notebook
+store each chart as three things: its Vega-Lite specification, which JupyterLab draws and the book
+draws live; a PNG, for readers that draw nothing, such as GitHub; and its description, as text.
+Nothing in them is random: no element ids, no markup, and a font that the PNG writer carries itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+# JupyterLab 4 carries Vega-Lite 5 and knows no later name; what Altair writes, it draws as well.
+VEGALITE_MIME = "application/vnd.vegalite.v5+json"
+_NOTEBOOK_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+_NOTEBOOK_VERSION = "5.8"
+_BOOK_VERSION = "6.4"
+
+Spec = dict[str, Any]
+
+# Okabe and Ito's hues, the bright ones darkened, so that each colour keeps a contrast of 3:1 against
+# white and against the dark theme's ground, and neighbours differ for every kind of colour vision.
+CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#b8609a", "#a6761d", "#6f6fc6", "#7f7f7f")
+VERDICT_COLOURS = {
+    "reproduced": "#009e73",
+    "differs": "#a6761d",
+    "not reproduced": "#d55e00",
+    "not run here": "#7f7f7f",
+}
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The colours of everything in a chart that is not data."""
+
+    ground: str
+    text: str
+    line: str
+    grid: str
+
+
+LIGHT = Ink(ground="#ffffff", text="#24292f", line="#6b7280", grid="#e5e7eb")
+DARK = Ink(ground="#14181e", text="#e6e6e6", line="#9ca3af", grid="#343b45")
+
+
+def enable() -> None:
+    """Make the running notebook show every Altair chart by Quire's theme and renderer."""
+    alt.theme.register("quire", enable=True)(theme)
+    alt.renderers.register("quire", mimebundle)  # type: ignore[arg-type]
+    alt.renderers.enable("quire")
+
+
+def theme() -> alt.theme.ThemeConfig:
+    """Return the theme of a chart in a notebook: dark ink on white, whatever the page's theme."""
+    return {"config": config(LIGHT)}  # type: ignore[typeddict-item]
+
+
+def config(ink: Ink) -> dict[str, Any]:
+    """Return the Vega-Lite configuration that draws with ``ink``.
+
+    The colour of data is the same for every ink, so that prose may name it.
+    """
+    words = {"labelColor": ink.text, "titleColor": ink.text}
+    return {
+        "background": ink.ground,
+        "font": "sans-serif",
+        "view": {"continuousWidth": 560, "continuousHeight": 300, "stroke": None},
+        "title": {
+            "anchor": "start",
+            "fontSize": 14,
+            "color": ink.text,
+            "subtitleColor": ink.text,
+            "offset": 12,
+        },
+        "axis": {
+            **words,
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "domainColor": ink.line,
+            "tickColor": ink.line,
+            "gridColor": ink.grid,
+        },
+        "legend": {**words, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
+        "header": {**words, "labelFontSize": 12, "titleFontSize": 12},
+        "style": {
+            "guide-label": {"fill": ink.text},
+            "guide-title": {"fill": ink.text},
+            "group-title": {"fill": ink.text},
+        },
+        "text": {"color": ink.text, "fontSize": 12},
+        "rule": {"color": ink.line},
+        "mark": {"color": CATEGORIES[0]},
+        "line": {"strokeWidth": 2},
+        "point": {"filled": True, "size": 45},
+        "range": {
+            "category": list(CATEGORIES),
+            "heatmap": {"scheme": "cividis"},
+            "ramp": {"scheme": "cividis"},
+            "diverging": {"scheme": "purpleorange"},
+        },
+    }
+
+
+def mimebundle(spec: Spec, **_options: Any) -> dict[str, Any]:
+    """Return a chart's output: specification, PNG and text. This is the renderer Altair calls."""
+    spec = {**spec, "$schema": _NOTEBOOK_SCHEMA}
+    return {
+        VEGALITE_MIME: spec,
+        "image/png": png(spec),
+        "text/plain": description(spec) or f"Chart: {title(spec)}",
+    }
+
+
+def png(spec: Spec) -> bytes:
+    """Return the chart as a PNG at twice the size of a plain screen's pixel."""
+    return bytes(vl_convert.vegalite_to_png(json.dumps(spec), vl_version=_BOOK_VERSION, scale=1.5))
+
+
+def title(spec: Spec) -> str:
+    """Return the chart's title as one line, empty when it has none."""
+    return " ".join(_lines(spec.get("title", ""), "text"))
+
+
+def subtitle(spec: Spec) -> str:
+    """Return the chart's subtitle as one line, empty when it has none."""
+    given = spec.get("title", "")
+    return " ".join(_lines(given, "subtitle")) if isinstance(given, Mapping) else ""
+
+
+def description(spec: Spec) -> str:
+    """Return the chart's text alternative, empty when it has none."""
+    return str(spec.get("description", "")).strip()
+
+
+def problems(spec: Spec) -> tuple[str, ...]:
+    """Return what a chart fails to say of itself, and what would break it where it is shown.
+
+    It must have a title, a description, a title for every axis, no mark in plain black or white
+    (one of them is lost in one of the themes), and compile in JupyterLab's and in the book's Vega.
+    """
+    found = []
+    if not title(spec):
+        found.append("the chart has no title")
+    if len(description(spec)) < 20:
+        found.append("the chart has no description that could stand in for it")
+    for channel, definition in _positions(spec):
+        if not _axis_title(definition):
+            found.append(f"axis {channel} of field {definition['field']!r} has no title")
+    found += [f"a mark is {colour}, which one theme hides" for colour in _plain_colours(spec)]
+    for version in (_NOTEBOOK_VERSION, _BOOK_VERSION):
+        try:
+            vl_convert.vegalite_to_vega(json.dumps(spec), vl_version=version)
+        except ValueError as fault:
+            found.append(f"does not compile in Vega-Lite {version}: {_first_lines(str(fault))}")
+    return tuple(dict.fromkeys(found))
+
+
+def _lines(given: Any, key: str) -> list[str]:
+    text = given.get(key, "") if isinstance(given, Mapping) else given
+    return [str(line) for line in text] if isinstance(text, list) else [str(text)] if text else []
+
+
+def _views(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield every unit view of a specification, however it is composed."""
+    for key in ("layer", "concat", "hconcat", "vconcat"):
+        for part in spec.get(key, ()):
+            yield from _views(part)
+    if isinstance(spec.get("spec"), Mapping):
+        yield from _views(spec["spec"])
+    if "mark" in spec:
+        yield spec
+
+
+def _positions(spec: Spec) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the x and y channels of every view that shows an axis for a field of its own.
+
+    Layers share their axes: the first layer that names a title names it for all.
+    """
+    if "layer" in spec:
+        first: dict[str, Mapping[str, Any]] = {}
+        for view in _views(spec):
+            for channel, definition in _own_positions(view):
+                if channel not in first or _axis_title(definition):
+                    first[channel] = definition
+        yield from first.items()
+        return
+    for key in ("concat", "hconcat", "vconcat"):
+        for part in spec.get(key, ()):
+            yield from _positions(part)
+    if isinstance(spec.get("spec"), Mapping):
+        yield from _positions(spec["spec"])
+    if "mark" in spec:
+        yield from _own_positions(spec)
+
+
+def _own_positions(view: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    encoding = view.get("encoding", {})
+    for channel in ("x", "y"):
+        definition = encoding.get(channel)
+        if definition and "field" in definition and definition.get("axis", {}) is not None:
+            yield channel, definition
+
+
+def _axis_title(definition: Mapping[str, Any]) -> Any:
+    return definition.get("title") or (definition.get("axis") or {}).get("title")
+
+
+def _plain_colours(spec: Spec) -> Iterator[str]:
+    for view in _views(spec):
+        mark = view["mark"] if isinstance(view["mark"], Mapping) else {"type": view["mark"]}
+        plain = {"black", "#000", "#000000"}
+        if mark["type"] != "text":  # white words may stand on a coloured bar
+            plain |= {"white", "#fff", "#ffffff"}
+        encoding = view.get("encoding", {})
+        for channel in ("color", "fill", "stroke"):
+            for given in (mark.get(channel), (encoding.get(channel) or {}).get("value")):
+                if isinstance(given, str) and given.lower() in plain:
+                    yield given
+
+
+def _first_lines(fault: str) -> str:
+    return " ".join(line.strip() for line in fault.strip().splitlines()[:2])
