@@ -10,14 +10,13 @@ import re
 import shutil
 from pathlib import Path
 from string import Template
-from typing import get_args
 
 import nbformat
-import yaml
-from myst_parser.config.main import MdParserConfig
 from myst_nb.core.read import read_myst_markdown_notebook
+from myst_parser.config.main import MdParserConfig
 from nbformat import NotebookNode
 
+from quire.workbook.book.contents import update_contents
 from quire.workbook.cards import Part
 from quire.workbook.chapters import all_chapters, find_chapter
 from quire.workbook.errors import UserError
@@ -59,7 +58,8 @@ def new_chapter(
     if root / "lib" / "quire" != PACKAGE:
         raise UserError(f"{root} is not the checkout of this quire", "run it from a checkout")
     chapters = all_chapters(root)
-    if (PACKAGE / slug).exists() or slug in {chapter.slug[3:] for chapter in chapters}:
+    folders = (PACKAGE / slug, root / "tests" / slug)
+    if any(f.exists() for f in folders) or slug in {each.slug[3:] for each in chapters}:
         raise UserError(f"{slug!r} is taken", "choose another slug")
     number = max([_FIRST_FREE, *(int(chapter.number) + 1 for chapter in chapters)])
     words = {
@@ -84,12 +84,12 @@ def _write(root: Path, words: dict[str, str]) -> tuple[Path, ...]:
         tests / "test_model.py": _fill("test_model.py", words),
         root / "notebooks" / f"{slug}.yml": _fill("card.yml", words),
         root / "notebooks" / f"{slug}.ipynb": nbformat.writes(_notebook(words)) + "\n",
-        _toc(root): _with_entry(shared[_toc(root)], words),
         _bibliography(root): shared[_bibliography(root)].rstrip() + _reference(words),
     }
     try:
         for path, text in files.items():
             write_atomically(path, text)
+        update_contents(root)
         _run(slug, root)
     except BaseException:
         for path in files.keys() - shared.keys():
@@ -99,7 +99,7 @@ def _write(root: Path, words: dict[str, str]) -> tuple[Path, ...]:
         for folder in (package, tests):
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    return tuple(files)
+    return (*files, _toc(root))
 
 
 def _run(slug: str, root: Path) -> None:
@@ -140,22 +140,6 @@ def _toc(root: Path) -> Path:
 
 def _bibliography(root: Path) -> Path:
     return root / "book" / "references.bib"
-
-
-def _with_entry(toc: str, words: dict[str, str]) -> str:
-    """Return the table of contents with the chapter at the end of its part."""
-    tree = yaml.safe_load(toc)
-    parts = tree["parts"]
-    entry = {"file": f"notebooks/{words['slug']}"}
-    captions = [part["caption"] for part in parts]
-    if words["part"] in captions:
-        parts[captions.index(words["part"])]["chapters"].append(entry)
-    else:
-        order = get_args(Part)
-        later = {*order[order.index(words["part"]) + 1 :], "Reference"}
-        place = next((i for i, caption in enumerate(captions) if caption in later), len(parts))
-        parts.insert(place, {"caption": words["part"], "chapters": [entry]})
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 
 def _reference(words: dict[str, str]) -> str:
