@@ -1,0 +1,100 @@
+"""What a layer costs in time and memory: FLOPs, kernel efficiency, hops, activations.
+
+Standard accounting, none of it taken from the paper: ``2·t·parameters`` FLOPs for the
+projections, ``4·h·Σ L²`` for attention over documents of length ``L``, a saturating kernel
+efficiency that makes small pieces pay, and a latency-plus-bytes hop between ranks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from quire.pipeline.modules import Module
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """One pipeline rank: ``tensor_parallel`` accelerators and the link to the next rank.
+
+    ``peak_flops`` in FLOP/s per accelerator, ``efficiency`` the share of it that large kernels
+    reach, ``half_tokens`` the tokens at which half of that share is reached, ``hop_latency`` in
+    seconds, ``bandwidth`` in bytes/s.
+    """
+
+    peak_flops: float = 989e12
+    tensor_parallel: int = 8
+    efficiency: float = 0.5
+    half_tokens: float = 1024.0
+    hop_latency: float = 20e-6
+    bandwidth: float = 50e9
+
+    def __post_init__(self) -> None:
+        for field in ("peak_flops", "tensor_parallel", "efficiency", "bandwidth"):
+            if not getattr(self, field) > 0:
+                raise ValueError(f"{field} is {getattr(self, field)}: give a positive number")
+        for field in ("half_tokens", "hop_latency"):
+            if not getattr(self, field) >= 0:
+                raise ValueError(f"{field} is {getattr(self, field)}: give zero or more")
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """Seconds of one layer's forward ``F``, input-gradient ``B`` and weight-gradient ``W``.
+
+    ``memory`` is the bytes of activations kept from ``F`` until ``W``.
+    """
+
+    forward: float
+    backward: float
+    weight: float
+    memory: float
+
+
+def layer_flops(module: Module, lengths: Float[np.ndarray, " items"]) -> tuple[float, float]:
+    """FLOPs of one forward layer over documents of the given lengths: ``(linear, attention)``.
+
+    Causal attention counts half, as kernels that skip the masked blocks do.
+    """
+    linear = 2.0 * float(lengths.sum()) * module.layer_parameters
+    attention = 4.0 * module.hidden * float((lengths**2).sum())
+    return linear, attention / 2 if module.causal else attention
+
+
+def kernel_efficiency(tokens: float, hardware: Hardware) -> float:
+    """Share of the peak that a kernel over ``tokens`` reaches: ``η∞·t / (t + t_half)`` (ours)."""
+    if tokens <= 0:
+        return hardware.efficiency
+    return hardware.efficiency * tokens / (tokens + hardware.half_tokens)
+
+
+def layer_cost(
+    module: Module,
+    lengths: Float[np.ndarray, " items"],
+    hardware: Hardware,
+    *,
+    recompute: bool = False,
+) -> LayerCost:
+    """Cost of one layer over documents of the given lengths (tokens).
+
+    The projections cost the same in ``F``, ``B`` and ``W``; attention has no weights, so its whole
+    backward (twice its forward) falls into ``B``. With ``recompute`` the forward runs again before
+    ``B`` and only the layer's input stays in memory: ``2·t·h`` bytes instead of ``34·t·h/tp``
+    (flash attention assumed, so no ``L²`` term).
+    """
+    tokens = float(lengths.sum())
+    linear, attention = layer_flops(module, lengths)
+    speed = hardware.peak_flops * hardware.tensor_parallel * kernel_efficiency(tokens, hardware)
+    forward = (linear + attention) / speed
+    backward = (linear + 2 * attention) / speed + (forward if recompute else 0.0)
+    kept = 2.0 if recompute else 34.0 / hardware.tensor_parallel
+    return LayerCost(forward, backward, linear / speed, kept * tokens * module.hidden)
+
+
+def hop_seconds(module: Module, tokens: float, hardware: Hardware) -> float:
+    """Seconds to send one activation tensor (bf16, sharded over tensor parallel) to the next rank."""
+    return hardware.hop_latency + 2.0 * tokens * module.hidden / (
+        hardware.tensor_parallel * hardware.bandwidth
+    )

@@ -1,0 +1,25 @@
+"""How a schedule can be impossible."""
+
+from __future__ import annotations
+
+
+class InfeasibleMemory(ValueError):
+    """A rank's memory cannot hold even one microbatch on its own."""
+
+    def __init__(self, rank: int, need: float, have: float) -> None:
+        super().__init__(
+            f"memory limit of rank {rank} is {have:.6g} but one microbatch alone needs {need:.6g}: "
+            "raise the limit, recompute activations or cut smaller pieces"
+        )
+        self.rank = rank
+        self.need = need
+        self.have = have
+
+
+class ScheduleDeadlock(RuntimeError):
+    """No operation can start although some are left: an order or a memory limit blocks them all."""
+
+    def __init__(self, rank: int, chain: int, why: str) -> None:
+        super().__init__(f"rank {rank} waits forever for an operation of chain {chain}: {why}")
+        self.rank = rank
+        self.chain = chain

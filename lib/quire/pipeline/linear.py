@@ -1,0 +1,206 @@
+"""Static schedules of a linear pipeline: GPipe, 1F1B and the interleaved (virtual) pipeline.
+
+Each microbatch is one chain through all stages. The rank orders are written down in closed form and
+handed to the emulator, so that their bubbles can be checked against the textbook formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from quire.pipeline.emulator import emulate_ranks
+from quire.pipeline.program import BACKWARD, FORWARD, WEIGHT, Chain, Program, assemble
+from quire.pipeline.schedule import Schedule
+
+
+def linear_program(
+    forward: Float[np.ndarray, "microbatches stages"],
+    backward: Float[np.ndarray, "microbatches stages"],
+    weight: Float[np.ndarray, "microbatches stages"],
+    ranks: int,
+    *,
+    memory: Float[np.ndarray, "microbatches stages"] | None = None,
+    hop: float = 0.0,
+    placement: str = "loop",
+) -> Program:
+    """One chain per microbatch through ``stages = chunks · ranks`` stages.
+
+    ``placement`` puts chunk ``k`` on ranks ``0 … P−1`` every time (``loop``) or turns round after
+    every chunk (``v``: ``0 … P−1, P−1 … 0``). Memory defaults to 1 per stage.
+
+    Raises
+    ------
+    ValueError
+        If there is no microbatch, stages are not a multiple of ranks, or the placement is unknown.
+    """
+    microbatches, stages = forward.shape
+    if microbatches < 1:
+        raise ValueError("microbatches is 0: give at least 1")
+    if ranks < 1:
+        raise ValueError(f"ranks is {ranks}: give at least 1")
+    if stages == 0 or stages % ranks:
+        raise ValueError(f"stages is {stages}: give a positive multiple of ranks {ranks}")
+    if placement not in ("loop", "v"):
+        raise ValueError(f"placement is {placement!r}: choose 'loop' or 'v'")
+    run = tuple(range(ranks))
+    path: tuple[int, ...] = ()
+    for chunk in range(stages // ranks):
+        path += run[::-1] if placement == "v" and chunk % 2 else run
+    kept = np.ones_like(forward) if memory is None else memory
+    return assemble(
+        [
+            Chain(i, 0, 0, 0, path, forward[i], backward[i], weight[i], kept[i], hop)
+            for i in range(microbatches)
+        ],
+        ranks,
+    )
+
+
+def uniform_program(
+    ranks: int,
+    microbatches: int,
+    forward: float,
+    backward: float,
+    weight: float = 0.0,
+    *,
+    chunks: int = 1,
+    memory: float = 1.0,
+    hop: float = 0.0,
+    placement: str = "loop",
+) -> Program:
+    """Linear pipeline whose stages and microbatches are all equal."""
+    if microbatches < 1:
+        raise ValueError(f"microbatches is {microbatches}: give at least 1")
+    shape = (microbatches, max(ranks, 0) * chunks)
+    return linear_program(
+        np.full(shape, forward), np.full(shape, backward), np.full(shape, weight), ranks,
+        memory=np.full(shape, memory), hop=hop, placement=placement,
+    )  # fmt: skip
+
+
+def operation_index(program: Program) -> Int[np.ndarray, "kinds microbatches stages"]:
+    """Operation of each (kind, microbatch, stage); −1 where there is none.
+
+    Raises
+    ------
+    ValueError
+        If a microbatch runs a stage more than once, so the program is no linear pipeline.
+    """
+    index = np.full((3, program.microbatches, int(program.stage.max()) + 1), -1, dtype=np.int64)
+    place = (program.kind, program.microbatch, program.stage)
+    index[place] = np.arange(program.operations)
+    if (index >= 0).sum() != program.operations:
+        raise ValueError("the program cuts microbatches into pieces: a linear schedule needs whole ones")
+    return index
+
+
+def _sequence(
+    program: Program,
+    index: Int[np.ndarray, "kinds microbatches stages"],
+    warm_up: int,
+    forwards: Sequence[tuple[int, int]],
+    backwards: Sequence[tuple[int, int]],
+) -> Int[np.ndarray, " _"]:
+    """``warm_up`` forwards, then one forward and one backward in turn, then the backwards left."""
+    split = bool((program.kind == WEIGHT).any())
+    order: list[int] = [int(index[FORWARD, i, s]) for i, s in forwards[:warm_up]]
+    for k, (i, s) in enumerate(backwards):
+        if warm_up + k < len(forwards):
+            j, t = forwards[warm_up + k]
+            order.append(int(index[FORWARD, j, t]))
+        order.append(int(index[BACKWARD, i, s]))
+        if split:
+            order.append(int(index[WEIGHT, i, s]))
+    return np.array(order, dtype=np.int64)
+
+
+def _microbatch_order(
+    program: Program, given: Int[np.ndarray, " microbatches"] | None
+) -> Int[np.ndarray, " microbatches"]:
+    if given is None:
+        return np.arange(program.microbatches)
+    if not np.array_equal(np.sort(given), np.arange(program.microbatches)):
+        raise ValueError(f"microbatch_order is {given}: give each microbatch once")
+    return given
+
+
+def gpipe(
+    program: Program, *, microbatch_order: Int[np.ndarray, " microbatches"] | None = None
+) -> Schedule:
+    """All forwards, then all backwards; bubble ``(P−1)/(m+P−1)``, memory of every microbatch."""
+    index = operation_index(program)
+    order = _microbatch_order(program, microbatch_order)
+    rank_orders = []
+    for rank in range(program.ranks):
+        stages = _stages_of(program, rank)
+        forwards = [(int(i), s) for s in stages for i in order]
+        backwards = [(int(i), s) for s in stages[::-1] for i in order]
+        rank_orders.append(_sequence(program, index, len(forwards), forwards, backwards))
+    return emulate_ranks(program, rank_orders)
+
+
+def one_f_one_b(
+    program: Program, *, microbatch_order: Int[np.ndarray, " microbatches"] | None = None
+) -> Schedule:
+    """1F1B: rank ``r`` warms up with ``P−r−1`` forwards, then alternates; bubble as GPipe.
+
+    Raises
+    ------
+    ValueError
+        If a rank has more than one stage.
+    """
+    index = operation_index(program)
+    if index.shape[2] != program.ranks:
+        raise ValueError(f"1F1B needs one stage per rank: the program has {index.shape[2]} stages")
+    order = [(int(i), 0) for i in _microbatch_order(program, microbatch_order)]
+    rank_orders = []
+    for rank in range(program.ranks):
+        steps = [(i, rank) for i, _ in order]
+        warm_up = min(program.ranks - rank - 1, len(steps))
+        rank_orders.append(_sequence(program, index, warm_up, steps, steps))
+    return emulate_ranks(program, rank_orders)
+
+
+def interleaved(
+    program: Program, *, microbatch_order: Int[np.ndarray, " microbatches"] | None = None
+) -> Schedule:
+    """Interleaved 1F1B over ``v`` chunks per rank (the virtual pipeline of Megatron-LM).
+
+    Microbatches advance in groups of ``P`` through chunk after chunk; rank ``r`` warms up with
+    ``2(P−r−1) + (v−1)P`` forwards. Equal stages give the bubble ``(P−1)/(v·m+P−1)``.
+
+    Raises
+    ------
+    ValueError
+        If microbatches are not a multiple of ranks, or chunks are not placed in a loop.
+    """
+    index = operation_index(program)
+    ranks, microbatches = program.ranks, program.microbatches
+    chunks = index.shape[2] // ranks
+    if microbatches % ranks:
+        raise ValueError(
+            f"microbatches is {microbatches}: the interleaved schedule needs a multiple of ranks {ranks}"
+        )
+    if any(_stages_of(program, r) != list(range(r, chunks * ranks, ranks)) for r in range(ranks)):
+        raise ValueError("placement of the program is not a loop: interleaving needs chunk k·P + r on r")
+    order = _microbatch_order(program, microbatch_order)
+    rank_orders = []
+    for rank in range(ranks):
+        forwards, backwards = [], []
+        for group in range(microbatches // ranks):
+            members = order[group * ranks : (group + 1) * ranks]
+            for chunk in range(chunks):
+                forwards += [(int(i), chunk * ranks + rank) for i in members]
+                backwards += [(int(i), (chunks - 1 - chunk) * ranks + rank) for i in members]
+        warm_up = min(2 * (ranks - rank - 1) + (chunks - 1) * ranks, len(forwards))
+        if chunks == 1:
+            warm_up = min(ranks - rank - 1, len(forwards))
+        rank_orders.append(_sequence(program, index, warm_up, forwards, backwards))
+    return emulate_ranks(program, rank_orders)
+
+
+def _stages_of(program: Program, rank: int) -> list[int]:
+    return sorted({int(s) for s in program.stage[program.rank == rank]})

@@ -1,0 +1,245 @@
+"""Operations of one training step, and what each waits for.
+
+A *chain* carries one sub-microbatch through consecutive slices of a module, one slice per rank: its
+forwards run along the path, its backwards run back. Chains feed chains (vision pieces feed the
+language model's chain of their microbatch), so a step is a directed acyclic graph over operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+FORWARD, BACKWARD, WEIGHT = 0, 1, 2
+KINDS = ("F", "B", "W")
+"""Names of the operation kinds; without split backward, ``B`` computes both gradients."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One sub-microbatch through a run of slices.
+
+    ``path`` lists the rank of each slice; ``forward``, ``backward``, ``weight`` its seconds and
+    ``memory`` the bytes it keeps (``weight`` all zero: no split backward). ``stage`` is the global
+    number of the first slice, ``feeds_on`` the chains (by position in the list given to
+    :func:`assemble`) whose outputs it needs.
+    """
+
+    microbatch: int
+    module: int
+    piece: int
+    stage: int
+    path: tuple[int, ...]
+    forward: Float[np.ndarray, " slices"]
+    backward: Float[np.ndarray, " slices"]
+    weight: Float[np.ndarray, " slices"]
+    memory: Float[np.ndarray, " slices"]
+    hop: float = 0.0
+    feeds_on: tuple[int, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Program:
+    """All operations of a step as arrays; operation ``i`` is row ``i`` everywhere.
+
+    Operations are numbered in a topological order. ``dep[dep_ptr[i]:dep_ptr[i + 1]]`` are the
+    operations that ``i`` waits for, each ended at least ``lag`` seconds earlier; ``succ`` lists the
+    same arcs from the other side. ``acquired`` bytes are taken when an operation starts,
+    ``released`` bytes are given back when it ends.
+    """
+
+    ranks: int
+    duration: Float[np.ndarray, " n"]
+    rank: Int[np.ndarray, " n"]
+    kind: Int[np.ndarray, " n"]
+    chain: Int[np.ndarray, " n"]
+    microbatch: Int[np.ndarray, " n"]
+    module: Int[np.ndarray, " n"]
+    piece: Int[np.ndarray, " n"]
+    stage: Int[np.ndarray, " n"]
+    segment: Int[np.ndarray, " n"]
+    acquired: Float[np.ndarray, " n"]
+    released: Float[np.ndarray, " n"]
+    dep_ptr: Int[np.ndarray, " n+1"]
+    dep: Int[np.ndarray, " arcs"]
+    lag: Float[np.ndarray, " arcs"]
+    succ_ptr: Int[np.ndarray, " n+1"]
+    succ: Int[np.ndarray, " arcs"]
+    succ_lag: Float[np.ndarray, " arcs"]
+
+    @property
+    def operations(self) -> int:
+        """Number of operations."""
+        return len(self.duration)
+
+    @property
+    def microbatches(self) -> int:
+        """Number of microbatches."""
+        return int(self.microbatch.max()) + 1
+
+    def work(self) -> Float[np.ndarray, " ranks"]:
+        """Seconds of work per rank."""
+        return np.bincount(self.rank, weights=self.duration, minlength=self.ranks)
+
+    def memory_need(self) -> Float[np.ndarray, "microbatches ranks"]:
+        """Bytes that each microbatch keeps on each rank once all its forwards have run."""
+        need = np.zeros((self.microbatches, self.ranks))
+        np.add.at(need, (self.microbatch, self.rank), self.acquired)
+        return need
+
+
+@dataclass
+class _Rows:
+    """Columns under construction, one row per operation, and the arcs between rows."""
+
+    columns: list[tuple[float, int, int, int, int, int, int, int, int, float, float]]
+    arcs: list[tuple[int, int, float]]
+
+
+def _check(chain: Chain, index: int, ranks: int) -> None:
+    for name in ("forward", "backward", "weight", "memory"):
+        values = getattr(chain, name)
+        if len(values) != len(chain.path):
+            raise ValueError(
+                f"{name} of chain {index} has {len(values)} entries for {len(chain.path)} slices"
+            )
+        if not (np.isfinite(values).all() and (values >= 0).all()):
+            raise ValueError(f"{name} of chain {index} is {values}: give finite times, zero or more")
+    if not chain.path:
+        raise ValueError(f"path of chain {index} is empty: give at least one rank")
+    if min(chain.path) < 0 or max(chain.path) >= ranks:
+        raise ValueError(f"path of chain {index} is {chain.path}: ranks run from 0 to {ranks - 1}")
+    if not chain.hop >= 0:
+        raise ValueError(f"hop of chain {index} is {chain.hop}: give zero or more seconds")
+
+
+def assemble(chains: Sequence[Chain], ranks: int) -> Program:
+    """Turn chains into a program.
+
+    ``F`` of a slice follows ``F`` of the slice before; the first follows the last ``F`` of every
+    chain it feeds on. ``B`` runs the path backwards; the last slice's ``B`` follows its own ``F``
+    and the first slice's ``B`` of every chain that feeds on it. ``W``, if any, follows ``B``. An
+    arc between different ranks costs the producing chain's hop. Half of a slice's memory is released
+    by ``B`` and half by ``W`` when the backward is split, all of it by ``B`` otherwise.
+
+    Raises
+    ------
+    ValueError
+        If ``ranks < 1``, there is no chain, a time is negative or not finite, a path leaves the
+        ranks, or chains feed on each other in a cycle.
+    """
+    if ranks < 1:
+        raise ValueError(f"ranks is {ranks}: give at least 1")
+    if not chains:
+        raise ValueError("chains is empty: give at least one chain")
+    rows = _Rows([], [])
+    offsets: list[int] = []
+    for index, chain in enumerate(chains):
+        _check(chain, index, ranks)
+        offsets.append(len(rows.columns))
+        _add_chain(rows, chain, index, ranks)
+    feeders: set[int] = set()
+    for index, chain in enumerate(chains):
+        length = len(chain.path)
+        for source in chain.feeds_on:
+            if not 0 <= source < len(chains):
+                raise ValueError(f"feeds_on of chain {index} names chain {source}: no such chain")
+            feeder = chains[source]
+            hop = feeder.hop if feeder.path[-1] != chain.path[0] else 0.0
+            last = offsets[source] + len(feeder.path) - 1
+            rows.arcs.append((last, offsets[index], hop))
+            rows.arcs.append((offsets[index] + length, last + len(feeder.path), hop))
+            feeders.add(source)
+    return _finish(rows, ranks)
+
+
+def _add_chain(rows: _Rows, chain: Chain, index: int, ranks: int) -> None:
+    """Append the chain's rows, ``F`` then ``B`` then ``W`` along the path, and its own arcs."""
+    first, length = len(rows.columns), len(chain.path)
+    split = bool((chain.weight > 0).any())
+    for kind, seconds in enumerate((chain.forward, chain.backward, chain.weight)):
+        if kind == WEIGHT and not split:
+            continue
+        for position, rank in enumerate(chain.path):
+            memory = float(chain.memory[position])
+            freed = 0.0 if kind == FORWARD else memory / (2 if split else 1)
+            stage = chain.stage + position
+            labels = (rank, kind, index, chain.microbatch, chain.module, chain.piece, stage)
+            acquired = memory if kind == FORWARD else 0.0
+            row = (float(seconds[position]), *labels, stage // ranks, acquired, freed)
+            rows.columns.append(row)
+    for position in range(length):
+        forward, backward = first + position, first + length + position
+        if position + 1 < length:
+            hop = chain.hop if chain.path[position] != chain.path[position + 1] else 0.0
+            rows.arcs.append((forward, forward + 1, hop))
+            rows.arcs.append((backward + 1, backward, hop))
+        else:
+            rows.arcs.append((forward, backward, 0.0))
+        if split:
+            rows.arcs.append((backward, backward + length, 0.0))
+
+
+def _finish(rows: _Rows, ranks: int) -> Program:
+    """Renumber operations topologically and lay the arcs out from both sides."""
+    n = len(rows.columns)
+    source = np.array([arc[0] for arc in rows.arcs], dtype=np.int64)
+    target = np.array([arc[1] for arc in rows.arcs], dtype=np.int64)
+    lag = np.array([arc[2] for arc in rows.arcs], dtype=np.float64)
+    position = np.empty(n, dtype=np.int64)
+    position[topological_order(n, source, target)] = np.arange(n)
+    source, target = position[source], position[target]
+    columns = [np.empty(n, dtype=np.float64 if c in (0, 9, 10) else np.int64) for c in range(11)]
+    for old, row in enumerate(rows.columns):
+        for column, value in zip(columns, row, strict=True):
+            column[position[old]] = value
+    duration, rank, kind, chain, microbatch, module, piece, stage, segment, acquired, released = columns
+    dep_ptr, dep, dep_lag = _rows_of(n, target, source, lag)
+    succ_ptr, succ, succ_lag = _rows_of(n, source, target, lag)
+    return Program(
+        ranks, duration, rank, kind, chain, microbatch, module, piece, stage, segment,
+        acquired, released, dep_ptr, dep, dep_lag, succ_ptr, succ, succ_lag,
+    )  # fmt: skip
+
+
+def _rows_of(
+    n: int,
+    key: Int[np.ndarray, " arcs"],
+    value: Int[np.ndarray, " arcs"],
+    lag: Float[np.ndarray, " arcs"],
+) -> tuple[Int[np.ndarray, " n+1"], Int[np.ndarray, " arcs"], Float[np.ndarray, " arcs"]]:
+    """Compressed rows: the arcs of ``key`` 0, then of ``key`` 1, and so on."""
+    by_key = np.argsort(key, kind="stable")
+    pointer = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=n))]).astype(np.int64)
+    return pointer, value[by_key], lag[by_key]
+
+
+def topological_order(
+    n: int, source: Int[np.ndarray, " arcs"], target: Int[np.ndarray, " arcs"]
+) -> Int[np.ndarray, " n"]:
+    """Order in which every arc points forward; ties go to the smaller number.
+
+    Raises
+    ------
+    ValueError
+        If the arcs close a cycle.
+    """
+    missing = np.bincount(target, minlength=n)
+    followers: list[list[int]] = [[] for _ in range(n)]
+    for a, b in zip(source.tolist(), target.tolist(), strict=True):
+        followers[a].append(b)
+    ready = [i for i in range(n) if missing[i] == 0]
+    order: list[int] = []
+    for i in ready:
+        order.append(i)
+        for j in followers[i]:
+            missing[j] -= 1
+            if missing[j] == 0:
+                ready.append(j)
+    if len(order) < n:
+        stuck = int(np.flatnonzero(missing > 0)[0])
+        raise ValueError(f"precedence is cyclic: operation {stuck} waits for itself")
+    return np.array(order, dtype=np.int64)

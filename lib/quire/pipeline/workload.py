@@ -1,0 +1,151 @@
+"""Batches whose work varies: images and clips per microbatch, and how much they vary (ours).
+
+A microbatch lists, per module, the lengths in tokens of its independent items: one entry per image
+for the vision encoder, per document for the language model, per clip for the diffusion transformer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from quire.pipeline.costs import layer_flops
+from quire.pipeline.modules import Model
+
+PATCHES_PER_IMAGE = 1024
+"""Vision tokens of one 448 × 448 tile (14-pixel patches)."""
+TOKENS_PER_IMAGE = 256
+"""Language-model tokens of one tile after the 2 × 2 merge."""
+PACKED_TOKENS = 8192
+"""Tokens to which text fills a packed language-model sequence."""
+CAPTION_TOKENS = 512
+"""Text-encoder tokens of one video clip's caption."""
+TOKENS_PER_LATENT_FRAME = 256
+"""Latent tokens of one compressed frame: 256/16 squared."""
+CALIBRATED_SHAPE = 2.2
+"""Gamma shape at which :func:`work_ratio` is 4.15 for ``vlm_m`` (see :func:`calibrate_shape`)."""
+
+
+@dataclass(frozen=True)
+class Microbatch:
+    """Item lengths in tokens, one array per module of the model (an empty array: no such item)."""
+
+    lengths: tuple[Float[np.ndarray, " _"], ...]
+
+
+def _documents(total: float, uniforms: Float[np.ndarray, " k"]) -> Float[np.ndarray, " _"]:
+    """Cut ``total`` tokens at the given fractions: documents of a packed sequence."""
+    cuts = np.unique(np.round(np.sort(uniforms) * total))
+    return np.diff(np.concatenate([[0.0], cuts[(cuts > 0) & (cuts < total)], [total]]))
+
+
+def _images(uniform: float, mean: float, shape: float) -> int:
+    if mean == 0:
+        return 0
+    return int(np.round(stats.gamma.ppf(uniform, shape, scale=mean / shape)))
+
+
+def vision_microbatch(images: int, uniforms: Float[np.ndarray, " k"]) -> Microbatch:
+    """Microbatch of a vision-language model: ``images`` tiles, text up to the packed length.
+
+    More than 32 images make the sequence longer than 8,192 tokens. ``uniforms`` in (0, 1) are
+    where documents end.
+    """
+    if images < 0:
+        raise ValueError(f"images is {images}: give zero or more")
+    total = float(max(PACKED_TOKENS, images * TOKENS_PER_IMAGE))
+    return Microbatch((np.full(images, float(PATCHES_PER_IMAGE)), _documents(total, uniforms)))
+
+
+def video_microbatch(frames: Float[np.ndarray, " clips"]) -> Microbatch:
+    """Microbatch of a text-to-video model: one caption and one clip of ``frames`` each."""
+    latent = np.maximum(np.round(frames / 8.0), 1.0) * TOKENS_PER_LATENT_FRAME
+    return Microbatch((np.full(len(frames), float(CAPTION_TOKENS)), latent))
+
+
+def sample_batch(
+    model: Model,
+    microbatches: int,
+    rng: np.random.Generator,
+    *,
+    image_mean: float = 16.0,
+    shape: float = CALIBRATED_SHAPE,
+    frames_mean: float = 96.0,
+    frames_sigma: float = 0.8,
+) -> tuple[Microbatch, ...]:
+    """Draw one training batch.
+
+    Vision-language models (first module ``vit``): images ~ Gamma(shape, mean ``image_mean``),
+    rounded; documents end at four uniform points. Text-to-video models: four clips per microbatch,
+    frames log-normal with the given mean and log-deviation.
+
+    Raises
+    ------
+    ValueError
+        If ``microbatches < 1``, ``image_mean < 0`` or ``shape <= 0``.
+    """
+    if microbatches < 1:
+        raise ValueError(f"microbatches is {microbatches}: give at least 1")
+    if not image_mean >= 0:
+        raise ValueError(f"image_mean is {image_mean}: give zero or more")
+    if not shape > 0:
+        raise ValueError(f"shape is {shape}: give a positive number")
+    if model.modules[0].name == "vit":
+        uniforms = rng.random((microbatches, 5))
+        return tuple(
+            vision_microbatch(_images(row[0], image_mean, shape), row[1:]) for row in uniforms
+        )
+    centre = np.log(frames_mean) - frames_sigma**2 / 2
+    frames = np.exp(centre + frames_sigma * rng.standard_normal((microbatches, 4)))
+    return tuple(video_microbatch(row) for row in frames)
+
+
+def microbatch_flops(model: Model, microbatch: Microbatch) -> float:
+    """Forward FLOPs of one microbatch through every layer of the model."""
+    return sum(
+        module.layers * sum(layer_flops(module, lengths))
+        for module, lengths in zip(model.modules, microbatch.lengths, strict=True)
+    )
+
+
+def work_ratio(model: Model, *, shape: float, image_mean: float = 16.0, packed: int = 1000) -> float:
+    """Largest over smallest forward work among ``packed`` microbatches of a vision-language model.
+
+    Images are taken at the mid-point quantiles of the gamma law instead of being drawn, so the ratio
+    is a smooth function of ``shape``. The paper's abstract-level summaries put it at up to 4.15.
+    """
+    ends = (np.arange(packed) + 0.5)[[0, -1]] / packed
+    uniforms = np.array([0.2, 0.4, 0.6, 0.8])
+    low, high = (
+        microbatch_flops(model, vision_microbatch(_images(u, image_mean, shape), uniforms))
+        for u in ends
+    )
+    return high / low
+
+
+def calibrate_shape(model: Model, *, target: float = 4.15, image_mean: float = 16.0) -> float:
+    """Gamma shape whose :func:`work_ratio` comes closest to ``target``, by bisection to 1e-3.
+
+    Raises
+    ------
+    ValueError
+        If no shape between 0.2 and 20 reaches the target.
+    """
+    low, high = 0.2, 20.0
+    at_low = work_ratio(model, shape=low, image_mean=image_mean)
+    at_high = work_ratio(model, shape=high, image_mean=image_mean)
+    if not at_high <= target <= at_low:
+        raise ValueError(
+            f"target {target} is out of reach: with image_mean {image_mean} the ratio "
+            f"lies between {at_high:.2f} and {at_low:.2f}"
+        )
+    while high - low > 1e-3:
+        middle = (low + high) / 2
+        if work_ratio(model, shape=middle, image_mean=image_mean) > target:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

@@ -1,0 +1,168 @@
+"""Zero-bubble schedules: the backward is split and weight gradients fill the bubbles.
+
+ZB-H1 (ZB-1P) keeps 1F1B's activation memory, ZB-2P twice that, ZB-V puts two chunks on every rank in
+V order. A family of words with different warm-ups is filled with weight gradients under different
+settings, and the best few are annealed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from quire.pipeline.emulator import emulate_ranks
+from quire.pipeline.filling import anneal_choices, fill, weight_gradients
+from quire.pipeline.linear import operation_index
+from quire.pipeline.listing import check_memory
+from quire.pipeline.program import BACKWARD, WEIGHT, Program
+from quire.pipeline.schedule import Schedule, rank_spans
+from quire.pipeline.words import straight_words, v_words
+
+PROMISING = 16
+SHARES = (0.0, 0.5, 1.0)
+BUDGETS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0)
+"""Idle budgets tried, in mean weight gradients."""
+
+
+class _Setting(NamedTuple):
+    """One way to fill a word; ``span`` is the longest rank span it led to, in seconds."""
+
+    span: float
+    word: Int[np.ndarray, " _"]
+    budget: Float[np.ndarray, " ranks"]
+    follow: bool
+    share: Float[np.ndarray, " 3"]
+    choice: Int[np.ndarray, " n"]
+
+
+def zero_bubble(
+    program: Program,
+    memory_limit: Float[np.ndarray, " ranks"],
+    *,
+    iterations: int = 1500,
+    seed: int = 0,
+) -> Schedule:
+    """Shortest zero-bubble schedule found for a linear pipeline, one stage or a V of two per rank.
+
+    ``memory_limit`` of ``P`` microbatches per rank gives ZB-1P, of ``2P`` ZB-2P; a V of two chunks with
+    ``2P`` chunk activations gives ZB-V. The measure is the longest rank span (see
+    :func:`~quire.pipeline.schedule.rank_spans`), which presumes that the optimizer step is validated
+    afterwards instead of behind a barrier.
+
+    Raises
+    ------
+    ValueError
+        If the backward is not split or the program is neither form.
+    InfeasibleMemory
+        If a rank cannot hold one microbatch.
+    """
+    if not (program.kind == WEIGHT).any():
+        raise ValueError("the program has no weight gradients: split the backward for zero bubble")
+    need = program.memory_need()
+    check_memory(need, memory_limit)
+    index = operation_index(program)
+    chunks = index.shape[2] // program.ranks
+    if index.shape[2] != chunks * program.ranks or chunks not in (1, 2):
+        raise ValueError(f"stages is {index.shape[2]}: zero bubble needs one or two per rank")
+    room = int((memory_limit * (1 + 1e-9) / np.maximum(need.max(axis=0), 1e-300) * chunks).min())
+    words = straight_words(index, room) if chunks == 1 else v_words(index, min(room, 2 * program.ranks))
+    return _Filler(program, memory_limit).best(words, iterations, seed)
+
+
+class _Filler:
+    """A program's arrays as :func:`~quire.pipeline.filling.fill` wants them."""
+
+    def __init__(self, program: Program, memory_limit: Float[np.ndarray, " ranks"]) -> None:
+        self._program = program
+        returning = (program.kind == BACKWARD) & (program.stage >= program.ranks)
+        kind_of = np.where(returning, 2, program.kind)
+        sizes = np.bincount(program.rank, minlength=program.ranks)
+        self._base = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        self._fixed = (
+            program.rank, kind_of, program.duration, program.acquired, program.released,
+            program.dep_ptr, program.dep, program.lag, weight_gradients(program),
+            memory_limit * (1 + 1e-9), self._base,
+        )  # fmt: skip
+        self._unit = float(program.duration[program.kind == WEIGHT].mean())
+        self._idle = np.empty(program.ranks)
+        self._end = np.empty(program.operations)
+        self._sequence = np.empty(program.operations, dtype=np.int64)
+
+    def _filled(self, setting: _Setting) -> _Setting:
+        out = (self._idle, self._end, self._sequence)
+        return setting._replace(span=float(fill(setting.word, *self._fixed, *setting[2:], *out)))
+
+    def _quick(self, word: Int[np.ndarray, " _"]) -> float:
+        """Span of a word under the two extreme rules: fill every gap, fill as the idlest rank does."""
+        rule = np.zeros(self._program.operations, dtype=np.int8)
+        none, unit = np.zeros(self._program.ranks), np.zeros(3)
+        return min(
+            self._filled(_Setting(0.0, word, none, follow, unit, rule)).span
+            for follow in (False, True)
+        )
+
+    def _settings(self, word: Int[np.ndarray, " _"]) -> Iterator[_Setting]:
+        """The word filled under every setting, then again with budgets learnt from the idle times."""
+        rule = np.zeros(self._program.operations, dtype=np.int8)
+        straight = self._program.stage.max() < self._program.ranks
+        for share in product(SHARES, repeat=2 if straight else 3):
+            least = np.array((*share, 1.0)[:3])
+            for budget in BUDGETS:
+                each = np.full(self._program.ranks, budget * self._unit)
+                yield self._filled(_Setting(0.0, word, each, False, least, rule))
+            followed = self._filled(_Setting(0.0, word, np.zeros_like(each), True, least, rule))
+            while True:
+                yield followed
+                again = self._filled(followed._replace(budget=self._idle.max() - self._idle))
+                if not again.span < followed.span:
+                    break
+                followed = again
+
+    def best(self, words: Iterator[Int[np.ndarray, " _"]], iterations: int, seed: int) -> Schedule:
+        """Fill the promising words under every setting, anneal the best few, return the best."""
+        promising = sorted(words, key=self._quick)[:PROMISING]
+        tried = [setting for word in promising for setting in self._settings(word)]
+        tried.sort(key=lambda setting: setting.span)
+        best, floor = tried[0], float(self._program.work().max())
+        for setting in tried[:4]:
+            if best.span <= floor * (1 + 1e-12):
+                break
+            choice = setting.choice.copy()
+            span = anneal_choices(
+                setting.word, *self._fixed, *setting[2:5], choice, self._idle, self._end,
+                self._sequence, iterations, 0.1 * self._unit, floor, seed,
+            )  # fmt: skip
+            if span < best.span:
+                best = setting._replace(span=float(span), choice=choice)
+        self._filled(best)
+        return emulate_ranks(self._program, np.split(self._sequence, self._base[1:-1]))
+
+
+def zb_1p(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
+    """ZB-H1: zero bubble within 1F1B's memory, ``P`` microbatches per rank."""
+    return zero_bubble(program, _microbatches(program, program.ranks), iterations=iterations, seed=seed)
+
+
+def zb_2p(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
+    """ZB-H2: zero bubble within ``2P`` microbatches per rank."""
+    return zero_bubble(
+        program, _microbatches(program, 2 * program.ranks), iterations=iterations, seed=seed
+    )
+
+
+def zb_v(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
+    """ZB-V: two chunks per rank in V order within ``P`` microbatches (``2P`` chunks) per rank."""
+    return zero_bubble(program, _microbatches(program, program.ranks), iterations=iterations, seed=seed)
+
+
+def _microbatches(program: Program, count: int) -> Float[np.ndarray, " ranks"]:
+    return count * program.memory_need().max(axis=0)
+
+
+def longest_span(schedule: Schedule) -> float:
+    """Longest rank span of a schedule, the step time that zero-bubble schedulers report."""
+    return float(rank_spans(schedule).max())
