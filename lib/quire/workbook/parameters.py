@@ -5,22 +5,17 @@ from __future__ import annotations
 import ast
 import json
 import logging
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import papermill
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from quire.workbook.cards import ProfileName, Range
 from quire.workbook.chapters import Chapter
 from quire.workbook.errors import UserError
-
-with warnings.catch_warnings():
-    # On import it looks for progress widgets, and says into the notebook that there are none.
-    warnings.simplefilter("ignore")
-    import papermill
 
 _TYPES = {t.__name__: t for t in (bool, int, float, str, list, tuple, dict)}
 
