@@ -24,8 +24,9 @@ _BOOK_VERSION = "6.4"
 
 Spec = dict[str, Any]
 
-# Okabe and Ito's hues, the bright ones darkened, so that each colour keeps a contrast of 3:1 against
-# white and against the dark theme's ground, and neighbours differ for every kind of colour vision.
+# Okabe and Ito's hues, the bright ones darkened, so that each colour keeps a contrast of 3:1
+# against white and against the dark theme's ground, and neighbours differ for every kind of
+# colour vision.
 CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#b8609a", "#a6761d", "#6f6fc6", "#7f7f7f")
 VERDICT_COLOURS = {
     "reproduced": "#009e73",

@@ -28,9 +28,10 @@ def write_assets(static: Path) -> None:
     They come after rendering, because jupyter-book makes every page load whatever script it finds
     among the sources, and a page without charts has no use for Vega.
     """
-    # The bundle's own names must not become the page's.
-    bundle = f"(() => {{\n{vl_convert.javascript_bundle()}\n}})();\n"
-    (static / "quire-vega.js").write_text(bundle, encoding="utf-8")
+    # The bundle's own names must not become the page's: three are enough.
+    names = "window.vegaEmbed = vegaEmbed; window.vega = vega; window.vegaLite = vegaLite;"
+    bundle = vl_convert.javascript_bundle(names)
+    (static / "quire-vega.js").write_text(f"(() => {{\n{bundle}\n}})();\n", encoding="utf-8")
     # The package's name has dashes, and importing it would import all of Sphinx.
     found = importlib.util.find_spec("sphinx-mathjax-offline")
     assert found is not None and found.origin is not None, "sphinx-mathjax-offline is a dependency"

@@ -91,6 +91,8 @@ def build_book(
         _stage(root, work / "source", executed)
         pages = _render(work / "source", work / "rendered")
         assets.write_assets(pages / "_static")
+        for chapter, notebook in executed.items():  # what the download button gives
+            nbformat.write(notebook, pages / "_sources" / "notebooks" / chapter.notebook.name)
         (pages / "index.html").write_text(_FIRST_PAGE, encoding="utf-8")
         (pages / MARKER).touch()
         _put_in_place(pages, output, work)
@@ -145,7 +147,7 @@ def _run_all(
 def _run(
     chapter: Chapter, profile: ProfileName, folder: Path, running: list[subprocess.Popen[str]]
 ) -> str:
-    """Run one chapter by the command line; return its one line of complaint, empty when it went well."""
+    """Run one chapter by the command line; return its one line of complaint, empty if none."""
     target = folder / f"{chapter.slug}.ipynb"
     command = [sys.executable, "-m", "quire", "run", chapter.slug]
     process = subprocess.Popen(
@@ -203,7 +205,7 @@ def _render(source: Path, folder: Path) -> Path:
 
 
 def _put_in_place(pages: Path, output: Path, work: Path) -> None:
-    """Move the finished pages to ``output``; the old book is whole until the moment it is replaced."""
+    """Move the finished pages to ``output``; the old book is whole until it is replaced."""
     old = work / "old"
     if output.exists():
         output.rename(old)

@@ -1,4 +1,4 @@
-"""What the book's Sphinx build needs beyond jupyter-book: cells one can link to, and tables of data.
+"""What the book's Sphinx build needs beyond jupyter-book: links to cells, and tables of data.
 
 Loaded by name from ``_config.yml``; nothing else of the workbook imports it.
 """
@@ -9,10 +9,10 @@ import dataclasses
 import html
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
-from docutils import nodes
-from docutils.parsers.rst import directives
+from docutils import nodes  # type: ignore[import-untyped]
+from docutils.parsers.rst import directives  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -25,7 +25,7 @@ class RowsTable(SphinxDirective):
     """
 
     required_arguments = 1
-    option_spec = {"caption": directives.unchanged}
+    option_spec: ClassVar = {"caption": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         """Call the named function and return its rows as one HTML table."""
@@ -35,7 +35,7 @@ class RowsTable(SphinxDirective):
 
 
 def table(rows: Iterable[Mapping[str, Any]], caption: str = "") -> str:
-    """Return rows as an HTML table that scrolls in its own box; columns are the first row's keys."""
+    """Return rows as an HTML table in a box that scrolls; columns are the first row's keys."""
     rows = list(rows)
     columns = list(rows[0]) if rows else []
     head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in columns)
@@ -53,7 +53,8 @@ def table(rows: Iterable[Mapping[str, Any]], caption: str = "") -> str:
 def name_cells(_app: Sphinx, document: nodes.document) -> None:
     """Give each staged code cell its id in the page, so that a figure can link to its code."""
     for cell in document.findall(nodes.container):
-        anchor = cell.get("cell_metadata", {}).get("quire_anchor")
+        staged: dict[str, Any] = cell.get("cell_metadata", {})
+        anchor = staged.get("quire_anchor")
         if anchor and anchor not in cell["ids"]:
             cell["ids"].append(anchor)
 

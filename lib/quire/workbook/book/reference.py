@@ -44,7 +44,7 @@ def topics() -> tuple[str, ...]:
 
 
 def stage_reference(folder: Path) -> None:
-    """Write the reference pages under ``folder``/book/library, after their hand-written openings."""
+    """Write the reference pages into ``folder``/book/library, after their written openings."""
     pages = folder / "book" / "library"
     pages.mkdir(exist_ok=True)
     for name in (*topics(), "workbook"):
@@ -66,7 +66,7 @@ def page(package: str) -> str:
     order = sorted(groups, key=lambda name: (_place(chart, name.rpartition(".")[2]), name))
     blocks = [_rst(f".. automodule:: {package}")]
     for name in order:
-        blocks.append(f"## {_heading(package, name)}")
+        blocks += _opening(package, name)
         blocks += [_documented(member) for member in groups[name]]
     return "\n\n".join(blocks) + "\n"
 
@@ -111,11 +111,16 @@ def _place(chart: str, word: str) -> int:
     return found if found >= 0 else len(chart)
 
 
-def _heading(package: str, module: str) -> str:
+def _opening(package: str, module: str) -> list[str]:
+    """Return a module's heading and the rest of its docstring's first paragraph."""
     if module == package:
-        return "In the package itself"
-    said = (inspect.getdoc(import_module(module)) or "").partition("\n")[0].rstrip(".")
-    return said or module
+        return ["## In the package itself"]
+    first = " ".join((inspect.getdoc(import_module(module)) or "").partition("\n\n")[0].split())
+    subject, colon, rest = first.partition(": ")
+    name = module.removeprefix(f"{package}.")
+    if not colon or len(subject) > 60:
+        subject, rest = name, first
+    return [f"## {subject}", *([_rst(rest[0].upper() + rest[1:])] if rest else [])]
 
 
 def _documented(member: Member) -> str:

@@ -1,4 +1,4 @@
-"""The scoreboard: every claim of every chapter, from the executed notebooks and from nothing else."""
+"""The scoreboard: every claim of every chapter, from executed notebooks and nothing else."""
 
 from __future__ import annotations
 
@@ -49,9 +49,8 @@ def page(ledgers: Ledgers) -> str:
         "# The scoreboard",
         f"Every claim of every chapter, {total} in all, of which {held} "
         f"{'was' if held == 1 else 'were'} reproduced. No verdict on this page was typed: each was "
-        "computed by `quire.workbook.verdicts` from the number that the chapter's notebook measured "
-        "and from what its card expected before. [How to read this book](read.md) says what the four "
-        "verdicts mean.",
+        "computed by `quire.workbook.verdicts` from what the chapter's notebook measured and from "
+        "what its card expected before. [How to read this book](read.md) says what they mean.",
     ]
     if counts:
         sections += [_raw(_counts_table(counts)), _raw(_figure(counts))]
@@ -82,7 +81,7 @@ def chart(counts: Sequence[Count]) -> dict[str, Any]:
             alt.Data(values=rows),
             title=f"{held} of {total} claims reproduced",
             description=f"Claims of each chapter by verdict. {told}.",
-            height=max(60, 28 * len(counts)),
+            height=max(84, 28 * len(counts)),
         )
         .mark_bar()
         .encode(
@@ -118,12 +117,12 @@ def _counts_table(counts: Sequence[Count]) -> str:
         f"{html.escape(each.chapter.title)}</a></td>{cells(each.verdicts, each.total)}</tr>"
         for each in counts
     )
-    sums = {v: sum(each.verdicts[v] for each in counts) for v in VERDICTS}
+    sums: dict[str, int] = {v: sum(each.verdicts[v] for each in counts) for v in VERDICTS}
     heads = "".join(f'<th class="quire-number">{name}</th>' for name in (*VERDICTS, "claims"))
     return (
         f'<div class="quire-table"><table><thead><tr><th>chapter</th>{heads}</tr></thead>'
-        f"<tbody>{rows}</tbody><tfoot><tr><th>all</th>{cells(sums, sum(sums.values()))}</tr></tfoot>"
-        "</table></div>"
+        f"<tbody>{rows}</tbody>"
+        f"<tfoot><tr><th>all</th>{cells(sums, sum(sums.values()))}</tr></tfoot></table></div>"
     )
 
 

@@ -1,8 +1,8 @@
 """Staging: from the checkout's sources and executed notebooks to what Sphinx reads.
 
-Nothing is written into the checkout. Each chart of an executed notebook becomes a figure of the page:
-its title and the way to its code as text, its specification for the page's script to draw, and its
-PNG for a reader without scripts.
+Nothing is written into the checkout. Each chart of an executed notebook becomes a figure of the
+page: its title and the way to its code as text, its specification for the page's script to draw,
+and its PNG for a reader without scripts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BOOK_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
 def stage_sources(root: Path, folder: Path) -> None:
-    """Copy the prose, its style and the configuration of the workbook at ``root`` into ``folder``."""
+    """Copy the prose, style and configuration of the workbook at ``root`` into ``folder``."""
     shutil.copytree(
         root / "book",
         folder / "book",

@@ -1,0 +1,41 @@
+"""Cards, bibliography and contents agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pybtex.database import parse_file
+
+from quire.workbook.book.contents import read_contents, with_chapters
+from quire.workbook.chapters import Chapter, all_chapters
+
+ROOT = Path(__file__).parents[2]
+CHAPTERS = all_chapters(ROOT)
+ENTRIES = parse_file(ROOT / "book" / "references.bib").entries
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.slug)
+def test_a_chapters_paper_is_in_the_bibliography_and_is_cited(chapter: Chapter) -> None:
+    paper = chapter.card.paper
+    assert paper.cite in ENTRIES
+    assert ENTRIES[paper.cite].fields["eprint"] == paper.arxiv
+    prose = "\n".join(c.source for c in chapter.read().cells if c.cell_type == "markdown")
+    assert f"`{paper.cite}`" in prose
+
+
+def test_the_contents_list_exactly_the_chapters_there_are() -> None:
+    contents = read_contents(ROOT)
+    assert with_chapters(contents, CHAPTERS) == contents
+
+
+def test_no_paper_is_in_the_bibliography_twice() -> None:
+    prints = [entry.fields["eprint"] for entry in ENTRIES.values() if "eprint" in entry.fields]
+    assert len(prints) == len(set(prints))
+
+
+def test_every_prose_page_is_in_the_contents() -> None:
+    contents = read_contents(ROOT)
+    listed = {entry["file"] for part in contents["parts"] for entry in part["chapters"]}
+    written = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
+    assert written <= listed | {contents["root"]}

@@ -1,0 +1,104 @@
+"""The rendered files themselves: every link leads somewhere, and nothing is loaded from afar."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+
+from .conftest import HARD_CASES, Book
+
+pytestmark = pytest.mark.timeout(600)
+
+
+class _Page(HTMLParser):
+    """The ids of a page, what it links to, and what it loads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.twice: set[str] = set()
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if identifier := given.get("id"):
+            (self.twice if identifier in self.ids else self.ids).add(identifier)
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        if tag in ("script", "img", "iframe", "source") and "src" in given:
+            self.loads.append(given["src"])
+        if tag == "link" and given.get("rel") not in (
+            "canonical",
+            "index",
+            "search",
+            "next",
+            "prev",
+        ):
+            self.loads.append(given["href"])
+
+
+@cache
+def _read(path: Path) -> _Page:
+    return _Page(path.read_text(encoding="utf-8"))
+
+
+def test_every_link_inside_the_book_leads_somewhere(book: Book) -> None:
+    broken = []
+    for page in book.pages:
+        here = book.folder / page
+        for link in _read(here).links:
+            parts = urlsplit(link)
+            if parts.scheme or link == "#":
+                continue
+            target = (here.parent / unquote(parts.path)).resolve() if parts.path else here
+            if not target.is_file():
+                broken.append(f"{page}: {link}")
+            elif parts.fragment and unquote(parts.fragment) not in _read(target).ids:
+                broken.append(f"{page}: {link} (no such place)")
+    assert broken == []
+
+
+def test_nothing_is_loaded_from_afar(book: Book) -> None:
+    afar = [
+        f"{page}: {source}"
+        for page in book.pages
+        for source in _read(book.folder / page).loads
+        if urlsplit(source).scheme not in ("", "data")
+    ]
+    assert afar == []
+
+
+def test_the_hard_chapter_names_nothing_twice(book: Book) -> None:
+    assert _read(book.folder / HARD_CASES).twice == set()
+
+
+def test_the_folder_opens_on_the_first_page(book: Book) -> None:
+    text = (book.folder / "index.html").read_text(encoding="utf-8")
+    assert "url=book/index.html" in text
+    assert (book.folder / "book" / "index.html").is_file()
+
+
+def test_a_chapters_download_is_the_executed_notebook(book: Book) -> None:
+    path = book.folder / "_sources" / "notebooks" / "98_hard_cases.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
+    assert {"application/vnd.vegalite.v5+json", "application/vnd.quire.claim+json"} <= kinds
+    assert "quire-figure" not in json.dumps(notebook)
+
+
+def test_the_scoreboard_has_every_claim_and_its_verdict(book: Book) -> None:
+    text = (book.folder / "book" / "scoreboard.html").read_text(encoding="utf-8")
+    for claim in ("98.1", "98.2", "98.3"):
+        assert f"<td>{claim}</td>" in text
+    assert "Nothing &lt;at all&gt; is sent" in text
+    for verdict in ("quire-reproduced", "quire-not-reproduced", "quire-not-run-here"):
+        assert verdict in text
