@@ -1,0 +1,222 @@
+"""Sketching and Nystrom products on a processor grid, with Ω generated where it is used.
+
+Each builder returns a jitted function of a global array that is sharded over the mesh's axes i
+(rows of A), j (contraction) and k (columns of Ω); compile it to see its messages, call it to run
+it.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, DTypeLike, Float
+
+from quire.sketching.devices import mesh_of
+from quire.sketching.problem import Grid, Shape, nystrom_size
+from quire.sketching.random_matrix import Distribution, block
+
+Sketch = Callable[[Float[Array, "n1 n2"]], Float[Array, "n1 r"]]
+TILE_ENTRIES = 2**21  # of Ω at a time: 16 MiB of doubles
+
+
+def sketch(
+    a: Float[Array, "n1 n2"],
+    r: int,
+    seed: int,
+    *,
+    distribution: Distribution = "gaussian",
+    tile_entries: int = TILE_ENTRIES,
+) -> Float[Array, "n1 r"]:
+    """A Ω on one device. Raises ``ValueError`` when A has a non-finite entry or is not a float."""
+    check_matrix(a)
+    b = _sketch(a, r, seed, distribution, tile_entries)
+    # one non-finite entry of A spoils its whole row of B, which is far smaller than A
+    if not bool(jnp.isfinite(b).all()) and not bool(jnp.isfinite(a).all()):
+        raise ValueError("A has non-finite entries; replace the NaN and infinite ones")
+    return b
+
+
+def check_matrix(a: Array) -> None:
+    """Raise ``ValueError`` unless ``a`` is a float32 or float64 matrix."""
+    if a.ndim != 2 or a.dtype not in (jnp.float32, jnp.float64):
+        raise ValueError(f"A must be a float32 or float64 matrix, got {a.dtype} of shape {a.shape}")
+
+
+@partial(jax.jit, static_argnames=("r", "seed", "distribution", "tile_entries"))
+def _sketch(
+    a: Float[Array, "n1 n2"], r: int, seed: int, distribution: Distribution, tile_entries: int
+) -> Float[Array, "n1 r"]:
+    return multiply(a, r, seed, 0, 0, 1, distribution, tile_entries)
+
+
+def multiply(
+    a: Float[Array, "n1 n2"],
+    columns: int,
+    seed: int,
+    row_start: int | Array,
+    column_start: int | Array,
+    row_multiple: int,
+    distribution: Distribution = "gaussian",
+    tile_entries: int = TILE_ENTRIES,
+) -> Float[Array, "n1 columns"]:
+    """A times a block of Ω, generated in tiles: at most ``tile_entries`` of it exist at once.
+
+    ``row_multiple`` divides ``row_start``. For use inside a traced function; nothing is checked.
+    """
+    generate = partial(block, distribution=distribution, dtype=a.dtype)
+    rows = a.shape[1]
+    tile = max(64, tile_entries // columns // 64 * 64)
+    if rows <= tile:
+        return a @ generate(
+            seed, rows, columns, row_start=row_start, column_start=column_start,
+            row_multiple=row_multiple,
+        )  # fmt: skip
+    whole = rows // tile
+    aligned = math.gcd(row_start if isinstance(row_start, int) else row_multiple, 64)
+
+    def step(total: Array, index: Array) -> tuple[Array, None]:
+        omega = generate(
+            seed, tile, columns, row_start=row_start + index * tile, column_start=column_start,
+            row_multiple=aligned,
+        )  # fmt: skip
+        return total + lax.dynamic_slice_in_dim(a, index * tile, tile, 1) @ omega, None
+
+    first = a[:, :tile] @ generate(
+        seed, tile, columns, row_start=row_start, column_start=column_start, row_multiple=aligned
+    )
+    total, _ = lax.scan(step, first, jnp.arange(1, whole))
+    if rows % tile:
+        omega = generate(
+            seed, rows % tile, columns, row_start=row_start + whole * tile,
+            column_start=column_start, row_multiple=aligned,
+        )  # fmt: skip
+        total = total + a[:, whole * tile :] @ omega
+    return total
+
+
+def _divides(shape: Shape, grid: Grid) -> None:
+    grid.check(shape)
+    p1, p2, p3 = grid.p1, grid.p2, grid.p3
+    for name, size, parts in (
+        ("n1", shape.n1, p1), ("n2", shape.n2, p2 * p3), ("r", shape.r, p3 * p2)
+    ):  # fmt: skip
+        if size % parts:
+            raise ValueError(
+                f"{name}={size} is not a multiple of {parts} as grid {p1}x{p2}x{p3} needs; "
+                "pad the matrix or choose another grid"
+            )
+
+
+def input_spec(
+    shape: Shape, grid: Grid, dtype: DTypeLike = jnp.float64, mesh: Mesh | None = None
+) -> jax.ShapeDtypeStruct:
+    """The sharded A that :func:`grid_sketch` takes: rows over i, columns over j and then k."""
+    spec = PartitionSpec("i", ("j", "k"))
+    sharding = NamedSharding(mesh if mesh is not None else mesh_of(grid), spec)
+    return jax.ShapeDtypeStruct((shape.n1, shape.n2), dtype, sharding=sharding)
+
+
+def grid_sketch(
+    shape: Shape,
+    grid: Grid,
+    seed: int,
+    *,
+    distribution: Distribution = "gaussian",
+    mesh: Mesh | None = None,
+) -> Sketch:
+    """The optimal algorithm on ``grid``: gather A along k, generate, multiply, reduce along j.
+
+    B returns with rows over i and columns over k and then j. Raises ``ValueError`` when the grid
+    does not divide the shape, ``RuntimeError`` when there are too few devices.
+    """
+    _divides(shape, grid)
+    mesh = mesh if mesh is not None else mesh_of(grid)
+    rows, columns = shape.n2 // grid.p2, shape.r // grid.p3
+
+    def local(a: Float[Array, "m1 m2"]) -> Float[Array, "m1 s"]:
+        if grid.p3 > 1:
+            a = lax.all_gather(a, "k", axis=1, tiled=True)
+        row_start = lax.axis_index("j") * rows if grid.p2 > 1 else 0
+        column_start = lax.axis_index("k") * columns if grid.p3 > 1 else 0
+        c = multiply(a, columns, seed, row_start, column_start, rows, distribution)
+        if grid.p2 > 1:
+            c = lax.psum_scatter(c, "j", scatter_dimension=1, tiled=True)
+        return c
+
+    return _mapped(local, mesh, PartitionSpec("i", ("j", "k")), PartitionSpec("i", ("k", "j")))
+
+
+def gathered_sketch(
+    shape: Shape,
+    ranks: int,
+    seed: int,
+    *,
+    distribution: Distribution = "gaussian",
+    mesh: Mesh | None = None,
+) -> Sketch:
+    """The paper's communicating variant: each rank generates 1/P of Ω's rows, then all-gathers."""
+    grid = Grid(ranks, 1, 1)
+    _divides(shape, grid)
+    if shape.n2 % ranks:
+        raise ValueError(f"n2={shape.n2} is not a multiple of ranks={ranks}; pad the matrix")
+    rows = shape.n2 // ranks
+
+    def local(a: Float[Array, "m1 n2"]) -> Float[Array, "m1 r"]:
+        part = block(
+            seed, rows, shape.r, row_start=lax.axis_index("i") * rows, row_multiple=rows,
+            distribution=distribution, dtype=a.dtype,
+        )  # fmt: skip
+        return a @ lax.all_gather(part, "i", axis=0, tiled=True)
+
+    spec = PartitionSpec("i", ("j", "k"))
+    return _mapped(local, mesh if mesh is not None else mesh_of(grid), spec, PartitionSpec("i"))
+
+
+def nystrom_products(
+    n: int,
+    r: int,
+    ranks: int,
+    algorithm: str,
+    seed: int,
+    *,
+    distribution: Distribution = "gaussian",
+    mesh: Mesh | None = None,
+) -> Callable[[Float[Array, "n n"]], tuple[Float[Array, "n r"], Float[Array, "r r"]]]:
+    """Y = A Ω and Z = Ωᵀ Y on P ranks that each hold n/P rows of A.
+
+    ``"noredist"`` returns Y by rows and reduce-scatters Z by rows; ``"redist"`` turns Y into
+    columns by an all-to-all and returns both by columns. Raises ``ValueError`` when P does not
+    divide n and r, or for another name.
+    """
+    nystrom_size(n, r, ranks)
+    if algorithm not in ("noredist", "redist"):
+        raise ValueError(f"algorithm must be 'noredist' or 'redist', got {algorithm!r}")
+    for name, size in (("n", n), ("r", r)):
+        if size % ranks:
+            raise ValueError(f"{name}={size} is not a multiple of ranks={ranks}; pad the matrix")
+    rows = n // ranks
+
+    def local(a: Float[Array, "m n"]) -> tuple[Float[Array, "m1 r1"], Float[Array, "r2 r3"]]:
+        omega = partial(block, seed, distribution=distribution, dtype=a.dtype)
+        y = multiply(a, r, seed, 0, 0, n, distribution)
+        if algorithm == "noredist":
+            start = lax.axis_index("i") * rows
+            z = omega(rows, r, row_start=start, row_multiple=rows).T @ y
+            return y, lax.psum_scatter(z, "i", tiled=True) if ranks > 1 else z
+        if ranks > 1:
+            y = lax.all_to_all(y, "i", split_axis=1, concat_axis=0, tiled=True)
+        return y, multiply(y.T, r, seed, 0, 0, n, distribution).T
+
+    out = PartitionSpec("i") if algorithm == "noredist" else PartitionSpec(None, "i")
+    grid_mesh = mesh if mesh is not None else mesh_of(Grid(ranks, 1, 1))
+    return _mapped(local, grid_mesh, PartitionSpec("i", ("j", "k")), (out, out))
+
+
+def _mapped(local: Callable, mesh: Mesh, spec: PartitionSpec, out: object) -> Callable:
+    # replication is not checked: results over axes of size 1 are trivially replicated
+    mapped = jax.shard_map(local, mesh=mesh, in_specs=spec, out_specs=out, check_vma=False)
+    return jax.jit(mapped, in_shardings=NamedSharding(mesh, spec))
