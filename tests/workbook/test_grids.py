@@ -125,6 +125,4 @@ def test_a_grid_beyond_reason_is_refused_before_it_is_built(tiny: Chapter) -> No
     )
     chapter.notebook.write_text(notebook)
     with pytest.raises(UserError, match="points"):
-        points_of(
-            Chapter(chapter.notebook), {"size": list(range(side)), "many": list(range(side))}
-        )
+        points_of(Chapter(chapter.notebook), {"size": list(range(side)), "many": list(range(side))})

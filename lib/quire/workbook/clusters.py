@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,13 +12,12 @@ from typing import TYPE_CHECKING
 from quire.workbook.errors import UserError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Worker
 
 # distributed takes most of a second to import, and only studies need it: not at the top.
 
 _SECONDS_TO_CONNECT = 5
 _SECONDS_FOR_A_WORKER = 30
-_SECONDS_TO_CLOSE = 10
 
 
 @contextmanager
@@ -56,9 +56,11 @@ def _local(workers: int) -> Iterator[Client]:
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,  # papermill changes the process's working folder
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port: 8787 may be somebody's
+                scheduler_kwargs={"dashboard": False},
                 memory_limit=0,  # the work is in the kernels, where Dask does not look
                 silence_logs=logging.CRITICAL,
+                preload=[__name__],  # for dask_setup, below
             )
         except (RuntimeError, OSError, TimeoutError) as fault:
             raise UserError(
@@ -67,6 +69,15 @@ def _local(workers: int) -> Iterator[Client]:
             ) from None
         with cluster, Client(cluster) as client:
             yield client
+
+
+def dask_setup(worker: Worker) -> None:
+    """Let a worker live through Ctrl-C, which a terminal sends to the driver's children as well.
+
+    Dask calls this in every worker process as it starts. The driver closes its workers itself. The
+    handler does nothing, rather than being `SIG_IGN`, which the kernels would inherit.
+    """
+    signal.signal(signal.SIGINT, lambda number, frame: None)
 
 
 @contextmanager

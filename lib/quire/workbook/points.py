@@ -1,8 +1,9 @@
 """Points: one run of a study each, keyed by everything its result depends on, and kept on disk.
 
 A point's key is the sha256 of the notebook's code, the source of the library that the notebook can
-reach (its topic, the topics that these import, the workbook), and the parameters. Change one of
-them and the point is another point; change none and it needs no second run.
+reach (its topic, the topics that this one imports, the rooms of the workbook that a run goes
+through), and the parameters. Change one of them and the point is another point; change none and it
+needs no second run.
 
 Finished points lie in a folder beside the study's table, one JSON file each, written whole or not
 at all. Stored are the measurements, not the verdicts: those are judged by the card of the day.
@@ -88,34 +89,42 @@ def source_digest(chapter: Chapter) -> str:
     """Return the sha256 of the chapter's code cells and of the library source they can reach."""
     code = [cell.source for cell in chapter.read().cells if cell.cell_type == "code"]
     digest = hashlib.sha256(json.dumps(code).encode())
-    for package in _reachable([chapter.card.topic, *_mentioned("\n".join(code))]):
-        for file in _sources(package):
-            digest.update(f"\n{file.relative_to(PACKAGE).as_posix()}\n".encode())
-            digest.update(file.read_bytes())
-    digest.update((PACKAGE / "__init__.py").read_bytes())
+    for file in _reachable([chapter.card.topic, *_mentioned("\n".join(code))]):
+        digest.update(f"\n{file.relative_to(PACKAGE).as_posix()}\n".encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def _reachable(packages: Iterable[str]) -> list[str]:
-    """Return the subpackages of quire that source in ``packages`` leads to, sorted.
+def _reachable(topics: Iterable[str]) -> list[Path]:
+    """Return the files that a run of code which mentions ``topics`` can execute, sorted.
 
-    The workbook is always one, and leads nowhere: it knows of no topic.
+    These are quire's own ``__init__``, the rooms of the workbook that a run goes through, the
+    topics, and whatever topics these mention. The workbook leads to no topic.
     """
-    found = {"workbook"}
-    waiting = list(packages)
+    found: set[str] = {"workbook"}
+    files = [PACKAGE / "__init__.py", *(PACKAGE / "workbook" / f"{room}.py" for room in _ROOMS)]
+    waiting = list(topics)
     while waiting:
-        package = waiting.pop()
-        if package in found or not (PACKAGE / package).is_dir():
+        topic = waiting.pop()
+        if topic in found:
             continue
-        found.add(package)
-        for file in _sources(package):
-            waiting += _mentioned(file.read_text(encoding="utf-8"))
-    return sorted(found)
+        found.add(topic)
+        sources = list((PACKAGE / topic).rglob("*.py"))
+        files += sources
+        for source in sources:
+            waiting += _mentioned(source.read_text(encoding="utf-8"))
+    return sorted(files)
 
 
-def _sources(package: str) -> list[Path]:
-    return sorted((PACKAGE / package).rglob("*.py"))
-
+_ROOMS = (
+    "cards",
+    "chapters",
+    "datasets",
+    "execution",
+    "ledger",
+    "parameters",
+)
+"""Rooms that decide what a run measures; pages, charts and commands do not."""
 
 _DOTTED = re.compile(r"\bquire\.([a-z]\w*)")
 _FROM = re.compile(r"\bfrom\s+quire\s+import\s+(\([^)]*\)|[^\n]*)")

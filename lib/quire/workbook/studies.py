@@ -97,6 +97,8 @@ def study(
         raise UserError(
             f"workers = {workers}", "give 1 or more, and only without a scheduler of your own"
         )
+    if timeout is not None and not timeout > 0:
+        raise UserError(f"timeout = {timeout}", "give a positive number of seconds")
     table_path = _table_path(found, output)
     source = source_digest(found)
     wanted = {point_key(found, source, each): each for each in parameters}

@@ -2,7 +2,7 @@
 
 Columns, in order: every parameter of the chapter; each claim by its id (``15.2``), a number, or
 text where it is a word, JSON text where it is a list or a mapping; the claim's verdict by the card
-of today (``verdict:15.2``); then `RUN_COLUMNS`. Parameters that are lists or mappings are JSON text.
+of today (``verdict:15.2``); then `RUN_COLUMNS`. Lists among the parameters are JSON text, too.
 """
 
 from __future__ import annotations
