@@ -1,0 +1,171 @@
+"""A protocol instance's certificate: data that somebody else's program can check.
+
+It holds the scheme (so that leak 0 can be recomputed by rank over all observers and collusions),
+the converse's dual as fractions (so that optimality can be added up), and the bytes that went over
+the wire. ``check_certificate.py`` in this folder checks a saved one with the standard library alone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from quire.secure_sums.converse import OBJECTIVES
+from quire.secure_sums.entropy_space import everyone_wants_everything
+from quire.secure_sums.leakage import Leak, check_collusion, correct, leakage
+from quire.secure_sums.mesh import MeshResult
+from quire.secure_sums.proofs import ConverseProof, prove_converse
+from quire.secure_sums.protocols import one_pad_protocol
+from quire.secure_sums.zero_sum import zero_sum_matrix
+
+FORMAT = "quire secure-sum certificate 1"
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What a session of real processes sent, per user."""
+
+    length: int
+    rounds: int
+    payload_bytes: tuple[int, ...]
+    framing_bytes: tuple[int, ...]
+
+    @property
+    def over_bound(self) -> Fraction:
+        """Payload over the converse's least: 1 is optimal."""
+        bound = 4 * self.length * self.rounds * (len(self.payload_bytes) - 1)
+        return Fraction(max(self.payload_bytes), bound)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What an instance of the scheme can prove about itself.
+
+    Parameters
+    ----------
+    users, colluders
+        K and T.
+    fields
+        Primes over which the key matrix was checked; 2 also covers the words Z_{2^32}, whose
+        matrices are invertible exactly when they are modulo 2.
+    keys
+        The key matrix M of Z = M·N, with entries 0, 1 and -1.
+    worst
+        The largest leak over all observers, collusions and fields.
+    bounds
+        One exact proof per objective; those of T = 0 serve every T.
+    wire
+        What was sent, when the instance was run.
+    """
+
+    users: int
+    colluders: int
+    fields: tuple[int, ...]
+    keys: Int[np.ndarray, "K r"]
+    worst: Leak
+    bounds: tuple[ConverseProof, ...]
+    wire: Wire | None = None
+
+    @property
+    def optimal(self) -> bool:
+        """Whether nothing leaks and the rates are those that the proofs show to be least."""
+        rates = (1, 1, self.keys.shape[1])
+        return self.worst.symbols == 0 and tuple(p.bound for p in self.bounds) == rates
+
+    def __str__(self) -> str:
+        """The certificate in five lines."""
+        least = ", ".join(str(p.bound) for p in self.bounds)
+        steps = ", ".join(str(len(p.inequalities)) for p in self.bounds)
+        wire = "not run" if self.wire is None else f"{float(self.wire.over_bound):.3f} of the bound"
+        return (
+            f"secure sum of K = {self.users} users against T = {self.colluders} colluders\n"
+            f"  largest leak       {self.worst.symbols} symbols (fields {self.fields})\n"
+            f"  rates              1, 1, {self.keys.shape[1]}; least possible {least}\n"
+            f"  proof steps        {steps} elemental inequalities\n"
+            f"  bytes on the wire  {wire}"
+        )
+
+
+def certify(
+    users: int,
+    colluders: int,
+    fields: tuple[int, ...] = (2, 3, 5),
+    run: MeshResult | None = None,
+) -> Certificate:
+    """Certify the zero-sum scheme for K users against T colluders, and a run of it.
+
+    Raises
+    ------
+    ValueError
+        When T is outside 0 … K-3, K is above 6 (the proofs' programs grow eightfold per user), or
+        the run is of another number of users.
+    """
+    check_collusion(users, colluders)
+    if users > 6:
+        raise ValueError(f"users = {users}: exact proofs are made for K <= 6; certify fewer users")
+    matrix = np.concatenate([np.eye(users - 1, dtype=np.int64), -np.ones((1, users - 1), int)])
+    worst = Leak(0, (), 0)
+    for q in fields:
+        protocol = one_pad_protocol(zero_sum_matrix(users, q), q)
+        found = leakage(protocol, range(colluders + 1)).worst
+        if not correct(protocol).all():
+            raise ArithmeticError(f"the scheme is not correct over F_{q}")
+        worst = max(worst, found, key=lambda leak: leak.symbols)
+    problem = everyone_wants_everything(users, (0,))
+    bounds = tuple(prove_converse(problem, objective) for objective in OBJECTIVES)
+    wire = None
+    if run is not None:
+        if run.session.users != users or not run.agreed:
+            raise ValueError("run is of another number of users, or did not finish with one sum")
+        wire = Wire(
+            run.session.length,
+            run.session.rounds,
+            run.payload_bytes,
+            tuple(r.traffic.framing for r in run.reports),
+        )
+    return Certificate(users, colluders, fields, matrix, worst, bounds, wire)
+
+
+def save_certificate(certificate: Certificate, path: Path) -> None:
+    """Write a certificate as JSON, with fractions as strings."""
+    path.write_text(json.dumps(as_data(certificate), indent=1, ensure_ascii=False) + "\n")
+
+
+def as_data(certificate: Certificate) -> dict[str, object]:
+    """Return the certificate as plain data.
+
+    Sets of variables are integers: bit 3k is W_k, 3k+1 is Z_k, 3k+2 is X_k, and bit 3K is the sum.
+    """
+    wire = certificate.wire
+    return {
+        "format": FORMAT,
+        "users": certificate.users,
+        "colluders": certificate.colluders,
+        "fields": list(certificate.fields),
+        "keys": certificate.keys.tolist(),
+        "leak": certificate.worst.symbols,
+        "bounds": [
+            {
+                "objective": proof.objective,
+                "bound": str(proof.bound),
+                "inequalities": [
+                    [s.context, s.first, s.second, str(s.weight)] for s in proof.inequalities
+                ],
+                "equalities": [[list(s.equality.name), str(s.weight)] for s in proof.equalities],
+            }
+            for proof in certificate.bounds
+        ],
+        "wire": None
+        if wire is None
+        else {
+            "length": wire.length,
+            "rounds": wire.rounds,
+            "payload_bytes": list(wire.payload_bytes),
+            "framing_bytes": list(wire.framing_bytes),
+        },
+    }
