@@ -38,7 +38,7 @@ class CountingRing:
             self.communicator.Isend(sent, dest=to),
         ]
         # more ranks than cores: waiting must let the others work
-        while not all([request.Test() for request in requests]):
+        while not all(request.Test() for request in requests):
             time.sleep(1e-5)
         self.bytes_sent += sent.nbytes
         return received

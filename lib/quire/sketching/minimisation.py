@@ -1,9 +1,13 @@
 """The same bounds by numerical minimisation, which knows nothing of their closed forms."""
 
+from typing import Any
+
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, minimize
 
 from quire.sketching.problem import Shape, nystrom_size
+
+_TIGHT: Any = {"ftol": 1e-14, "maxiter": 500}
 
 
 def minimise_free_operand(shape: Shape, ranks: int) -> float:
@@ -25,7 +29,7 @@ def minimise_free_operand(shape: Shape, ranks: int) -> float:
         method="SLSQP",
         bounds=Bounds([lower[0], lower[1], -np.inf], [np.inf, np.inf, most_random]),
         constraints=LinearConstraint(np.ones((1, 3)), 2 * np.log(local), np.inf),
-        options={"ftol": 1e-14, "maxiter": 500},
+        options=_TIGHT,
     )
     touched = np.exp(found.x[0]) + np.exp(found.x[1])
     return float(touched - n1 * (n2 + r) / ranks)
@@ -51,6 +55,6 @@ def minimise_nystrom_decoupled(n: int, r: int, ranks: int) -> float:
         method="SLSQP",
         bounds=Bounds(lower, np.full(3, np.inf)),
         constraints=LinearConstraint(np.array([[1, 1, 0], [0, 1, 1]]), needs, np.inf),
-        options={"ftol": 1e-14, "maxiter": 500},
+        options=_TIGHT,
     )
     return float(np.exp(found.x).sum() - np.exp(lower).sum())

@@ -1,0 +1,98 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quire.sketching import (
+    Grid,
+    Rates,
+    Shape,
+    fastest_grid,
+    free_operand_bound,
+    gather_hybrid,
+    grid_cost,
+    grids,
+    optimal_grid,
+    pareto_front,
+    regeneration_limit,
+)
+
+
+def test_the_optimum_attains_the_bound_for_12_of_14_powers_of_two():
+    shape = Shape(64, 4096, 256)
+    exact = {
+        count: optimal_grid(shape, count).words
+        == pytest.approx(free_operand_bound(shape, count).words, abs=1e-9)
+        for count in (2**k for k in range(1, 15))
+    }
+    assert [count for count, equal in exact.items() if not equal] == [2048, 8192]
+    assert optimal_grid(shape, 2048).words == 248
+    assert optimal_grid(shape, 8192).words == 158
+
+
+def test_ties_go_to_less_random_number_work():
+    # P = 4 of 8 rows: p1 = 4 is free; among the free grids there is only that one
+    assert optimal_grid(Shape(8, 16, 16), 4).grid == Grid(4, 1, 1)
+    # square case beyond n1: (1, 4, 1) and (1, 1, 4) move equally, and generate equally
+    tie = optimal_grid(Shape(1, 16, 16), 4)
+    rivals = [grid_cost(Shape(1, 16, 16), grid) for grid in grids(Shape(1, 16, 16), 4)]
+    assert tie.random_numbers == min(c.random_numbers for c in rivals if c.words == tie.words)
+
+
+@given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 64), st.integers(1, 64))
+@settings(deadline=None, max_examples=60)
+def test_every_grid_is_a_divisor_triple_that_fits(n1, n2, r, count):
+    shape = Shape(n1, n2, r)
+    brute = {
+        (a, b, count // (a * b))
+        for a in range(1, count + 1)
+        for b in range(1, count + 1)
+        if count % (a * b) == 0 and a <= n1 and b <= n2 and count // (a * b) <= r
+    }
+    if not brute:
+        with pytest.raises(ValueError, match="no grid"):
+            grids(shape, count)
+        return
+    assert {(g.p1, g.p2, g.p3) for g in grids(shape, count)} == brute
+
+
+@given(st.sampled_from([4, 8, 60, 64]), st.sampled_from([1, 4, 64]))
+@settings(deadline=None, max_examples=12)
+def test_the_pareto_front_is_the_set_of_undominated_grids(count, n1):
+    shape = Shape(n1, 128, 32)
+    front = pareto_front(shape, count)
+    assert front[0] == optimal_grid(shape, count)
+    costs = [grid_cost(shape, grid) for grid in grids(shape, count)]
+    for point in front:
+        assert not any(
+            c.words <= point.words
+            and c.random_numbers <= point.random_numbers
+            and (c.words, c.random_numbers) != (point.words, point.random_numbers)
+            for c in costs
+        )
+    words = {(p.words, p.random_numbers) for p in front}
+    for cost in costs:
+        assert (cost.words, cost.random_numbers) in words or any(
+            w <= cost.words and g <= cost.random_numbers for w, g in words
+        )
+
+
+def test_free_random_numbers_give_the_grid_of_fewest_words():
+    shape = Shape(64, 4096, 256)
+    assert fastest_grid(shape, 256, Rates(1e-9, 0.0, 0.0)).words == optimal_grid(shape, 256).words
+
+
+def test_dear_random_numbers_split_the_contraction():
+    shape, rates = Shape(1024, 1024, 64), Rates(1e-9, 1e-9, 0.0)
+    assert regeneration_limit(shape, rates, [2, 4, 8, 16]) == 4
+    assert regeneration_limit(shape, Rates(1e-9, 0.0, 0.0), [2, 4, 8]) is None
+
+
+def test_gathering_pays_only_when_numbers_cost_more_than_words():
+    shape = Shape(64, 64, 8)
+    assert gather_hybrid(shape, 8, Rates(2e-9, 1e-9, 0.0))[0] == 1
+    assert gather_hybrid(shape, 8, Rates(1e-9, 2e-9, 0.0))[0] == 8
+
+
+def test_a_grid_beyond_a_dimension_has_no_cost():
+    with pytest.raises(ValueError, match="p1=8 exceeds n1=4"):
+        grid_cost(Shape(4, 4, 4), Grid(8, 1, 1))

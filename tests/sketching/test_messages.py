@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from quire.sketching import MessageCase, count_messages, mpiexec_path
+
+
+def mpi_or_skip() -> None:
+    pytest.importorskip("mpi4py")
+    try:
+        mpiexec_path()
+    except RuntimeError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.slow
+def test_bytes_sent_by_8_ranks_equal_the_formulas():
+    mpi_or_skip()
+    cases = [
+        MessageCase("sketch", 512, 256, 64, 8),
+        MessageCase("sketch", 4, 256, 64, 4, 2, 1),
+        MessageCase("sketch", 2, 64, 64, 2, 2, 2),
+        MessageCase("sketch", 1, 256, 64, 1, 4, 2),
+        MessageCase("noredist", 256, 256, 64, 8),
+        MessageCase("redist", 256, 256, 64, 8),
+    ]
+    for counted in count_messages(cases):
+        assert counted.words_sent == counted.case.words
+        assert len(set(counted.bytes_sent)) == 1
+        assert counted.error < 1e-11
+    assert [case.words for case in cases] == [0, 32, 32, 56, 3584, 1792]
+
+
+def test_a_failing_run_tells_its_last_line():
+    mpi_or_skip()
+    with pytest.raises(RuntimeError, match="MPI run failed with status"):
+        count_messages([MessageCase("sketch", 3, 7, 5, 1, 1, 1, seed=-1)])
+
+
+def test_missing_mpi_names_the_packages(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match="pip install mpi4py mpich"):
+        mpiexec_path()
+
+
+def test_cases_must_share_the_number_of_ranks():
+    with pytest.raises(ValueError, match="share one number of ranks"):
+        count_messages([MessageCase("sketch", 4, 4, 4, 1), MessageCase("sketch", 4, 4, 4, 2)])
+    with pytest.raises(ValueError, match="non-empty"):
+        count_messages([])
+
+
+def test_a_rank_generates_only_what_it_asks_for():
+    from quire.sketching.messages import omega
+
+    case = MessageCase("sketch", 4, 32, 8, 1)
+    assert omega(case, slice(8, 12), slice(2, 5)).shape == (4, 3)
+    np.testing.assert_array_equal(omega(case)[8:12, 2:5], omega(case, slice(8, 12), slice(2, 5)))

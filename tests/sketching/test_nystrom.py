@@ -1,0 +1,85 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from quire.sketching import (
+    best_nystrom_bound,
+    block,
+    eigenvalues,
+    from_products,
+    matrix_of,
+    nystrom,
+    nystrom_bound,
+    range_error,
+    range_finder_bound,
+    sketch,
+    truncation_error,
+)
+
+N, R = 96, 24
+
+
+@pytest.mark.parametrize("spectrum", ["exp8", "poly1", "poly2", "flat-noise"])
+def test_mean_errors_stay_below_the_expectation_bounds(spectrum):
+    values = eigenvalues(spectrum, N)
+    a = matrix_of(values, 3)
+    nuclear, frobenius = [], []
+    for seed in range(20):
+        approximation = nystrom(a, R, seed)
+        rest = np.linalg.eigvalsh(np.asarray(a - approximation.matrix()))
+        assert rest.min() > -1e-8  # A - A_nys is positive semidefinite
+        nuclear.append(np.abs(rest).sum())
+        frobenius.append(range_error(a, sketch(a, R, seed)))
+    assert np.mean(nuclear) <= best_nystrom_bound(values, R)
+    assert np.mean(frobenius) <= range_finder_bound(values, R, R - 4)
+    assert min(frobenius) >= truncation_error(values, R) * (1 - 1e-9)
+
+
+def test_a_matrix_of_low_rank_is_recovered():
+    values = np.where(np.arange(N) < 8, 2.0, 0.0)
+    a = matrix_of(values, 1)
+    got = nystrom(a, R, 0)
+    np.testing.assert_allclose(got.matrix(), a, atol=1e-6)
+    np.testing.assert_allclose(got.eigenvalues[:8], 2.0, atol=1e-6)
+    np.testing.assert_allclose(got.vectors.T @ got.vectors, np.eye(R), atol=1e-10)
+
+
+def test_a_zero_core_and_a_scaled_matrix_are_survived():
+    a = matrix_of(eigenvalues("exp8", N), 1)
+    small = nystrom(a * 1e-200, R, 0).matrix() * 1e200
+    np.testing.assert_allclose(small, nystrom(a, R, 0).matrix(), atol=1e-9)
+
+
+def test_exact_at_full_rank():
+    a = matrix_of(eigenvalues("poly1", N), 2)
+    np.testing.assert_allclose(nystrom(a, N, 0).matrix(), a, atol=1e-6)
+
+
+def test_products_give_what_the_matrix_gives():
+    a = matrix_of(eigenvalues("poly2", N), 2)
+    omega = block(5, N, R)
+    np.testing.assert_allclose(
+        from_products(a @ omega, omega).matrix(), nystrom(a, R, 5).matrix(), atol=1e-10
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda a: a[:, :50], "square"),
+        (lambda a: a.at[0, 1].add(1.0), "not symmetric"),
+        (lambda a: -a, "positive semidefinite"),
+        (lambda a: a.at[2, 2].set(jnp.nan), "non-finite"),
+        (lambda a: a[:8, :8], "r=24 exceeds n=8"),
+    ],
+)
+def test_bad_matrices_are_refused(spoil, message):
+    with pytest.raises(ValueError, match=message):
+        nystrom(spoil(matrix_of(eigenvalues("exp8", N), 3)), R, 0)
+
+
+def test_bounds_need_oversampling():
+    with pytest.raises(ValueError, match="use more columns"):
+        nystrom_bound(np.ones(8), 4, 3)
+    with pytest.raises(ValueError, match="use more columns"):
+        range_finder_bound(np.ones(8), 4, 0)
