@@ -1,0 +1,132 @@
+"""The atlas: thousands of farms, each solved with a proof, each with its best simple policy.
+
+The driver works in batches and yields each as soon as it is ready, so that a caller can show
+progress or save what it has.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from quire.queueing.batched_optimum import BatchOptimum, optimum
+from quire.queueing.points import Points, points
+from quire.queueing.tuning import Tuned, tune_all
+
+LEVELS_ABOVE = (64, 256, 1024)  # free levels above K, more where racing is not yet optimal
+
+
+@dataclass(frozen=True)
+class AtlasPage:
+    """One batch of the atlas: points, certified optimum, and every tuned family."""
+
+    index: Int[np.ndarray, " points"]  # position in the sequence that was asked for
+    batch: Points
+    cost: Float[np.ndarray, " points"]  # g*
+    lower: Float[np.ndarray, " points"]
+    upper: Float[np.ndarray, " points"]
+    certified: Bool[np.ndarray, " points"]
+    tuned: list[Tuned]
+
+    @property
+    def best_simple(self) -> Float[np.ndarray, " points"]:
+        """Cost of the best tuned simple policy."""
+        return np.min([family.cost for family in self.tuned], axis=0)
+
+    @property
+    def best_family(self) -> list[str]:
+        """Its family; of those within one part in a million the first, hence simplest."""
+        best = self.best_simple
+        names = []
+        for i in range(len(best)):
+            near = (f.family for f in self.tuned if f.cost[i] <= best[i] * (1 + 1e-6))
+            names.append(next(near))
+        return names
+
+    @property
+    def gap(self) -> Float[np.ndarray, " points"]:
+        """``g/g* - 1`` of the best tuned simple policy."""
+        return self.best_simple / self.cost - 1
+
+
+def random_points(
+    count: int, servers: Sequence[int], seed: int
+) -> list[Points]:
+    """``count`` points, as many for each number of servers, over the atlas's ranges.
+
+    Load uniform in 0.1..0.95; setup rate 0.03..10 and delay weight 0.1..10 log-uniform; allocation
+    fee 0 for half of the points and log-uniform in 0.1..10 for the others; c = gamma = mu = 1.
+    """
+    rng = np.random.default_rng(seed)
+    groups = []
+    for part, k in enumerate(servers):
+        size = count // len(servers) + (part < count % len(servers))
+        fee = np.where(rng.random(size) < 0.5, 0.0, 10 ** rng.uniform(-1, 1, size))
+        groups.append(
+            points(
+                k,
+                rng.uniform(0.1, 0.95, size),
+                10 ** rng.uniform(np.log10(0.03), 1, size),
+                10 ** rng.uniform(-1, 1, size),
+                fee,
+            )
+        )
+    return groups
+
+
+def _padded(index: np.ndarray, size: int) -> np.ndarray:
+    """The last batch repeats its last point, so that every batch has one compiled shape."""
+    return np.concatenate([index, np.full(size - len(index), index[-1])])
+
+
+def atlas(
+    groups: Sequence[Points], *, size: int = 64, tolerance: float = 1e-6
+) -> Iterator[AtlasPage]:
+    """Solve every point of every group to bounds at most ``tolerance`` apart, tune every family.
+
+    Points are sorted by load and setup rate, so that a batch's lanes need about as many iterations.
+    Points whose bounds or whose tail are not proven at ``K + 64`` free levels are solved again with
+    more; ``certified`` says whether the proof succeeded. ``index`` counts through all groups.
+    """
+    offset = 0
+    for group in groups:
+        order = np.lexsort((group.setup_rate, np.round(group.load, 1)))
+        waiting = [order[i : i + size] for i in range(0, len(order), size)]
+        for above in LEVELS_ABOVE:
+            open_points: list[int] = []
+            for chosen in waiting:
+                batch = group.take(_padded(chosen, size))
+                best = optimum(batch, levels=group.servers + above, tolerance=tolerance)
+                done = best.certified[: len(chosen)]
+                if above == LEVELS_ABOVE[-1]:
+                    done = np.ones(len(chosen), dtype=bool)
+                open_points += chosen[~done].tolist()
+                if done.any():
+                    yield _page(group, offset, chosen, np.flatnonzero(done), batch, best)
+            rest = np.array(open_points, dtype=int)
+            waiting = [rest[i : i + size] for i in range(0, len(rest), size)]
+        offset += len(group)
+
+
+def _page(
+    group: Points,
+    offset: int,
+    chosen: np.ndarray,
+    done: np.ndarray,
+    batch: Points,
+    best: BatchOptimum,
+) -> AtlasPage:
+    families = [
+        Tuned(family.family, family.cost[done], family.settings[done])
+        for family in tune_all(batch)
+    ]
+    return AtlasPage(
+        index=offset + chosen[done],
+        batch=group.take(chosen[done]),
+        cost=best.cost[done],
+        lower=best.lower[done],
+        upper=best.upper[done],
+        certified=best.certified[done],
+        tuned=families,
+    )

@@ -1,0 +1,219 @@
+"""The semi-Markov decision models: who may decide what, when, and at which price.
+
+Every model has *pre-decision* states ``x`` (what an event left behind) and *post-decision* states
+``y`` (what the decision made of it). From ``y`` the chain runs at constant rates to the next
+event, so the optimality equation is
+
+    h(x) = min_{y reachable from x} { fee(x, y) + (cost(y) - g)/nu(y) + sum p(z | y) h(z) }
+
+and uniformisation with the largest total rate turns it into a discrete-time average-cost problem.
+
+Three models of setup (dossier of assumptions: ours; semi-Markov models are what Carlsson and Eager
+2025 announce in their abstract):
+
+- ``free_cancel_model`` (V1): setups are an action, started and cancelled at will; the fee is paid
+  when a setup completes.
+- ``committed_model`` (V2): a setup that runs can not be cancelled; the fee is paid when it starts.
+- ``erlang_model`` (V3): committed, with a setup of ``stages`` exponential stages of the same mean.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int
+
+from quire.queueing.policies import Policy, checked_targets
+from quire.queueing.system import Costs, Farm
+
+
+@dataclass(frozen=True)
+class DecisionModel:
+    """A finite semi-Markov decision model in pre- and post-decision form.
+
+    ``pre`` and ``post`` hold one row per state: requests, active servers, then servers in each
+    setup stage. ``rates[y, x]`` is the rate from post-decision state ``y`` to pre-decision state
+    ``x``. The decisions at ``x`` are ``choice[first[x]:first[x + 1]]`` (post-decision states) with
+    immediate fees ``fee`` beside them. ``stay[y]`` is the pre-decision state that a fictitious
+    event (the self-loop of uniformisation) leads to.
+    """
+
+    farm: Farm
+    costs: Costs
+    levels: int  # N, most requests in the system; further arrivals are lost
+    pre: Int[np.ndarray, "pre fields"]
+    post: Int[np.ndarray, "post fields_post"]
+    rates: sp.csr_array
+    cost_rate: Float[np.ndarray, " post"]
+    stay: Int[np.ndarray, " post"]
+    first: Int[np.ndarray, " pre_and_one"]
+    choice: Int[np.ndarray, " decisions"]
+    fee: Float[np.ndarray, " decisions"]
+
+    @property
+    def total_rate(self) -> Float[np.ndarray, " post"]:
+        """``nu(y)``, the rate of leaving each post-decision state."""
+        return np.asarray(self.rates.sum(axis=1)).ravel()
+
+    @property
+    def uniform_rate(self) -> float:
+        """``Lambda``: above every total rate, so that each state keeps a positive self-loop."""
+        return 1.01 * float(self.total_rate.max())
+
+    def decision(self, pre: int, post: int) -> int:
+        """The index of the decision that leads from ``pre`` to ``post``; ``ValueError`` if none."""
+        lo, hi = self.first[pre], self.first[pre + 1]
+        found = np.flatnonzero(self.choice[lo:hi] == post)
+        if not len(found):
+            raise ValueError(f"state {self.pre[pre].tolist()} offers no such decision")
+        return int(lo + found[0])
+
+
+def _check_levels(farm: Farm, levels: int) -> None:
+    if levels < farm.servers + 10:
+        raise ValueError(
+            f"levels = {levels} must be at least servers + 10 = {farm.servers + 10}; "
+            "see truncation_level"
+        )
+
+
+def _assemble(
+    farm: Farm,
+    costs: Costs,
+    levels: int,
+    pre: list[tuple[int, ...]],
+    post: list[tuple[int, ...]],
+    decisions: list[list[tuple[int, float]]],
+    stages: int,
+    fee_at_completion: bool,
+) -> DecisionModel:
+    """Fill the transition rates: arrivals, services, setup stages."""
+    where = {state: i for i, state in enumerate(pre)}
+    width = len(pre[0])
+    rows: list[int] = []
+    cols: list[int] = []
+    data: list[float] = []
+    cost = np.empty(len(post))
+    stay = np.empty(len(post), dtype=int)
+    for i, state in enumerate(post):
+        n, a, setups = state[0], state[1], state[2:]
+        events = [((n - 1, a, *setups), min(n, a) * farm.service_rate)]
+        if n < levels:
+            events.append(((n + 1, a, *setups), farm.arrival_rate))
+        for stage, count in enumerate(setups):
+            later = list(setups)
+            later[stage] -= 1
+            done = stage == stages - 1
+            if not done:
+                later[stage + 1] += 1
+            events.append(((n, a + done, *later), count * stages * farm.setup_rate))
+        for target, rate in events:
+            if rate > 0:
+                rows.append(i)
+                cols.append(where[target[:width]])
+                data.append(rate)
+        stay[i] = where[state[:width]]
+        cost[i] = costs.server * (a + costs.setup_share * sum(setups)) + costs.delay * n
+        if fee_at_completion:
+            cost[i] += costs.allocation * sum(setups) * farm.setup_rate
+    counts = np.array([len(options) for options in decisions])
+    return DecisionModel(
+        farm=farm,
+        costs=costs,
+        levels=levels,
+        pre=np.array(pre),
+        post=np.array(post),
+        rates=sp.csr_array((data, (rows, cols)), shape=(len(post), len(pre))),
+        cost_rate=cost,
+        stay=stay,
+        first=np.concatenate([[0], np.cumsum(counts)]),
+        choice=np.array([y for options in decisions for y, _ in options]),
+        fee=np.array([fee for options in decisions for _, fee in options]),
+    )
+
+
+def free_cancel_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
+    """V1: state ``(n, a)``; a decision is (servers kept active, servers to hold in setup).
+
+    The setup term is linear in the number in setup, so the optimum is all or none: an artefact of
+    memoryless setup. Raises ``ValueError`` when ``levels < K + 10``.
+    """
+    _check_levels(farm, levels)
+    k = farm.servers
+    pre = [(n, a) for n in range(levels + 1) for a in range(k + 1)]
+    post = [(n, a, s) for n, a in pre for s in range(k - a + 1)]
+    where = {state: i for i, state in enumerate(post)}
+    decisions = []
+    for n, a in pre:
+        options = [(where[n, a, s], 0.0) for s in range(k - a + 1)]
+        options += [(where[n, b, 0], 0.0) for b in range(min(n, a), a)]
+        decisions.append(options)
+    return _assemble(farm, costs, levels, pre, post, decisions, 1, fee_at_completion=True)
+
+
+def erlang_model(farm: Farm, costs: Costs, levels: int, stages: int) -> DecisionModel:
+    """V3: state ``(n, a, s_1..s_r)``; start some servers or release some idle ones.
+
+    A setup passes ``stages`` exponential stages of rate ``stages * alpha``: the mean stays
+    ``1/alpha``, the variance falls. Raises ``ValueError`` when ``levels < K + 10``, or for more
+    than 4 servers with more than one stage (the state space would not fit).
+    """
+    _check_levels(farm, levels)
+    k = farm.servers
+    if stages < 1:
+        raise ValueError(f"stages = {stages} must be 1 or more")
+    if stages > 1 and k > 4:
+        raise ValueError(f"servers = {k}: Erlang setup is modelled for at most 4 servers")
+    setups = [s for s in product(range(k + 1), repeat=stages) if sum(s) <= k]
+    pre: list[tuple[int, ...]] = [
+        (n, a, *s)
+        for n in range(levels + 1)
+        for a in range(k + 1)
+        for s in setups
+        if a + sum(s) <= k
+    ]
+    where = {state: i for i, state in enumerate(pre)}
+    decisions = []
+    for state in pre:
+        n, a, fresh, later = state[0], state[1], state[2], state[3:]
+        room = k - a - fresh - sum(later)
+        options = [
+            (where[(n, a, fresh + x, *later)], x * costs.allocation) for x in range(room + 1)
+        ]
+        options += [(where[(n, b, fresh, *later)], 0.0) for b in range(min(n, a), a)]
+        decisions.append(options)
+    return _assemble(farm, costs, levels, pre, pre, decisions, stages, fee_at_completion=False)
+
+
+def committed_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
+    """V2: state ``(n, a, s)``; a running setup can not be cancelled, its fee is paid at once.
+
+    ``(N+1)(K+1)(K+2)/2`` states. Raises ``ValueError`` when ``levels < K + 10``.
+    """
+    return erlang_model(farm, costs, levels, 1)
+
+
+def decisions_of(model: DecisionModel, policy: Policy) -> Int[np.ndarray, " pre"]:
+    """The index of the decision that ``policy`` takes in each pre-decision state.
+
+    Missing servers are set up (in a committed model: beyond those already in setup), surplus idle
+    servers are released. Raises ``ValueError`` naming the state if a target is outside 0..K.
+    """
+    targets = checked_targets(policy, model.farm, model.levels)
+    where = {tuple(state): i for i, state in enumerate(model.post.tolist())}
+    cancels = model.pre.shape[1] == 2
+    taken = np.empty(len(model.pre), dtype=int)
+    for i, state in enumerate(model.pre.tolist()):
+        n, a, setups = state[0], state[1], state[2:]
+        want = int(targets[n, a])
+        if want < a:
+            kept = max(want, min(n, a))
+            post = (n, kept, *([0] if cancels else setups))
+        elif cancels:
+            post = (n, a, want - a)
+        else:
+            more = max(0, want - a - sum(setups))
+            post = (n, a, setups[0] + more, *setups[1:])
+        taken[i] = model.decision(i, where[post])
+    return taken

@@ -1,0 +1,22 @@
+"""The index policy: one step of policy improvement on the best constant number of servers."""
+
+import numpy as np
+from jaxtyping import Int
+
+from quire.queueing.decision import DecisionModel, decisions_of
+from quire.queueing.policies import cheapest_static
+from quire.queueing.policy_iteration import policy_values
+from quire.queueing.value_iteration import UniformisedModel
+
+
+def index_decisions(model: DecisionModel) -> Int[np.ndarray, " pre"]:
+    """Decide once by exact values, then believe in the best constant number of servers (ours).
+
+    In each state the decision minimises the immediate cost plus the relative value of returning to
+    the best static policy: what a started server saves, ``h(n, a) - h(n, a+1)`` of M/M/a, is held
+    against what it costs.
+    """
+    step = UniformisedModel(model)
+    static = decisions_of(model, cheapest_static(model.farm, model.costs))
+    _, values = policy_values(step, static)
+    return step.greedy(values, static)

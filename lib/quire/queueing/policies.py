@@ -1,0 +1,245 @@
+"""The simple policies: each says how many servers it wants in each state.
+
+A policy is a small frozen dataclass with ``targets(farm)``: a table of wanted servers (active plus
+in setup) for ``n`` requests and ``a`` active servers. What happens with the difference is the
+business of the chain: missing servers are set up, surplus idle servers are released.
+
+The rules are ours, in the spirit of the simple policies that Carlsson and Eager (2025) describe
+in their abstract; the authors' own names and rules were not available to us.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from quire.queueing.closed_forms import best_static
+from quire.queueing.errors import UnstableSystem
+from quire.queueing.system import Costs, Farm
+
+Targets = Int[np.ndarray, "levels phases"]
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """What every policy offers: a name for a legend and its table of targets."""
+
+    @property
+    def name(self) -> str:
+        """The policy with its parameters, as a legend shows it."""
+
+    def targets(self, farm: Farm, levels: int) -> Targets:
+        """Wanted servers ``[n, a]`` for ``n = 0..levels`` and ``a = 0..K``."""
+
+
+@runtime_checkable
+class TimedRelease(Protocol):
+    """A policy whose idle servers also go after an exponential time of their own."""
+
+    def releases(self, farm: Farm, levels: int) -> Float[np.ndarray, "levels phases"]:
+        """Rate at which some idle server is released, in state ``[n, a]``."""
+
+
+def release_rates(
+    policy: Policy, farm: Farm, levels: int
+) -> Float[np.ndarray, "levels phases"] | None:
+    """The timed releases of ``policy``, or None if it has none."""
+    return policy.releases(farm, levels) if isinstance(policy, TimedRelease) else None
+
+
+def _grid(farm: Farm, levels: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.indices((levels + 1, farm.servers + 1))
+
+
+def checked_targets(policy: Policy, farm: Farm, levels: int) -> Targets:
+    """The policy's table; raises ``ValueError`` at the first state with a target outside 0..K."""
+    table = policy.targets(farm, levels)
+    bad = np.argwhere((table < 0) | (table > farm.servers))
+    if len(bad):
+        n, a = (int(x) for x in bad[0])
+        raise ValueError(
+            f"{policy.name} wants {int(table[n, a])} servers in state (n={n}, a={a}); "
+            f"a target must lie in 0..{farm.servers}"
+        )
+    return table
+
+
+@dataclass(frozen=True)
+class Static:
+    """``servers`` servers for ever: M/M/k. Raises ``UnstableSystem`` if they cannot keep up."""
+
+    servers: int
+
+    @property
+    def name(self) -> str:
+        """As a legend shows it."""
+        return f"static({self.servers})"
+
+    def targets(self, farm: Farm, levels: int) -> Targets:
+        """The same number everywhere."""
+        if farm.offered_load >= self.servers:
+            raise UnstableSystem(farm.offered_load / max(self.servers, 1), self.name)
+        n, _ = _grid(farm, levels)
+        return np.full_like(n, self.servers)
+
+
+@dataclass(frozen=True)
+class Band:
+    """Set up to ``max(floor, n + start)`` servers, release down to ``max(floor, n + keep)``.
+
+    ``start < 0`` tolerates that many waiting requests, ``keep`` holds idle servers back. All
+    threshold policies below are bands. Raises ``ValueError`` when ``keep < start``: what was just
+    set up would be released at once.
+    """
+
+    floor: int = 0  # q
+    start: int = 0  # r
+    keep: int = 0  # d
+
+    def __post_init__(self) -> None:
+        if self.floor < 0:
+            raise ValueError(f"floor = {self.floor} must be zero or more")
+        if self.keep < max(self.start, 0):
+            raise ValueError(
+                f"keep = {self.keep} must be at least max(start, 0) = {max(self.start, 0)}: "
+                "a server that was just set up would be released at once"
+            )
+
+    @property
+    def name(self) -> str:
+        """As a legend shows it."""
+        return f"band({self.floor},{self.start},{self.keep})"
+
+    def targets(self, farm: Farm, levels: int) -> Targets:
+        """Between the two limits the farm stays as it is."""
+        n, a = _grid(farm, levels)
+        low = np.minimum(farm.servers, np.maximum(self.floor, n + self.start))
+        high = np.minimum(farm.servers, np.maximum(self.floor, n + self.keep))
+        return np.clip(a, low, high)
+
+
+@dataclass(frozen=True)
+class OnOff(Band):
+    """One server for each request: set up when a request waits, release when idle."""
+
+    @property
+    def name(self) -> str:
+        """As a legend shows it."""
+        return "on-off"
+
+
+def floor_policy(floor: int) -> Band:
+    """On-off allocation that never goes below ``floor`` active servers."""
+    return Band(floor, 0, 0)
+
+
+def spare_policy(spare: int, floor: int = 0) -> Band:
+    """Target ``max(floor, n + spare)``; a negative ``spare`` tolerates that many waiting."""
+    return Band(floor, spare, max(spare, 0))
+
+
+@dataclass(frozen=True)
+class Staggered:
+    """On-off allocation with at most one server in setup at a time."""
+
+    @property
+    def name(self) -> str:
+        """As a legend shows it."""
+        return "staggered"
+
+    def targets(self, farm: Farm, levels: int) -> Targets:
+        """One more than active while requests wait, else as many as requests."""
+        n, a = _grid(farm, levels)
+        return np.where(n > a, np.minimum(a + 1, farm.servers), np.minimum(n, a))
+
+
+@dataclass(frozen=True)
+class DualThreshold:
+    """One server more when ``n > up * a``, one less when ``n < down * a`` (hysteresis).
+
+    From zero servers the first is started when a request is present. Raises ``ValueError`` unless
+    ``0 <= down < up``.
+    """
+
+    up: float
+    down: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.down < self.up:
+            raise ValueError(
+                f"down threshold must be below up threshold: down = {self.down}, up = {self.up}"
+            )
+
+    @property
+    def name(self) -> str:
+        """As a legend shows it."""
+        return f"dual({self.up:g},{self.down:g})"
+
+    def targets(self, farm: Farm, levels: int) -> Targets:
+        """One step up or down from the active servers."""
+        n, a = _grid(farm, levels)
+        more = (n > self.up * a) & (n > 0)
+        fewer = n < self.down * a
+        return np.clip(a + more.astype(int) - fewer.astype(int), 0, farm.servers)
+
+
+@dataclass(frozen=True)
+class DelayedOff:
+    """On-off allocation whose idle servers wait an exponential time before they are released.
+
+    ``release_rate`` is the rate beta of that time; ``floor`` servers are never released. Raises
+    ``ValueError`` unless the rate is positive.
+    """
+
+    release_rate: float  # beta
+    floor: int = 0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.release_rate) and self.release_rate > 0):
+            raise ValueError(f"release_rate = {self.release_rate!r} must be positive and finite")
+
+    @property
+    def name(self) -> str:
+        """As a legend shows it."""
+        return f"delayed-off({self.release_rate:g})"
+
+    def targets(self, farm: Farm, levels: int) -> Targets:
+        """Never releases at a decision: releases happen at ``release_rate`` per idle server."""
+        n, a = _grid(farm, levels)
+        wanted = np.minimum(farm.servers, np.maximum(self.floor, n))
+        return np.maximum(a, wanted)
+
+    def releases(self, farm: Farm, levels: int) -> Float[np.ndarray, "levels phases"]:
+        """``beta`` for each idle server above the floor."""
+        n, a = _grid(farm, levels)
+        return self.release_rate * np.maximum(a - np.maximum(n, self.floor), 0)
+
+
+@dataclass(frozen=True)
+class NPolicy:
+    """One server that is set up when ``threshold`` requests wait and released when none is left."""
+
+    threshold: int
+
+    def __post_init__(self) -> None:
+        if self.threshold < 1:
+            raise ValueError(f"threshold = {self.threshold} must be 1 or more")
+
+    @property
+    def name(self) -> str:
+        """As a legend shows it."""
+        return f"N-policy({self.threshold})"
+
+    def targets(self, farm: Farm, levels: int) -> Targets:
+        """Raises ``ValueError`` for a farm of more than one server."""
+        if farm.servers != 1:
+            raise ValueError(f"servers = {farm.servers}: the N-policy is for a farm of one server")
+        n, a = _grid(farm, levels)
+        return np.where(n == 0, 0, np.where(n >= self.threshold, 1, a))
+
+
+def cheapest_static(farm: Farm, costs: Costs) -> Static:
+    """The constant number of servers that costs least."""
+    return Static(best_static(farm, costs)[0])

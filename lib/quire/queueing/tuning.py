@@ -1,0 +1,194 @@
+"""Each family of simple policies with its parameters tuned, for many farms at once.
+
+The costs are exact for the infinite queue of the free-cancel model. A gap measured with an untuned
+policy says nothing, so every family is tuned on the very objective it is compared on.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from quire.queueing.batched_optimum import end_values, parameters, static_costs
+from quire.queueing.levels import End, Parameters, Rule, Scalar, evaluate_rule
+from quire.queueing.points import Points
+from quire.queueing.racing import racing_setups, tail
+
+PATIENCE = 8  # most waiting requests that a tuned policy tolerates before it starts a server
+
+Table = Float[np.ndarray, "points candidates"]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The best member of one family at each point."""
+
+    family: str
+    cost: Float[np.ndarray, " points"]
+    settings: Float[np.ndarray, "points settings"]
+
+
+def _band_rule(k: int, floor: Scalar, start: Scalar, hold: Scalar, release: Scalar) -> Rule:
+    n = jnp.arange(k + PATIENCE + 1)[:, None]
+    a = jnp.arange(k + 1)[None, :]
+    low = jnp.clip(jnp.maximum(floor, n + start), 0, k)
+    high = jnp.clip(jnp.maximum(floor, n + hold), 0, k)
+    keep = jnp.where(a > high, jnp.maximum(high, jnp.minimum(n, a)), a)
+    timed = release * jnp.maximum(a - jnp.maximum(n, floor), 0)
+    return Rule(jnp.maximum(low - a, 0), keep.astype(int), timed)
+
+
+def _dual_rule(k: int, up: Scalar, down: Scalar, levels: int) -> Rule:
+    n = jnp.arange(levels + 1)[:, None]
+    a = jnp.arange(k + 1)[None, :]
+    more = (n > up * a) & (n > 0) & (a < k)
+    # one step at a time, again and again until the threshold no longer asks for it
+    settled = jnp.clip(jnp.floor(n / jnp.maximum(down, 1e-9)), 0, k)
+    keep = jnp.where(n < down * a, jnp.maximum(settled, jnp.minimum(n, a)), a)
+    setups = more.astype(float)
+    return Rule(setups, jnp.minimum(keep, a).astype(int), jnp.zeros_like(setups))
+
+
+@partial(jax.jit, static_argnames="k")
+def _band_costs(  # type: ignore[no-untyped-def]
+    p: Parameters, end: End, floor, start, hold, release, k: int
+) -> Array:
+    def one(p, end, *setting):  # type: ignore[no-untyped-def]
+        return evaluate_rule(p, end, _band_rule(k, *setting)).cost
+
+    over_candidates = jax.vmap(one, in_axes=(None, None, 0, 0, 0, 0))
+    return jax.vmap(over_candidates)(p, end, floor, start, hold, release)
+
+
+@partial(jax.jit, static_argnames=("k", "levels"))
+def _dual_costs(  # type: ignore[no-untyped-def]
+    p: Parameters, end: End, up, down, k: int, levels: int
+) -> Array:
+    def one(p, end, up, down):  # type: ignore[no-untyped-def]
+        return evaluate_rule(p, end, _dual_rule(k, up, down, levels)).cost
+
+    return jax.vmap(jax.vmap(one, in_axes=(None, None, 0, 0)))(p, end, up, down)
+
+
+def band_costs(
+    batch: Points, floor: Table, start: Table, keep: Table, release_rate: Table | None = None
+) -> Table:
+    """Average cost of band policies, one row of candidates per point.
+
+    ``release_rate`` lets idle servers go at that rate as well; with ``keep = K`` that is
+    delayed-off. ``start`` below ``-8`` raises ``ValueError``.
+    """
+    if start.min() < -PATIENCE:
+        raise ValueError(f"start = {start.min():g} must be at least {-PATIENCE}")
+    k = batch.servers
+    end = end_values(tail(batch, racing_setups(k)), k + PATIENCE)
+    release = np.zeros_like(floor) if release_rate is None else release_rate
+    return np.asarray(_band_costs(parameters(batch), end, floor, start, keep, release, k))
+
+
+def dual_costs(batch: Points, up: Table, down: Table) -> Table:
+    """Average cost of dual-threshold policies, one row of candidates per point."""
+    k = batch.servers
+    levels = max(k, int(np.ceil(up.max() * k)))
+    end = end_values(tail(batch, (np.arange(k + 1) < k).astype(float)), levels)
+    return np.asarray(_dual_costs(parameters(batch), end, up, down, k, levels))
+
+
+def _pick(costs: Table, *settings: Table) -> tuple[np.ndarray, list[np.ndarray]]:
+    best = np.nanargmin(costs, axis=1)
+    rows = np.arange(len(best))
+    return costs[rows, best], [setting[rows, best] for setting in settings]
+
+
+def _around(batch: Points, width: int) -> Int[np.ndarray, "points floors"]:
+    """``width`` floors around each point's best constant number of servers."""
+    best = static_costs(batch).argmin(axis=1) + 1
+    low = np.clip(best - (2 * width) // 3, 0, max(0, batch.servers + 1 - width))
+    return low[:, None] + np.arange(min(width, batch.servers + 1))
+
+
+def tune_static(batch: Points) -> Tuned:
+    """The best constant number of servers (Erlang C)."""
+    costs = static_costs(batch)
+    best = costs.argmin(axis=1)
+    return Tuned("static", costs.min(axis=1), best[:, None] + 1.0)
+
+
+def tune_bands(batch: Points, rounds: int = 2) -> list[Tuned]:
+    """On-off, floor(q), spare(q, r) and band(q, r, d), each at its best settings.
+
+    Spare is searched on a grid (floors around the best constant number of servers, all ``r`` from
+    -8 to 2); band starts from there and improves one setting after the other over its whole range,
+    ``rounds`` times: a local optimum, so the true gap of the family may be smaller.
+    """
+    count, k = len(batch), batch.servers
+    starts = np.array([-8, -5, -3, -2, -1, 0, 1, 2.0])
+    floors = _around(batch, 12)
+    floor = np.repeat(floors, len(starts), axis=1).astype(float)
+    start = np.tile(starts, (count, floors.shape[1]))
+    grid = band_costs(batch, floor, start, np.maximum(start, 0))
+    zero = np.zeros((count, 1))
+    on_off = band_costs(batch, zero, zero, zero)[:, 0]
+    level = np.where(start == 0, grid, np.inf)
+    floor_cost, (floor_q,) = _pick(level, floor)
+    floor_q = np.where(on_off < floor_cost, 0, floor_q)
+    floor_cost = np.minimum(floor_cost, on_off)
+    cost, (q, r) = _pick(grid, floor, start)
+    spare = Tuned("spare", np.minimum(cost, floor_cost), np.stack([q, r], axis=1))
+    d = np.maximum(r, 0)
+    for _ in range(rounds):
+        keeps = np.unique(np.linspace(0, k, min(k + 1, 12)).round())
+        q, r, d, cost = _improve(batch, q, r, d, cost, "keep", keeps)
+        q, r, d, cost = _improve(batch, q, r, d, cost, "start", np.arange(-8.0, 3.0))
+        q, r, d, cost = _improve(batch, q, r, d, cost, "floor", floors.astype(float))
+    return [
+        Tuned("on-off", on_off, np.zeros((count, 0))),
+        Tuned("floor", floor_cost, floor_q[:, None]),
+        spare,
+        Tuned("band", np.minimum(cost, spare.cost), np.stack([q, r, d], axis=1)),
+    ]
+
+
+def _improve(  # type: ignore[no-untyped-def]
+    batch: Points, q, r, d, cost, which: str, values: np.ndarray
+):
+    """Vary one setting of every point's band over ``values``, the others fixed."""
+    offered = np.broadcast_to(values, (len(batch), values.shape[-1]))
+    fixed = {"floor": q, "start": r, "keep": d}
+    settings = {name: np.repeat(x[:, None], offered.shape[1], 1) for name, x in fixed.items()}
+    settings[which] = offered.astype(float)
+    settings["keep"] = np.maximum(settings["keep"], np.maximum(settings["start"], 0))
+    costs = band_costs(batch, settings["floor"], settings["start"], settings["keep"])
+    found, picked = _pick(costs, settings["floor"], settings["start"], settings["keep"])
+    better = found < cost
+    q, r, d = (np.where(better, new, old) for new, old in zip(picked, (q, r, d), strict=True))
+    return q, r, d, np.where(better, found, cost)
+
+
+def tune_delayed_off(batch: Points, rates: int = 8) -> Tuned:
+    """Delayed-off over ``rates`` release rates from 0.01 to 10 and five floors."""
+    floors = _around(batch, 5).astype(float)
+    choices = np.logspace(-2, 1, rates)
+    floor = np.repeat(floors, rates, axis=1)
+    release = np.tile(choices, (len(batch), floors.shape[1]))
+    zero = np.zeros_like(floor)
+    costs = band_costs(batch, floor, zero, np.full_like(floor, batch.servers), release)
+    cost, picked = _pick(costs, release, floor)
+    return Tuned("delayed-off", cost, np.stack(picked, axis=1))
+
+
+def tune_dual(batch: Points) -> Tuned:
+    """Dual thresholds on a grid: up in 0.75..2, down in 0..1, down < up."""
+    ups, downs = np.array([0.75, 1, 1.25, 1.5, 2]), np.array([0, 0.25, 0.5, 0.75, 1])
+    up, down = (np.tile(m.ravel(), (len(batch), 1)) for m in np.meshgrid(ups, downs))
+    costs = np.where(down < up, dual_costs(batch, up, np.minimum(down, up)), np.inf)
+    cost, picked = _pick(costs, up, down)
+    return Tuned("dual", cost, np.stack(picked, axis=1))
+
+
+def tune_all(batch: Points) -> list[Tuned]:
+    """Every family of simple policies, tuned."""
+    return [tune_static(batch), *tune_bands(batch), tune_delayed_off(batch), tune_dual(batch)]

@@ -1,0 +1,146 @@
+"""Relative value iteration and modified policy iteration, with two-sided bounds on the cost.
+
+Both work on any :class:`~quire.queueing.decision.DecisionModel`. For every function ``h`` of the
+state the optimal average cost lies between the least and the largest component of
+``Lambda (T h - h)`` (Odoni 1969), where ``T`` is the optimality operator of the uniformised
+problem: the bounds hold whatever the iteration has reached.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from quire.queueing.decision import DecisionModel
+from quire.queueing.errors import ConvergenceError
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """An optimal policy with the proof of its average cost."""
+
+    cost: float  # g
+    lower: float  # no policy costs less than this
+    upper: float  # the policy found costs at most this
+    relative_values: Float[np.ndarray, " pre"]  # h, zero in state 0
+    taken: Int[np.ndarray, " pre"]  # decision made in each pre-decision state
+    iterations: int
+
+
+class UniformisedModel:
+    """The discrete-time problem: one affine map over post-decision states, one minimum over choices.
+
+    Asserts that every self-loop has positive probability, without which value iteration may
+    oscillate or diverge.
+    """
+
+    def __init__(self, model: DecisionModel):
+        self.rate = model.uniform_rate
+        self.loop = 1 - model.total_rate / self.rate
+        assert self.loop.min() > 0, "the uniformisation rate must exceed every total rate"
+        self.moves = model.rates / self.rate
+        self.cost = model.cost_rate / self.rate
+        self.stay, self.first = model.stay, model.first
+        self.choice, self.fee = model.choice, model.fee
+        self.owner = np.repeat(np.arange(len(model.pre)), np.diff(model.first))
+
+    def after(self, values: Float[np.ndarray, " pre"]) -> Float[np.ndarray, " post"]:
+        """Cost of one step and the values behind it, from each post-decision state."""
+        return self.cost + self.moves @ values + self.loop * values[self.stay]
+
+    def best(self, values: Float[np.ndarray, " pre"]) -> Float[np.ndarray, " pre"]:
+        """The optimality operator ``T h``."""
+        return np.minimum.reduceat(self.fee + self.after(values)[self.choice], self.first[:-1])
+
+    def greedy(
+        self,
+        values: Float[np.ndarray, " pre"],
+        current: Int[np.ndarray, " pre"] | None = None,
+        tie: float = 1e-11,
+    ) -> Int[np.ndarray, " pre"]:
+        """The minimising decisions; within ``tie`` the current one is kept."""
+        offers = self.fee + self.after(values)[self.choice]
+        least = np.minimum.reduceat(offers, self.first[:-1])
+        slack = tie * (1 + np.abs(least))
+        hits = np.flatnonzero(offers <= (least + slack)[self.owner])
+        taken = np.empty(len(least), dtype=int)
+        taken[self.owner[hits[::-1]]] = hits[::-1]  # the first hit of each state wins
+        if current is not None:
+            keep = offers[current] <= least + slack
+            taken[keep] = current[keep]
+        return taken
+
+
+def cost_bounds(
+    model: DecisionModel, values: Float[np.ndarray, " pre"]
+) -> tuple[float, float]:
+    """Lower and upper bound on the optimal average cost from any function of the state."""
+    step = UniformisedModel(model)
+    change = (step.best(values) - values) * step.rate
+    return float(change.min()), float(change.max())
+
+
+def relative_value_iteration(
+    model: DecisionModel,
+    *,
+    tolerance: float = 1e-9,
+    max_iterations: int = 200_000,
+    start: Float[np.ndarray, " pre"] | None = None,
+) -> Optimum:
+    """Apply the optimality operator until the bounds are ``tolerance`` apart (White 1963).
+
+    Raises ``ConvergenceError`` with both bounds after ``max_iterations``.
+    """
+    return _sweep(model, 0, tolerance, max_iterations, start)
+
+
+def modified_policy_iteration(
+    model: DecisionModel,
+    *,
+    sweeps: int = 50,
+    tolerance: float = 1e-9,
+    max_iterations: int = 20_000,
+    start: Float[np.ndarray, " pre"] | None = None,
+) -> Optimum:
+    """Between two optimality steps apply the greedy policy's own operator ``sweeps`` times.
+
+    (Puterman and Shin 1978, average-cost form.) Raises ``ConvergenceError`` with both bounds after
+    ``max_iterations`` optimality steps.
+    """
+    if sweeps < 1:
+        raise ValueError(f"sweeps = {sweeps} must be 1 or more")
+    return _sweep(model, sweeps, tolerance, max_iterations, start)
+
+
+def _sweep(
+    model: DecisionModel,
+    sweeps: int,
+    tolerance: float,
+    max_iterations: int,
+    start: Float[np.ndarray, " pre"] | None,
+) -> Optimum:
+    step = UniformisedModel(model)
+    values = np.zeros(len(model.pre)) if start is None else start - start[0]
+    lower, upper = -np.inf, np.inf
+    for iteration in range(1, max_iterations + 1):
+        following = step.best(values)
+        change = (following - values) * step.rate
+        lower, upper = max(lower, change.min()), min(upper, change.max())
+        if not np.isfinite(following).all():
+            raise ConvergenceError((lower, upper), iteration)
+        if upper - lower < tolerance:
+            taken = step.greedy(values)
+            relative = following - following[0]
+            return Optimum(
+                float((lower + upper) / 2), float(lower), float(upper), relative, taken, iteration
+            )
+        values = following - following[0]
+        if sweeps:
+            taken = step.greedy(values)
+            after = step.choice[taken]
+            moves, loop, stay = step.moves[after], step.loop[after], step.stay[after]
+            paid = step.fee[taken] + step.cost[after]
+            for _ in range(sweeps):
+                values = paid + moves @ values + loop * values[stay]
+                values -= values[0]
+    raise ConvergenceError((float(lower), float(upper)), max_iterations)
