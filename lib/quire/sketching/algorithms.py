@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, DTypeLike, Float
+from jaxtyping import Array, DTypeLike, Float, UInt32
 
 from quire.sketching.devices import mesh_of
 from quire.sketching.problem import Grid, Shape, nystrom_size
-from quire.sketching.random_matrix import Distribution, block
+from quire.sketching.random_matrix import Distribution, Key, key_of
 
 Sketch = Callable[[Float[Array, "n1 n2"]], Float[Array, "n1 r"]]
 TILE_ENTRIES = 2**21  # of Ω at a time: 16 MiB of doubles
@@ -33,7 +33,7 @@ def sketch(
 ) -> Float[Array, "n1 r"]:
     """A Ω on one device. Raises ``ValueError`` when A has a non-finite entry or is not a float."""
     check_matrix(a)
-    b = _sketch(a, r, seed, distribution, tile_entries)
+    b = _sketch(a, r, key_of(seed), distribution, tile_entries)
     # one non-finite entry of A spoils its whole row of B, which is far smaller than A
     if not bool(jnp.isfinite(b).all()) and not bool(jnp.isfinite(a).all()):
         raise ValueError("A has non-finite entries; replace the NaN and infinite ones")
@@ -46,17 +46,21 @@ def check_matrix(a: Array) -> None:
         raise ValueError(f"A must be a float32 or float64 matrix, got {a.dtype} of shape {a.shape}")
 
 
-@partial(jax.jit, static_argnames=("r", "seed", "distribution", "tile_entries"))
+@partial(jax.jit, static_argnames=("r", "distribution", "tile_entries"))
 def _sketch(
-    a: Float[Array, "n1 n2"], r: int, seed: int, distribution: Distribution, tile_entries: int
+    a: Float[Array, "n1 n2"],
+    key: UInt32[Array, "2"],
+    r: int,
+    distribution: Distribution,
+    tile_entries: int,
 ) -> Float[Array, "n1 r"]:
-    return multiply(a, r, seed, 0, 0, 1, distribution, tile_entries)
+    return multiply(a, r, key, 0, 0, 1, distribution, tile_entries)
 
 
 def multiply(
     a: Float[Array, "n1 n2"],
     columns: int,
-    seed: int,
+    seed: int | Key,
     row_start: int | Array,
     column_start: int | Array,
     row_multiple: int,
@@ -67,12 +71,12 @@ def multiply(
 
     ``row_multiple`` divides ``row_start``. For use inside a traced function; nothing is checked.
     """
-    generate = partial(block, distribution=distribution, dtype=a.dtype)
+    generate = partial(block_of_key, distribution=distribution, dtype=a.dtype)
     rows = a.shape[1]
     tile = max(64, tile_entries // columns // 64 * 64)
     if rows <= tile:
         return a @ generate(
-            seed, rows, columns, row_start=row_start, column_start=column_start,
+            key, rows, columns, row_start=row_start, column_start=column_start,
             row_multiple=row_multiple,
         )  # fmt: skip
     whole = rows // tile
@@ -80,18 +84,18 @@ def multiply(
 
     def step(total: Array, index: Array) -> tuple[Array, None]:
         omega = generate(
-            seed, tile, columns, row_start=row_start + index * tile, column_start=column_start,
+            key, tile, columns, row_start=row_start + index * tile, column_start=column_start,
             row_multiple=aligned,
         )  # fmt: skip
         return total + lax.dynamic_slice_in_dim(a, index * tile, tile, 1) @ omega, None
 
     first = a[:, :tile] @ generate(
-        seed, tile, columns, row_start=row_start, column_start=column_start, row_multiple=aligned
+        key, tile, columns, row_start=row_start, column_start=column_start, row_multiple=aligned
     )
     total, _ = lax.scan(step, first, jnp.arange(1, whole))
     if rows % tile:
         omega = generate(
-            seed, rows % tile, columns, row_start=row_start + whole * tile,
+            key, rows % tile, columns, row_start=row_start + whole * tile,
             column_start=column_start, row_multiple=aligned,
         )  # fmt: skip
         total = total + a[:, whole * tile :] @ omega
@@ -135,14 +139,14 @@ def grid_sketch(
     """
     _divides(shape, grid)
     mesh = mesh if mesh is not None else mesh_of(grid)
-    rows, columns = shape.n2 // grid.p2, shape.r // grid.p3
+    key, rows, columns = key_of(seed), shape.n2 // grid.p2, shape.r // grid.p3
 
     def local(a: Float[Array, "m1 m2"]) -> Float[Array, "m1 s"]:
         if grid.p3 > 1:
             a = lax.all_gather(a, "k", axis=1, tiled=True)
         row_start = lax.axis_index("j") * rows if grid.p2 > 1 else 0
         column_start = lax.axis_index("k") * columns if grid.p3 > 1 else 0
-        c = multiply(a, columns, seed, row_start, column_start, rows, distribution)
+        c = multiply(a, columns, key, row_start, column_start, rows, distribution)
         if grid.p2 > 1:
             c = lax.psum_scatter(c, "j", scatter_dimension=1, tiled=True)
         return c
@@ -163,11 +167,11 @@ def gathered_sketch(
     _divides(shape, grid)
     if shape.n2 % ranks:
         raise ValueError(f"n2={shape.n2} is not a multiple of ranks={ranks}; pad the matrix")
-    rows = shape.n2 // ranks
+    key, rows = key_of(seed), shape.n2 // ranks
 
     def local(a: Float[Array, "m1 n2"]) -> Float[Array, "m1 r"]:
-        part = block(
-            seed, rows, shape.r, row_start=lax.axis_index("i") * rows, row_multiple=rows,
+        part = block_of_key(
+            key, rows, shape.r, row_start=lax.axis_index("i") * rows, row_multiple=rows,
             distribution=distribution, dtype=a.dtype,
         )  # fmt: skip
         return a @ lax.all_gather(part, "i", axis=0, tiled=True)
@@ -198,18 +202,18 @@ def nystrom_products(
     for name, size in (("n", n), ("r", r)):
         if size % ranks:
             raise ValueError(f"{name}={size} is not a multiple of ranks={ranks}; pad the matrix")
-    rows = n // ranks
+    key, rows = key_of(seed), n // ranks
 
     def local(a: Float[Array, "m n"]) -> tuple[Float[Array, "m1 r1"], Float[Array, "r2 r3"]]:
-        omega = partial(block, seed, distribution=distribution, dtype=a.dtype)
-        y = multiply(a, r, seed, 0, 0, n, distribution)
+        omega = partial(block_of_key, key, distribution=distribution, dtype=a.dtype)
+        y = multiply(a, r, key, 0, 0, n, distribution)
         if algorithm == "noredist":
             start = lax.axis_index("i") * rows
             z = omega(rows, r, row_start=start, row_multiple=rows).T @ y
             return y, lax.psum_scatter(z, "i", tiled=True) if ranks > 1 else z
         if ranks > 1:
             y = lax.all_to_all(y, "i", split_axis=1, concat_axis=0, tiled=True)
-        return y, multiply(y.T, r, seed, 0, 0, n, distribution).T
+        return y, multiply(y.T, r, key, 0, 0, n, distribution).T
 
     out = PartitionSpec("i") if algorithm == "noredist" else PartitionSpec(None, "i")
     grid_mesh = mesh if mesh is not None else mesh_of(Grid(ranks, 1, 1))

@@ -46,15 +46,24 @@ def threefry2x32(
     return x, y
 
 
-def key_of(seed: int) -> UInt32[np.ndarray, "2"]:
-    """The generator's key of an integer seed, 0 <= seed < 2^64; ``ValueError`` otherwise."""
+Key = UInt32[np.ndarray, "2"] | UInt32[Array, "2"]
+
+
+def key_of(seed: int | Key) -> Key:
+    """The generator's key of an integer seed, 0 <= seed < 2^64; ``ValueError`` otherwise.
+
+    A key is returned as it is, so that a compiled function can take it as an argument and serve
+    every seed.
+    """
+    if isinstance(seed, np.ndarray | jax.Array):
+        return seed
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise ValueError(f"seed must be an integer in [0, 2^64), got {seed!r}")
     return np.array([seed >> 32, seed & 0xFFFFFFFF], dtype=np.uint32)
 
 
 def block(
-    seed: int,
+    seed: int | Key,
     rows: int,
     columns: int,
     *,
@@ -73,7 +82,24 @@ def block(
 
     Raises ``ValueError`` for a bad seed, distribution or dtype, or an index outside [0, 2^32).
     """
-    key = key_of(seed)
+    return block_of_key(
+        key_of(seed), rows, columns, row_start=row_start, column_start=column_start,
+        distribution=distribution, dtype=dtype, row_multiple=row_multiple,
+    )  # fmt: skip
+
+
+def block_of_key(
+    key: UInt32[Array, "2"] | UInt32[np.ndarray, "2"],
+    rows: int,
+    columns: int,
+    *,
+    row_start: int | Int[Array, ""] = 0,
+    column_start: int | Int[Array, ""] = 0,
+    distribution: Distribution = "gaussian",
+    dtype: DTypeLike = jnp.float64,
+    row_multiple: int = 1,
+) -> Float[Array, "rows columns"]:
+    """As :func:`block`, from a key that may be traced: one compilation serves every seed."""
     positive_integer("rows", rows)
     positive_integer("columns", columns)
     positive_integer("row_multiple", row_multiple)
