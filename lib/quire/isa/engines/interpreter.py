@@ -1,0 +1,511 @@
+"""The array interpreter: fetch, decode, execute for all waves of a batch at once.
+
+Divergence is a mask stack, kept the way Apple's hardware keeps it: not as masks but as one number
+per lane. A lane is awake (0) or sleeps until a certain end of a certain block: its ``sleep`` is
+``8 * depth + reason``. The masks of the stack can be read off at any time (`stack_masks`). Since
+every sleeping lane has exactly one place where it wakes, this is the mask stack of the
+specification's section 5 with every lane that left a loop taken out of all inner frames.
+
+One step runs one micro-operation: the smallest program counter among the waves that the schedule
+puts first, for all waves that stand there. A lockstep schedule puts every wave first; a random one
+draws an order of the waves of each workgroup between barriers, or anew every few steps.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int32, Int64, UInt8, UInt32
+
+from quire.isa.deviations import Deviation
+from quire.isa.engines.datapath import (
+    Batch,
+    Operands,
+    Slots,
+    branches,
+    column,
+    slots,
+    spread,
+    wave_any,
+)
+from quire.isa.engines.memory import Access, access, apply_memory, faults
+from quire.isa.engines.microcode import ACTIONS, Control
+from quire.isa.engines.races import Touched, touch, untouched
+from quire.isa.structure import MAX_CALL_DEPTH
+
+AWAKE, FAILED, DONE_THEN, CONTINUED, BROKE, RETURNED = range(6)  # why a lane sleeps
+DEAD = 255
+READY, WAITING, HALTED = 0, 1, 2
+# error codes
+OUTSIDE, CROOKED, SPLIT_BARRIER, STUCK, RACE = 1, 2, 3, 4, 5
+PREDICATE_ROWS = 112
+# counters beyond the six classes of events
+USEFUL, SLOTS, FALSE_LANES, DIVERGENT, BARRIERS, ATOMIC_LANES, ZERO_DIVISIONS = range(6, 13)
+COUNTERS = 13
+
+
+class State(NamedTuple):
+    """Everything that changes while a batch runs."""
+
+    registers: UInt32[Array, "rows lanes"]
+    flags: Bool[Array, "predicates lanes"]
+    sleep: UInt8[Array, " lanes"]
+    left: UInt32[Array, " lanes"]  # loops left, one bit per depth (for one deviation)
+    pc: Int32[Array, " groups"]
+    status: UInt8[Array, " groups"]
+    span: Int32[Array, " groups"]  # barriers passed
+    calls: Int32[Array, "frames groups"]
+    bases: Int32[Array, "frames groups"]
+    called: Int32[Array, " groups"]  # depth of the call stack
+    local: UInt32[Array, " local"]
+    device: UInt32[Array, " device"]
+    local_touched: Touched
+    device_touched: Touched
+    counters: Int64[Array, " counters"]
+    error: Int32[Array, "3"]  # code, row, slot
+    steps: Int64[Array, ""]
+    row: Int32[Array, ""]  # the micro-operation of the last step
+    active: Bool[Array, " lanes"]  # and the lanes that ran it
+    word: UInt32[Array, " lanes"]  # what they computed, and where it belongs
+    place: UInt32[Array, " lanes"]
+    pending: Int32[Array, ""]  # the store or atomic that has not reached memory yet
+
+
+def start(
+    batch: Batch, rows: int, lanes: int, local_words: int, device: jax.Array, checked: bool
+) -> State:
+    """The state before the first step: registers and local memory are zero.
+
+    Without ``checked`` the records of the race detector are kept empty.
+    """
+    place = slots(batch, lanes)
+    groups = lanes // 8
+    zeros = jnp.zeros(groups, jnp.int32)
+    flags = jnp.zeros((PREDICATE_ROWS, lanes), bool).at[4].set(True)
+    wave = place.alive.reshape(groups, 8).any(1)
+    return State(
+        registers=jnp.zeros((rows, lanes), jnp.uint32),
+        flags=flags.at[6].set(place.alive),
+        sleep=jnp.where(place.alive, 0, DEAD).astype(jnp.uint8),
+        left=jnp.zeros(lanes, jnp.uint32),
+        pc=zeros,
+        status=jnp.where(spread_wave(wave, batch.width), READY, HALTED).astype(jnp.uint8),
+        span=zeros,
+        calls=jnp.zeros((MAX_CALL_DEPTH, groups), jnp.int32),
+        bases=jnp.zeros((MAX_CALL_DEPTH, groups), jnp.int32),
+        called=zeros,
+        local=jnp.zeros(local_words, jnp.uint32),
+        device=device,
+        local_touched=untouched(local_words if checked else 1),
+        device_touched=untouched(device.shape[0] if checked else 1),
+        counters=jnp.zeros(COUNTERS, jnp.int64),
+        error=jnp.zeros(3, jnp.int32),
+        steps=jnp.int64(0),
+        row=jnp.int32(0),
+        active=jnp.zeros(lanes, bool),
+        word=jnp.zeros(lanes, jnp.uint32),
+        place=jnp.zeros(lanes, jnp.uint32),
+        pending=jnp.int32(0),
+    )
+
+
+def spread_wave(groups: Bool[Array, " groups"], width: jax.Array) -> Bool[Array, " groups"]:
+    """A flag of any group of eight lanes, given to all groups of its wave."""
+    return wave_any(jnp.repeat(groups, 8), width)
+
+
+def _mix(number: jax.Array) -> UInt32[Array, "..."]:
+    """A 32-bit hash (the finaliser of MurmurHash3)."""
+    number = number.astype(jnp.uint32)
+    number = (number ^ (number >> 16)) * jnp.uint32(0x85EBCA6B)
+    number = (number ^ (number >> 13)) * jnp.uint32(0xC2B2AE35)
+    return number ^ (number >> 16)
+
+
+def draw(steps: jax.Array, span: jax.Array, batch: Batch, ready: jax.Array) -> jax.Array:
+    """Of each workgroup the ready wave that a random schedule puts first, per group of lanes."""
+    groups = span.shape[0]
+    at = jnp.arange(groups, dtype=jnp.int32) * 8
+    team = at // batch.stride
+    wave = at // batch.width
+    turn = (steps.astype(jnp.uint32) >> batch.quantum.astype(jnp.uint32)) ^ batch.seed
+    key = _mix(_mix(wave ^ _mix(turn).astype(jnp.int32)) + span.astype(jnp.uint32))
+    key = jnp.where(ready, key | 1, 0)
+    best = jnp.zeros(groups, jnp.uint32).at[team].max(key)
+    return ready & (key == best[team])
+
+
+class _Turn(NamedTuple):
+    """What the control branches look at and change."""
+
+    sleep: jax.Array
+    left: jax.Array
+    pc: jax.Array
+    status: jax.Array
+    span: jax.Array
+    calls: jax.Array
+    bases: jax.Array
+    called: jax.Array
+    flags: jax.Array
+    counters: jax.Array
+    error: jax.Array
+
+
+class _Context(NamedTuple):
+    here: jax.Array  # row number
+    chosen: jax.Array  # per group
+    lanes: jax.Array  # chosen, per lane
+    active: jax.Array
+    flag: jax.Array
+    row: jax.Array
+    batch: Batch
+    place: Slots
+
+
+def _base(t: _Turn) -> jax.Array:
+    """The depth at which the current function starts, per group."""
+    top = jnp.maximum(t.called - 1, 0)
+    base = jnp.take_along_axis(t.bases, top[None], 0)[0]
+    return jnp.where(t.called > 0, base, 0)
+
+
+def _code(t: _Turn, c: _Context, name: str, reason: int) -> jax.Array:
+    """What a lane sleeps on: the end of a block at a depth."""
+    depth = spread(_base(t)) + column(c.row, name)
+    return (8 * depth + reason).astype(jnp.uint8)
+
+
+def _wake(t: _Turn, c: _Context, codes: tuple[jax.Array, ...]) -> jax.Array:
+    back = jnp.zeros(t.sleep.shape, bool)
+    for code in codes:
+        back |= t.sleep == code
+    return jnp.where(back & c.lanes, 0, t.sleep).astype(jnp.uint8)
+
+
+def _go(t: _Turn, c: _Context, next_: jax.Array) -> jax.Array:
+    return jnp.where(c.chosen, next_, t.pc)
+
+
+def _skip(t: _Turn, c: _Context, next_: jax.Array) -> jax.Array:
+    """Jump over a block if no lane is awake and the batch skips; waves without lanes halt."""
+    awake = wave_any(t.sleep == 0, c.batch.width)
+    return _go(t, c, jnp.where(awake | (c.batch.skip == 0), next_, column(c.row, "jump")))
+
+
+def _none(t: _Turn, c: _Context) -> _Turn:
+    return t._replace(pc=_go(t, c, c.here + 1))
+
+
+def _if(t: _Turn, c: _Context) -> _Turn:
+    fail = c.lanes & (t.sleep == 0) & ~(c.active & c.flag)
+    sides = wave_any(fail, c.batch.width), wave_any(c.active & c.flag, c.batch.width)
+    per_wave = c.batch.width // 8
+    t = t._replace(sleep=jnp.where(fail, _code(t, c, "depth", FAILED), t.sleep))
+    counters = t.counters.at[FALSE_LANES].add((sides[0] & c.chosen).sum() // per_wave)
+    both = (sides[0] & sides[1] & c.chosen).sum() // per_wave
+    t = t._replace(counters=counters.at[DIVERGENT].add(both))
+    return t._replace(pc=_skip(t, c, c.here + 1))
+
+
+def _else(t: _Turn, c: _Context) -> _Turn:
+    failed, done = _code(t, c, "depth", FAILED), _code(t, c, "depth", DONE_THEN)
+    was_awake = c.lanes & (t.sleep == 0)
+    t = t._replace(sleep=_wake(t, c, (failed,)))
+    t = t._replace(sleep=jnp.where(was_awake, done, t.sleep))
+    return t._replace(pc=_skip(t, c, c.here + 1))
+
+
+def _endif(t: _Turn, c: _Context) -> _Turn:
+    codes = (_code(t, c, "depth", FAILED), _code(t, c, "depth", DONE_THEN))
+    t = t._replace(sleep=_wake(t, c, codes))
+    return t._replace(pc=_skip(t, c, c.here + 1))
+
+
+def _loop(t: _Turn, c: _Context) -> _Turn:
+    return t._replace(pc=_skip(t, c, c.here + 1))
+
+
+def _leave_loop(t: _Turn, c: _Context, gone: jax.Array, reason: int) -> _Turn:
+    return t._replace(sleep=jnp.where(gone, _code(t, c, "loop_depth", reason), t.sleep))
+
+
+def _break(t: _Turn, c: _Context) -> _Turn:
+    gone = c.active & c.flag
+    t = _leave_loop(t, c, gone, BROKE)
+    # the reference gives the lane back at the endif and lets it go at the endloop
+    strange = (c.batch.deviation & Deviation.BREAK_IN_IF != 0) & (column(c.row, "if_depth") >= 0)
+    bit = jnp.uint32(1) << column(c.row, "loop_depth").astype(jnp.uint32)
+    late = gone & strange
+    t = t._replace(
+        sleep=jnp.where(late, _code(t, c, "if_depth", DONE_THEN), t.sleep),
+        left=jnp.where(late, t.left | bit, t.left),
+    )
+    return t._replace(pc=_skip(t, c, c.here + 1))
+
+
+def _continue(t: _Turn, c: _Context) -> _Turn:
+    gone = c.active & c.flag
+    t = _leave_loop(t, c, gone, CONTINUED)
+    strange = c.batch.deviation & Deviation.CONTINUE != 0
+    back = strange & wave_any(gone, c.batch.width)
+    return t._replace(pc=jnp.where(back & c.chosen, column(c.row, "imm"), _skip(t, c, c.here + 1)))
+
+
+def _endloop(t: _Turn, c: _Context) -> _Turn:
+    bit = jnp.uint32(1) << column(c.row, "depth").astype(jnp.uint32)
+    broke, continued = _code(t, c, "depth", BROKE), _code(t, c, "depth", CONTINUED)
+    late = c.lanes & (t.sleep == 0) & (t.left & bit != 0)
+    t = t._replace(sleep=jnp.where(late, broke, t.sleep))
+    t = t._replace(sleep=_wake(t, c, (continued,)))
+    again = wave_any(t.sleep == 0, c.batch.width)
+    over = c.lanes & spread(~again)
+    sleep = jnp.where(over & (t.sleep == broke), 0, t.sleep).astype(jnp.uint8)
+    t = t._replace(sleep=sleep, left=jnp.where(over, t.left & ~bit, t.left))
+    onward = _skip(t, c, c.here + 1)
+    return t._replace(pc=jnp.where(again & c.chosen, column(c.row, "target") + 1, onward))
+
+
+def _call(t: _Turn, c: _Context) -> _Turn:
+    frame = jnp.arange(MAX_CALL_DEPTH)[:, None] == t.called[None]
+    new = frame & c.chosen[None]
+    base = _base(t) + column(c.row, "depth") + 1
+    t = t._replace(
+        calls=jnp.where(new, c.here + 1, t.calls),
+        bases=jnp.where(new, base[None], t.bases),
+        called=jnp.where(c.chosen, t.called + 1, t.called),
+    )
+    return t._replace(pc=_go(t, c, column(c.row, "target")))
+
+
+def _return(t: _Turn, c: _Context) -> _Turn:
+    """Lanes that return early sleep until the function's last return; at top level they end."""
+    inside = t.called > 0
+    code = (8 * (spread(_base(t)) - 1) + RETURNED).astype(jnp.uint8)
+    last = inside & (column(c.row, "jump") == c.here)
+    gone = jnp.where(spread(inside), code, DEAD).astype(jnp.uint8)
+    t = t._replace(sleep=jnp.where(c.active, gone, t.sleep))
+    back = c.lanes & spread(last) & (t.sleep == code)
+    t = t._replace(sleep=jnp.where(back, 0, t.sleep).astype(jnp.uint8))
+    home = jnp.take_along_axis(t.calls, jnp.maximum(t.called - 1, 0)[None], 0)[0]
+    onward = _skip(t, c, c.here + 1)
+    return t._replace(
+        pc=jnp.where(last & c.chosen, home, onward),
+        called=jnp.where(last & c.chosen, t.called - 1, t.called),
+    )
+
+
+def _halt(t: _Turn, c: _Context) -> _Turn:
+    t = t._replace(sleep=jnp.where(c.active, DEAD, t.sleep).astype(jnp.uint8))
+    return t._replace(pc=_skip(t, c, c.here + 1))
+
+
+def _barrier(t: _Turn, c: _Context) -> _Turn:
+    """Wait for all waves of the workgroup; the last one to come releases them."""
+    missing = c.lanes & (t.sleep != DEAD) & ~c.active
+    some = spread(wave_any(c.active, c.batch.width))
+    split = missing & some
+    groups = t.pc.shape[0]
+    team = jnp.arange(groups, dtype=jnp.int32) * 8 // c.batch.stride
+    status = jnp.where(c.chosen, WAITING, t.status)
+    waiting = jnp.zeros(groups, jnp.int32).at[team].add((status == WAITING).astype(jnp.int32))
+    free = (waiting[team] == c.batch.stride // 8) & (status == WAITING)
+    # of each released workgroup the first group counts
+    first = free & (jnp.arange(groups) * 8 % c.batch.stride == 0)
+    error = jnp.where(
+        split.any() & (t.error[0] == 0),
+        jnp.array([SPLIT_BARRIER, 0, 0]).at[1].set(c.here).at[2].set(jnp.argmax(split)),
+        t.error,
+    )
+    return t._replace(
+        pc=_go(t, c, c.here + 1),
+        status=jnp.where(free, READY, status).astype(jnp.uint8),
+        span=t.span + free,
+        counters=t.counters.at[BARRIERS].add(first.sum()),
+        error=error.astype(jnp.int32),
+    )
+
+
+def _jump_if_any(t: _Turn, c: _Context) -> _Turn:
+    again = wave_any(c.flag & c.lanes, c.batch.width)
+    return t._replace(pc=_go(t, c, jnp.where(again, column(c.row, "target"), c.here + 1)))
+
+
+_CONTROLS = {
+    Control.NONE: _none,
+    Control.IF: _if,
+    Control.ELSE: _else,
+    Control.ENDIF: _endif,
+    Control.LOOP: _loop,
+    Control.BREAK: _break,
+    Control.CONTINUE: _continue,
+    Control.ENDLOOP: _endloop,
+    Control.CALL: _call,
+    Control.RETURN: _return,
+    Control.HALT: _halt,
+    Control.BARRIER: _barrier,
+    Control.JUMP_IF_ANY: _jump_if_any,
+}
+
+
+def _step(s: State, code: jax.Array, batch: Batch, place: Slots, checked: bool) -> State:
+    ready = s.status == READY
+    drawn = jax.lax.cond(
+        batch.scatter != 0, lambda: draw(s.steps, s.span, batch, ready), lambda: ready
+    )
+    here = jnp.where(drawn, s.pc, 2**30).min()
+    chosen = drawn & (s.pc == here)
+    lanes = spread(chosen)
+    row = jax.lax.dynamic_index_in_dim(code, here, 0, keepdims=False)
+
+    guard = jax.lax.dynamic_index_in_dim(s.flags, column(row, "guard"), 0, keepdims=False)
+    awake = lanes & (s.sleep == 0)
+    active = awake & (guard ^ (column(row, "negate") == 1))
+    flag = jax.lax.dynamic_index_in_dim(s.flags, column(row, "flag"), 0, keepdims=False)
+    at = jnp.clip(column(row, "imm"), 0, PREDICATE_ROWS - 1)
+    second = jax.lax.dynamic_index_in_dim(s.flags, at, 0, keepdims=False)
+    x = Operands(s.registers, s.local, s.device, flag, second, active, row)
+    word, aux = jax.lax.switch(column(row, "action"), branches(batch, place), x)
+
+    # a faulty access changes nothing
+    found = jax.lax.cond(
+        column(row, "width") > 0,
+        lambda: _check(aux, active, row, batch, here),
+        lambda: jnp.zeros(3, jnp.int32),
+    )
+    near = access(aux, word, active, row, place.group * batch.local_words)
+    far = access(aux, word, active, row, 0)
+    local_touched, device_touched = s.local_touched, s.device_touched
+    if checked:
+        found, local_touched, device_touched = jax.lax.cond(
+            (column(row, "width") > 0) & (found[0] == 0),
+            lambda: _race(s, near, far, row, batch, here),
+            lambda: (found, s.local_touched, s.device_touched),
+        )
+    written = active & (found[0] == 0)
+    to, flag_to = column(row, "to"), column(row, "flag_to")
+    kept = jax.lax.dynamic_index_in_dim(s.registers, to, 0, keepdims=False)
+    registers = jax.lax.dynamic_update_index_in_dim(
+        s.registers, jnp.where(written & (column(row, "memory") == 0), word, kept), to, 0
+    )
+    kept = jax.lax.dynamic_index_in_dim(s.flags, flag_to, 0, keepdims=False)
+    flags = jax.lax.dynamic_update_index_in_dim(
+        s.flags, jnp.where(written, word != 0, kept), flag_to, 0
+    )
+
+    waves = chosen.sum(dtype=jnp.int32) // (batch.width // 8)
+    event = column(row, "event")
+    counters = s.counters.at[jnp.maximum(event, 0)].add(jnp.where(event >= 0, waves, 0))
+    counters = counters.at[USEFUL].add(jnp.where(event >= 0, active.sum(dtype=jnp.int32), 0))
+    counters = counters.at[SLOTS].add(jnp.where(event >= 0, waves * batch.width, 0))
+    is_atomic = column(row, "memory") >= 3
+    counters = counters.at[ATOMIC_LANES].add(jnp.where(is_atomic, active.sum(dtype=jnp.int32), 0))
+    divides = (column(row, "action") == ACTIONS["idiv"]) | (
+        column(row, "action") == ACTIONS["imod"]
+    )
+    zeros = jnp.where(divides, jnp.where(active, aux, 0).sum(), 0).astype(jnp.int64)
+    counters = counters.at[ZERO_DIVISIONS].add(zeros)
+
+    turn = _Turn(
+        *(s.sleep, s.left, s.pc, s.status, s.span, s.calls, s.bases, s.called),
+        *(s.flags[0], counters, jnp.where(s.error[0] == 0, found, s.error)),
+    )
+    context = _Context(here, chosen, lanes, active, flag, row, batch, place)
+
+    def structured() -> _Turn:
+        t = jax.lax.switch(
+            column(row, "control"), [partial(_CONTROLS[kind], turn, context) for kind in Control]
+        )
+        alive = wave_any(t.sleep != DEAD, batch.width)
+        return t._replace(status=jnp.where(alive, t.status, HALTED).astype(jnp.uint8))
+
+    t = jax.lax.cond(column(row, "control") > 0, structured, lambda: _none(turn, context))
+    return State(
+        registers=registers,
+        flags=flags,
+        sleep=t.sleep,
+        left=t.left,
+        pc=t.pc,
+        status=t.status,
+        span=t.span,
+        calls=t.calls,
+        bases=t.bases,
+        called=t.called,
+        local=s.local,
+        device=s.device,
+        local_touched=local_touched,
+        device_touched=device_touched,
+        counters=t.counters,
+        error=t.error,
+        steps=s.steps + 1,
+        row=here.astype(jnp.int32),
+        active=active,
+        word=word,
+        place=aux,
+        pending=jnp.where(t.error[0] == 0, column(row, "memory"), 0),
+    )
+
+
+def _settle(s: State, code: jax.Array, batch: Batch, place: Slots) -> State:
+    """Let the store or atomic of the last step reach memory, and its old words the registers."""
+    row = jax.lax.dynamic_index_in_dim(code, s.row, 0, keepdims=False)
+    near = access(s.place, s.word, s.active, row, place.group * batch.local_words)
+    far = access(s.place, s.word, s.active, row, 0)
+    local, device, old = apply_memory(s.local, s.device, near, far, s.registers[-1], row, s.pending)
+    to = column(row, "to")
+    kept = jax.lax.dynamic_index_in_dim(s.registers, to, 0, keepdims=False)
+    new = jnp.where(s.active & (column(row, "old") == 1), old, kept)
+    registers = jax.lax.dynamic_update_index_in_dim(s.registers, new, to, 0)
+    return s._replace(local=local, device=device, registers=registers, pending=jnp.int32(0))
+
+
+def _check(
+    place: jax.Array, active: jax.Array, row: jax.Array, batch: Batch, here: jax.Array
+) -> jax.Array:
+    """The first lane whose access is out of bounds or misaligned, as an error triple."""
+    outside, crooked = faults(place, active, row, batch)
+    kind = jnp.where(outside.any(), OUTSIDE, jnp.where(crooked.any(), CROOKED, 0))
+    return jnp.stack([kind, here, jnp.argmax(outside | crooked)]).astype(jnp.int32)
+
+
+def _race(
+    s: State, near: Access, far: Access, row: jax.Array, batch: Batch, here: jax.Array
+) -> tuple[jax.Array, Touched, Touched]:
+    """The first lane that races, as an error triple, and the new records."""
+    memory, action = column(row, "memory"), column(row, "action")
+    kind = jnp.where(memory == 0, 0, jnp.where(memory < 3, 1, 2))
+    is_local = (memory == 1) | (memory == 3) | (action == ACTIONS["load_local"])
+    waves = batch.stride // batch.width
+    slot = jnp.arange(s.sleep.shape[0], dtype=jnp.int32)
+    wave = slot // batch.width + batch.first * waves
+    span = spread(s.span)
+    # the side that is not touched sees no active lane
+    near = near._replace(active=near.active & is_local)
+    far = far._replace(active=far.active & ~is_local)
+    local, race = touch(s.local_touched, near, wave, span, waves, kind)
+    device, other = touch(s.device_touched, far, wave, span, waves, kind)
+    race |= other
+    code = jnp.where(race.any(), RACE, 0)
+    return jnp.stack([code, here, jnp.argmax(race)]).astype(jnp.int32), local, device
+
+
+@partial(jax.jit, static_argnames=("checked",))
+def advance(s: State, code: Int32[Array, "rows columns"], batch: Batch, checked: bool) -> State:
+    """Run until every wave halts or waits, a fault happens, or ``batch.until`` steps are done.
+
+    ``checked`` adds the race detector.
+    """
+    place = slots(batch, s.sleep.shape[0])
+
+    def go_on(s: State) -> Bool[Array, ""]:
+        return (s.status == READY).any() & (s.error[0] == 0) & (s.steps < batch.until)
+
+    def until_store(s: State) -> State:
+        """Steps that only read the memories: an inner loop, so that XLA need not copy them."""
+        return jax.lax.while_loop(
+            lambda s: go_on(s) & (s.pending == 0),
+            lambda s: _step(s, code, batch, place, checked),
+            s,
+        )
+
+    return jax.lax.while_loop(go_on, lambda s: _settle(until_store(s), code, batch, place), s)

@@ -1,0 +1,209 @@
+"""A program counter per lane: the mechanism of hardware with independent threads (NVIDIA).
+
+There is no mask. Every lane knows where it goes next; a wave runs the lanes that stand deepest in
+calls and, among them, at the smallest counter. Since the code of a block lies before the code that
+follows it, lanes meet again exactly at endif and endloop.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int32, Int64, UInt8, UInt32
+
+from quire.isa.deviations import Deviation, deviations
+from quire.isa.engines.datapath import Batch, Operands, branches, column, slots, spread, wave_any
+from quire.isa.engines.interpreter import draw
+from quire.isa.engines.memory import access, apply_memory, faults
+from quire.isa.engines.microcode import Control, Micro, lower, matrix
+from quire.isa.errors import Deadlock, InstructionLimit, OutOfBounds
+from quire.isa.machine import (
+    LOCKSTEP,
+    STEP_LIMIT,
+    Memory,
+    Schedule,
+    batches,
+    prepare,
+    shape_for,
+)
+from quire.isa.program import Kernel, Launch
+from quire.isa.structure import MAX_CALL_DEPTH, analyse
+
+RUNNING, WAITING, ENDED = 0, 1, 2
+FAR = 2**30
+
+
+class State(NamedTuple):
+    """Everything that changes while a batch runs."""
+
+    registers: UInt32[Array, "rows lanes"]
+    flags: Bool[Array, "predicates lanes"]
+    pc: Int32[Array, " lanes"]
+    status: UInt8[Array, " lanes"]
+    span: Int32[Array, " groups"]  # barriers passed
+    calls: Int32[Array, "frames lanes"]
+    called: Int32[Array, " lanes"]
+    local: UInt32[Array, " local"]
+    device: UInt32[Array, " device"]
+    fault: Bool[Array, ""]
+    steps: Int64[Array, ""]
+
+
+def aim(kernel: Kernel, deviation: Deviation) -> list[Micro]:
+    """Micro-operations whose ``target`` is where a lane goes that does not fall through."""
+    rows = lower(kernel, deviation)
+    structure = analyse(kernel.instructions)
+    first: dict[int, int] = {}
+    for number, row in enumerate(rows):
+        first.setdefault(row.index, number)
+    aimed = []
+    for row in rows:
+        partner = structure.partner[row.index]
+        loop = structure.loop[row.index]
+        target = row.target
+        if row.control == Control.IF:
+            skips = kernel.instructions[partner].mnemonic == "else"
+            target = first[partner] + skips
+        elif row.control == Control.ENDLOOP:
+            target = first[partner] + 1
+        elif row.control in (Control.BREAK, Control.CONTINUE):
+            target = first[structure.partner[loop]] + (row.control == Control.BREAK)
+        aimed.append(replace(row, target=target))
+    return aimed
+
+
+def _key(s: State) -> Int32[Array, " lanes"]:
+    """Which lanes run first: deepest in calls, then the smallest counter."""
+    return jnp.where(s.status == RUNNING, s.pc - s.called * 2**20, FAR)
+
+
+def _step(s: State, code: jax.Array, batch: Batch) -> State:
+    count = s.pc.shape[0]
+    place = slots(batch, count)
+    running = wave_any(s.status == RUNNING, batch.width)
+    drawn = jax.lax.cond(
+        batch.scatter != 0, lambda: draw(s.steps, s.span, batch, running), lambda: running
+    )
+    key = jnp.where(spread(drawn), _key(s), FAR)
+    lanes = (key == key.min()) & (key < FAR)
+    at = jnp.argmin(key)
+    here = s.pc[at]
+    row = jax.lax.dynamic_index_in_dim(code, here, 0, keepdims=False)
+
+    guard = jax.lax.dynamic_index_in_dim(s.flags, column(row, "guard"), 0, keepdims=False)
+    active = lanes & (guard ^ (column(row, "negate") == 1))
+    flag = jax.lax.dynamic_index_in_dim(s.flags, column(row, "flag"), 0, keepdims=False)
+    x = Operands(s.registers, s.local, s.device, flag, flag, active, row)
+    word, aux = jax.lax.switch(column(row, "action"), branches(batch, place), x)
+    outside, crooked = faults(aux, active, row, batch)
+    fault = (column(row, "width") > 0) & (outside | crooked).any()
+    written = active & ~fault
+    near = access(aux, word, written, row, place.group * batch.local_words)
+    far = access(aux, word, written, row, 0)
+    local, device, old = apply_memory(
+        s.local, s.device, near, far, s.registers[-1], row, column(row, "memory")
+    )
+    word = jnp.where(column(row, "old") == 1, old, word)
+    to, flag_to = column(row, "to"), column(row, "flag_to")
+    registers = s.registers.at[to].set(jnp.where(written, word, s.registers[to]))
+    flags = s.flags.at[flag_to].set(jnp.where(written, word != 0, s.flags[flag_to]))
+
+    control = column(row, "control")
+    is_ = {kind: control == kind for kind in Control}
+    taken = active & flag
+    jumps = is_[Control.IF] & ~taken
+    jumps |= is_[Control.ELSE] | is_[Control.ENDLOOP] | is_[Control.CALL]
+    jumps |= (is_[Control.BREAK] | is_[Control.CONTINUE]) & taken
+    top = jnp.maximum(s.called - 1, 0)
+    home = jnp.take_along_axis(s.calls, top[None], 0)[0]
+    returns = is_[Control.RETURN] & active
+    pc = jnp.where(jumps, column(row, "target"), here + 1)
+    pc = jnp.where(lanes, jnp.where(returns & (s.called > 0), home, pc), s.pc)
+    ends = active & (is_[Control.HALT] | (is_[Control.RETURN] & (s.called == 0)))
+    status = jnp.where(ends, ENDED, jnp.where(active & is_[Control.BARRIER], WAITING, s.status))
+    frame = (jnp.arange(MAX_CALL_DEPTH)[:, None] == s.called) & (lanes & is_[Control.CALL])
+    called = s.called + (lanes & is_[Control.CALL]) - (returns & (s.called > 0))
+
+    groups = count // 8
+    team = jnp.arange(groups, dtype=jnp.int32) * 8 // batch.stride
+    still = wave_any(status == RUNNING, batch.width)
+    there = wave_any(status == WAITING, batch.width) & ~still
+    arrived = jnp.zeros(groups, jnp.int32).at[team].add(there.astype(jnp.int32))
+    free = there & (arrived[team] == batch.stride // 8)
+    status = jnp.where(spread(free) & (status == WAITING), RUNNING, status).astype(jnp.uint8)
+    return State(
+        *(registers, flags, pc, status, s.span + free),
+        *(jnp.where(frame, here + 1, s.calls), called, local, device, s.fault | fault, s.steps + 1),
+    )
+
+
+@partial(jax.jit, static_argnames=("rows", "local_words"))
+def advance(
+    device: UInt32[Array, " device"],
+    code: Int32[Array, "program columns"],
+    batch: Batch,
+    lanes: Bool[Array, " lanes"],
+    rows: int,
+    local_words: int,
+) -> State:
+    """Run a batch until no lane can; ``lanes`` only carries the number of slots."""
+    count = lanes.shape[0]
+    alive = slots(batch, count).alive
+    zeros = jnp.zeros(count, jnp.int32)
+    s = State(
+        registers=jnp.zeros((rows, count), jnp.uint32),
+        flags=jnp.zeros((6, count), bool).at[4].set(True),
+        pc=zeros,
+        status=jnp.where(alive, RUNNING, ENDED).astype(jnp.uint8),
+        span=jnp.zeros(count // 8, jnp.int32),
+        calls=jnp.zeros((MAX_CALL_DEPTH, count), jnp.int32),
+        called=zeros,
+        local=jnp.zeros(local_words, jnp.uint32),
+        device=device,
+        fault=jnp.bool_(False),
+        steps=jnp.int64(0),
+    )
+
+    def go_on(s: State) -> Bool[Array, ""]:
+        return (s.status == RUNNING).any() & ~s.fault & (s.steps < batch.until)
+
+    return jax.lax.while_loop(go_on, lambda s: _step(s, code, batch), s)
+
+
+def run(
+    kernel: Kernel,
+    launch: Launch,
+    memory: Memory,
+    *,
+    schedule: Schedule = LOCKSTEP,
+    compat: Deviation | str | None = None,
+    limit: int = STEP_LIMIT,
+    lanes: int = 4096,
+) -> Memory:
+    """Run a kernel with a program counter per lane; the device memory after it.
+
+    Arguments as in `quire.isa.machine.run`; the two deviations of control flow do not exist here,
+    since there is no mask to mistreat. Raises `OutOfBounds`, `Deadlock` and `InstructionLimit`
+    without naming the instruction: the interpreter does that.
+    """
+    local = prepare(kernel, launch, memory)
+    rows = aim(kernel, deviations(compat))
+    shape = shape_for(kernel, launch, len(rows), memory.size, local, lanes)
+    code = jnp.asarray(matrix(rows, shape.program, shape.rows - 1))
+    device = jnp.zeros(shape.device, jnp.uint32).at[: memory.size].set(jnp.asarray(memory))
+    size = jnp.zeros(shape.lanes, bool)
+    for batch in batches(launch, shape, local, memory.size, schedule, False, deviations(compat)):
+        batch = batch._replace(until=jnp.int64(limit))
+        state = advance(device, code, batch, size, shape.rows, shape.local)
+        status = np.asarray(state.status)
+        if bool(state.fault):
+            raise OutOfBounds(f"kernel {kernel.name!r} accesses memory out of bounds or crookedly")
+        if (status == RUNNING).any():
+            raise InstructionLimit(f"kernel {kernel.name!r} did not end within {limit} steps")
+        if (status == WAITING).any():
+            raise Deadlock(f"kernel {kernel.name!r}: lanes wait at a barrier for ever")
+        device = state.device
+    return np.asarray(device)[: memory.size]
