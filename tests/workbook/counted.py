@@ -54,7 +54,7 @@ def kernels(log: Path) -> list[int]:
     return [int(line.split()[2]) for line in _lines(log) if line.startswith("start")]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:
     """Return as soon as ``condition`` holds; fail, saying what was awaited, if it never does."""
     end = time.monotonic() + seconds
     while not condition():

@@ -67,7 +67,7 @@ def _local(workers: int) -> Iterator[Client]:
                 f"no local cluster could be started ({fault})",
                 "call study() under 'if __name__ == \"__main__\":', or give a scheduler's address",
             ) from None
-        with cluster, Client(cluster) as client:
+        with cluster, Client(cluster, set_as_default=False) as client:
             yield client
 
 

@@ -158,7 +158,7 @@ def _run_all(
         for key, each in missing.items()
     }
     try:
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):
             yield _point_of(future, futures[future], missing[futures[future]])
     finally:
         client.cancel([future for future in futures if not future.done()])
