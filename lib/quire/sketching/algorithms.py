@@ -11,13 +11,14 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, DTypeLike, Float, UInt32
 
 from quire.sketching.devices import mesh_of
 from quire.sketching.problem import Grid, Shape, nystrom_size
-from quire.sketching.random_matrix import Distribution, Key, key_of
+from quire.sketching.random_matrix import Distribution, block_of_key, key_of
 
 Sketch = Callable[[Float[Array, "n1 n2"]], Float[Array, "n1 r"]]
 TILE_ENTRIES = 2**21  # of Ω at a time: 16 MiB of doubles
@@ -33,7 +34,7 @@ def sketch(
 ) -> Float[Array, "n1 r"]:
     """A Ω on one device. Raises ``ValueError`` when A has a non-finite entry or is not a float."""
     check_matrix(a)
-    b = _sketch(a, r, key_of(seed), distribution, tile_entries)
+    b = _sketch(a, key_of(seed), r, distribution, tile_entries)
     # one non-finite entry of A spoils its whole row of B, which is far smaller than A
     if not bool(jnp.isfinite(b).all()) and not bool(jnp.isfinite(a).all()):
         raise ValueError("A has non-finite entries; replace the NaN and infinite ones")
@@ -60,7 +61,7 @@ def _sketch(
 def multiply(
     a: Float[Array, "n1 n2"],
     columns: int,
-    seed: int | Key,
+    key: UInt32[Array, "2"] | UInt32[np.ndarray, "2"],
     row_start: int | Array,
     column_start: int | Array,
     row_multiple: int,

@@ -46,24 +46,15 @@ def threefry2x32(
     return x, y
 
 
-Key = UInt32[np.ndarray, "2"] | UInt32[Array, "2"]
-
-
-def key_of(seed: int | Key) -> Key:
-    """The generator's key of an integer seed, 0 <= seed < 2^64; ``ValueError`` otherwise.
-
-    A key is returned as it is, so that a compiled function can take it as an argument and serve
-    every seed.
-    """
-    if isinstance(seed, np.ndarray | jax.Array):
-        return seed
+def key_of(seed: int) -> UInt32[np.ndarray, "2"]:
+    """The generator's key of an integer seed, 0 <= seed < 2^64; ``ValueError`` otherwise."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise ValueError(f"seed must be an integer in [0, 2^64), got {seed!r}")
     return np.array([seed >> 32, seed & 0xFFFFFFFF], dtype=np.uint32)
 
 
 def block(
-    seed: int | Key,
+    seed: int,
     rows: int,
     columns: int,
     *,
