@@ -2,7 +2,9 @@
 
 It holds the scheme (so that leak 0 can be recomputed by rank over all observers and collusions),
 the converse's dual as fractions (so that optimality can be added up), and the bytes that went over
-the wire. ``check_certificate.py`` in this folder checks a saved one with the standard library alone.
+the wire.
+
+``check_certificate.py`` beside this file checks a saved one with the standard library alone.
 """
 
 from __future__ import annotations

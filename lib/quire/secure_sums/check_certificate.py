@@ -8,6 +8,12 @@ from itertools import combinations
 from typing import Any
 
 
+def demand(holds: bool, what: str) -> None:
+    """End with the reason when something does not hold."""
+    if not holds:
+        sys.exit(f"does not hold: {what}")
+
+
 def rank(rows: list[list[int]], p: int) -> int:
     """Rank over F_p by elimination."""
     basis: dict[int, list[int]] = {}
@@ -50,13 +56,14 @@ def granted(name: list[Any], K: int, T: int) -> tuple[list[tuple[int, int]], int
 
 
 def check_bound(proof: dict[str, Any], K: int, T: int) -> Fraction:
-    """Add up the proof and return what is left of objective - bound: must be empty."""
+    """Add the proof up: objective - bound must be the sum of its steps, term by term."""
     W, full = sum(1 << 3 * k for k in range(K)), (1 << 3 * K + 1) - 1
     goal = {"message": 4, "key": 2, "total key": W << 1}[proof["objective"]]
     rest, bound = defaultdict(Fraction, {orbit(goal, K): Fraction(1)}), Fraction(0)
     for a, i, j, weight in proof["inequalities"]:
-        assert Fraction(weight) >= 0 and not a >> i & 1 and not a >> j & 1 and a <= full, "step"
-        assert i != j or a | 1 << i == full, "not elemental"
+        demand(0 <= a <= full and min(i, j) >= 0 and max(i, j) <= 3 * K, "a step is of other sets")
+        demand(Fraction(weight) >= 0 and not (a >> i | a >> j) & 1, "a step is no inequality")
+        demand(i != j or a | 1 << i == full, "a step is not elemental")
         steps = [(a | 1 << i, 1), (a | 1 << j, 1), (a | 1 << i | 1 << j, -1), (a, -1)]
         for s, c in steps if i != j else [(full, 1), (a, -1)]:
             rest[orbit(s, K)] -= Fraction(weight) * c
@@ -66,25 +73,26 @@ def check_bound(proof: dict[str, Any], K: int, T: int) -> Fraction:
         for s, c in terms:
             rest[orbit(s, K)] -= Fraction(weight) * c
     rest.pop(orbit(0, K), None)
-    assert not any(rest.values()) and bound == Fraction(proof["bound"]), "proof does not add up"
+    demand(not any(rest.values()) and bound == Fraction(proof["bound"]), "a proof does not add up")
     return bound
 
 
 def main(path: str) -> str:
-    """Check one file; an AssertionError says what does not hold."""
+    """Check one file; whatever does not hold ends the program."""
     with open(path) as file:  # noqa: PTH123
         c = json.load(file)
     K, T, keys, wire = c["users"], c["colluders"], c["keys"], c["wire"]
-    assert not any(map(sum, zip(*keys, strict=True))), "keys do not add up to zero"
+    demand(len(keys) == K and 0 <= T <= K - 3 and bool(c["fields"]), "nothing is certified")
+    demand(not any(map(sum, zip(*keys, strict=True))), "the keys do not add up to zero")
     groups = [g for t in range(T + 1) for g in combinations(range(K), t + 1)]
     worst = max(leak(keys, g, p) for p in c["fields"] for g in groups)
-    assert worst == c["leak"] == 0, f"leak of {worst} symbols"
-    bounds = [check_bound(proof, K, T) for proof in c["bounds"]]
-    assert bounds == [1, 1, len(keys[0])], "rates are not the least possible"
-    sent = wire and {
-        n == 4 * wire["length"] * wire["rounds"] * (K - 1) for n in wire["payload_bytes"]
-    }
-    assert sent in (None, {True}), "payload is not the bound"
+    demand(worst == c["leak"] == 0, f"a coalition learns {worst} symbols")
+    least = {proof["objective"]: check_bound(proof, K, T) for proof in c["bounds"]}
+    rates = {"message": 1, "key": 1, "total key": len(keys[0])}
+    demand(least == rates, "the rates are not the least possible")
+    if wire:
+        sent = 4 * wire["length"] * wire["rounds"] * (K - 1)
+        demand(wire["payload_bytes"] == [sent] * K, "the payload sent is not the least possible")
     return f"holds: K={K} T={T} leak 0 over {len(groups)} coalitions, rates 1, 1, {K - 1} optimal"
 
 

@@ -89,7 +89,7 @@ class FiniteField:
     def negative(self, matrix: Int[np.ndarray, "..."]) -> Int[np.ndarray, "..."]:
         """Return the additive inverse of every element."""
         digits = np.asarray(matrix)[..., None] // self.p ** np.arange(self.m) % self.p
-        return (-digits % self.p) @ self.p ** np.arange(self.m)
+        return np.asarray((-digits % self.p) @ self.p ** np.arange(self.m))
 
     def add(
         self, left: Int[np.ndarray, "..."], right: Int[np.ndarray, "..."]
@@ -97,7 +97,7 @@ class FiniteField:
         """Return the sum of two arrays of elements."""
         powers = self.p ** np.arange(self.m)
         digits = np.asarray(left)[..., None] // powers + np.asarray(right)[..., None] // powers
-        return digits % self.p @ powers
+        return np.asarray(digits % self.p @ powers)
 
 
 @lru_cache(maxsize=32)

@@ -8,6 +8,8 @@ eliminations (`prefix_ranks` of C, A, B and of C, B). Never floating point, neve
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import numpy as np
 from jaxtyping import Int, UInt64
 from numba import njit
@@ -45,7 +47,7 @@ def prefix_ranks(matrices: Int[np.ndarray, "b r c"], q: int) -> Int[np.ndarray, 
     return np.cumsum(steps, axis=1)[:, field.m - 1 :: field.m] // field.m
 
 
-def pack_rows(matrices: Int[np.ndarray, "b r c"]) -> UInt64[np.ndarray, "b r"]:
+def pack_rows(matrices: Int[np.ndarray, "*b c"]) -> UInt64[np.ndarray, "*b"]:
     """Pack 0/1 rows of at most 64 columns into one word each, column 0 in the lowest bit."""
     matrices = np.asarray(matrices)
     if matrices.shape[-1] > 64:
@@ -70,6 +72,7 @@ def packed_prefix_ranks(rows: UInt64[np.ndarray, "b r"]) -> Int[np.ndarray, "b r
 
 
 @njit(cache=True)
+@no_type_check
 def _eliminate(matrices, p, steps):  # type: ignore[no-untyped-def]
     """Eliminate each matrix over F_p in place; ``steps`` marks its pivot rows.
 
