@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pybtex.database import parse_file
 
+from quire.workbook import charts
 from quire.workbook.book.contents import read_contents, with_chapters
 from quire.workbook.chapters import Chapter, all_chapters
 
@@ -22,6 +23,17 @@ def test_a_chapters_paper_is_in_the_bibliography_and_is_cited(chapter: Chapter) 
     assert ENTRIES[paper.cite].fields["eprint"] == paper.arxiv
     prose = "\n".join(c.source for c in chapter.read().cells if c.cell_type == "markdown")
     assert f"`{paper.cite}`" in prose
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.slug)
+def test_a_chapters_charts_say_what_they_show(chapter: Chapter) -> None:
+    outputs = [o for c in chapter.read().cells if c.cell_type == "code" for o in c.outputs]
+    specs = [
+        o["data"][charts.VEGALITE_MIME]
+        for o in outputs
+        if charts.VEGALITE_MIME in o.get("data", {})
+    ]
+    assert {charts.title(s): charts.problems(s) for s in specs if charts.problems(s)} == {}
 
 
 def test_the_contents_list_exactly_the_chapters_there_are() -> None:

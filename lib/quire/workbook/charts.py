@@ -99,7 +99,7 @@ def config(ink: Ink) -> dict[str, Any]:
         "rule": {"color": ink.line},
         "mark": {"color": CATEGORIES[0]},
         "line": {"strokeWidth": 2},
-        "point": {"filled": True, "size": 45},
+        "point": {"filled": True, "size": 45, "opacity": 0.9},
         "range": {
             "category": list(CATEGORIES),
             "heatmap": {"scheme": "cividis"},

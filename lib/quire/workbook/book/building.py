@@ -88,11 +88,11 @@ def build_book(
             executed = _run_all(chapters, profile, work / "runs", jobs or 2, advance)
         else:
             executed = {chapter: chapter.read() for chapter in chapters}
-        _stage(root, work / "source", executed)
+        notebooks = _stage(root, work / "source", executed)
         pages = _render(work / "source", work / "rendered")
         assets.write_assets(pages / "_static")
-        for chapter, notebook in executed.items():  # what the download button gives
-            nbformat.write(notebook, pages / "_sources" / "notebooks" / chapter.notebook.name)
+        for name, notebook in notebooks.items():  # what the download button gives
+            nbformat.write(notebook, pages / "_sources" / name)
         (pages / "index.html").write_text(_FIRST_PAGE, encoding="utf-8")
         (pages / MARKER).touch()
         _put_in_place(pages, output, work)
@@ -167,17 +167,22 @@ def _run(
     return lines[-1].removeprefix("quire: ")
 
 
-def _stage(root: Path, folder: Path, executed: Mapping[Chapter, NotebookNode]) -> None:
-    """Write everything that Sphinx reads into ``folder``."""
+def _stage(
+    root: Path, folder: Path, executed: Mapping[Chapter, NotebookNode]
+) -> dict[str, NotebookNode]:
+    """Write everything that Sphinx reads into ``folder``; return the notebooks, by their place."""
     staging.stage_sources(root, folder)
-    for chapter, notebook in executed.items():
-        path = folder / "notebooks" / chapter.notebook.name
-        staging.stage_notebook(notebook, chapter.slug, path)
+    notebooks = {f"notebooks/{each.notebook.name}": book for each, book in executed.items()}
+    for path in sorted((root / "book").glob("*.ipynb")):  # prose that shows what it did
+        notebooks[f"book/{path.name}"] = nbformat.read(path, as_version=4)
+    for name, notebook in notebooks.items():
+        staging.stage_notebook(notebook, folder / name)
     ledgers = {chapter: read_ledger(chapter, notebook) for chapter, notebook in executed.items()}
     (folder / "book" / "scoreboard.md").write_text(scoreboard.page(ledgers), encoding="utf-8")
     reference.stage_reference(folder)
     write_contents(with_chapters(read_contents(root), list(executed)), folder / "_toc.yml")
     assets.stage_themes(folder / "_static")
+    return notebooks
 
 
 def _render(source: Path, folder: Path) -> Path:

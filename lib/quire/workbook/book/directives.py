@@ -16,6 +16,8 @@ from docutils.parsers.rst import directives  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from quire.workbook.book.reference import escape_bars
+
 
 class RowsTable(SphinxDirective):
     """``{quire-table} package.module:function``: a table of the rows that a function returns.
@@ -59,6 +61,13 @@ def name_cells(_app: Sphinx, document: nodes.document) -> None:
             cell["ids"].append(anchor)
 
 
+def as_mathematics(
+    _app: Sphinx, _what: str, _name: str, _thing: Any, _options: Any, lines: list[str]
+) -> None:
+    """Let vertical bars in docstrings stand for themselves."""
+    lines[:] = escape_bars(lines)
+
+
 def leave_out_thebe(app: Sphinx) -> None:
     """Undo what jupyter-book adds for Thebe even where it is switched off: it names a network."""
     for event, listeners in app.events.listeners.items():
@@ -74,6 +83,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.add_directive("quire-table", RowsTable)
     app.connect("doctree-read", name_cells)
+    app.connect("autodoc-process-docstring", as_mathematics, priority=1)
     app.connect("config-inited", lambda app, _config: leave_out_thebe(app))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

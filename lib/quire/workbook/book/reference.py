@@ -7,11 +7,14 @@ in ``book/library/<package>.md``; it is put before the generated part, and may h
 
 from __future__ import annotations
 
+import ast
 import inspect
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from textwrap import indent
 from types import ModuleType
 
 from quire.workbook.home import PACKAGE
@@ -23,13 +26,17 @@ _FOR_AUTHORS = ("quire.workbook.cards", "quire.workbook.charts")
 
 @dataclass(frozen=True)
 class Member:
-    """A public name: where it is imported from, where it is written, and how it is documented."""
+    """A public name: where it is imported from, where it is written, and how it is documented.
+
+    `told` is the documentation of a constant; everything else tells Sphinx itself.
+    """
 
     name: str
     package: str
     module: str
     line: int
     directive: str
+    told: str = ""
 
 
 def topics() -> tuple[str, ...]:
@@ -85,16 +92,64 @@ def _defined(module: ModuleType) -> Iterator[Member]:
 
 
 def _member(name: str, package: str, thing: object) -> Member:
-    if inspect.ismodule(thing):
-        return Member(name, package, package, 0, "automodule")
-    directive = "autodata"
     if inspect.isclass(thing):
         directive = "autoexception" if issubclass(thing, BaseException) else "autoclass"
     elif callable(thing) and hasattr(thing, "__module__"):
         directive = "autofunction"
-    written = getattr(thing, "__module__", "") if directive != "autodata" else ""
-    here = written if written and written.startswith(package.partition(".")[0]) else package
+    else:
+        return _datum(name, package)
+    written = thing.__module__
+    here = written if written.startswith(package.partition(".")[0]) else package
     return Member(name, package, here, _line(thing), directive)
+
+
+def _datum(name: str, package: str) -> Member:
+    """Return a constant as a member, documented by the string that follows its assignment.
+
+    An instance carries no docstring of its own: Python and Sphinx would give its class's.
+    """
+    home = Path(inspect.getfile(import_module(package)))
+    files = sorted(home.parent.rglob("*.py")) if home.name == "__init__.py" else [home]
+    for path in files:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        for statement, after in zip(body, [*body[1:], None], strict=True):
+            if name in _assigned(statement):
+                inner = path.relative_to(home.parent).with_suffix("").parts
+                module = package if len(files) == 1 else ".".join((package, *inner))
+                said = after.value if isinstance(after, ast.Expr) else None
+                words = said.value if isinstance(said, ast.Constant) else ""
+                told = inspect.cleandoc(words) if isinstance(words, str) else ""
+                return Member(name, package, module, statement.lineno, "data", told)
+    return Member(name, package, package, 0, "data")
+
+
+def escape_bars(lines: Sequence[str]) -> list[str]:
+    """Return a docstring's lines with ``|x|`` as mathematics: to Sphinx it is a substitution."""
+    escaped, literal = [], -1  # the indentation of the paragraph that opened a literal block
+    for line in lines:
+        indented = len(line) - len(line.lstrip())
+        if line.strip() and indented <= literal:
+            literal = -1
+        if literal >= 0 or line.lstrip().startswith((">>>", "...")):
+            escaped.append(line)
+            continue
+        parts = re.split(r"(``.*?``|`[^`]*`)", line)
+        escaped.append(
+            "".join(part if part[:1] == "`" else part.replace("|", r"\|") for part in parts)
+        )
+        if line.rstrip().endswith("::"):
+            literal = indented
+    return escaped
+
+
+def _assigned(statement: ast.stmt) -> set[str]:
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    names = [each for target in targets for each in ast.walk(target)]
+    return {name.id for name in names if isinstance(name, ast.Name)}
 
 
 def _line(thing: object) -> int:
@@ -120,11 +175,14 @@ def _opening(package: str, module: str) -> list[str]:
     name = module.removeprefix(f"{package}.")
     if not colon or len(subject) > 60:
         subject, rest = name, first
-    return [f"## {subject}", *([_rst(rest[0].upper() + rest[1:])] if rest else [])]
+    return [f"## {subject}", *([_rst(*escape_bars([rest[0].upper() + rest[1:]]))] if rest else [])]
 
 
 def _documented(member: Member) -> str:
     name = f"{member.package}.{member.name}"
+    if member.directive == "data":
+        told = indent("\n".join(escape_bars(member.told.splitlines())), "   ")
+        return _rst(f".. py:data:: {name}\n\n{told}")
     options = ""
     if member.directive in ("autoclass", "autoexception"):
         options = "\n   :members:\n   :exclude-members: model_config, model_post_init"

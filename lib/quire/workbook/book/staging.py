@@ -39,22 +39,20 @@ def stage_sources(root: Path, folder: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def stage_notebook(notebook: NotebookNode, name: str, path: Path) -> None:
+def stage_notebook(notebook: NotebookNode, path: Path) -> None:
     """Write an executed notebook to ``path`` as a page of the book.
 
     Parameters
     ----------
     notebook
         The executed notebook; it is left as it is.
-    name
-        The page's name, which opens the ids of its figures (a chapter's slug).
     path
-        Where the page's source goes.
+        Where the page's source goes; its stem opens the ids of the page's figures.
     """
     page = copy.deepcopy(notebook)
     for cell in page.cells:
         if cell.cell_type == "code":
-            _stage_cell(cell, name)
+            _stage_cell(cell, path.stem)
     if "quire" in page.metadata:
         page.cells.append(nbformat.v4.new_markdown_cell(_colophon(page.metadata["quire"])))
     path.parent.mkdir(parents=True, exist_ok=True)

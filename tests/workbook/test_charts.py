@@ -1,0 +1,118 @@
+"""Charts: what a notebook stores of them, and what they must say of themselves."""
+
+import altair as alt
+import pytest
+from IPython.core.formatters import DisplayFormatter
+
+from quire.workbook import charts
+
+
+@pytest.fixture
+def enabled() -> object:
+    """Quire's theme and renderer, switched on for one test."""
+    theme, renderer = alt.theme.active, alt.renderers.active
+    charts.enable()
+    yield
+    alt.theme.enable(theme)
+    alt.renderers.enable(renderer)
+
+
+def chart(**given: object) -> alt.Chart:
+    told = {"title": "Twice as much", "description": "A line that rises twice as fast as x."}
+    rows = [{"x": x, "y": 2 * x} for x in range(4)]
+    return (
+        alt.Chart(alt.Data(values=rows), **{**told, **given})
+        .mark_line()
+        .encode(alt.X("x:Q", title="x (words)"), alt.Y("y:Q", title="y (words)"))
+    )
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_an_output_is_specification_picture_and_text(enabled: None) -> None:
+    bundle, metadata = DisplayFormatter().format(chart())
+    assert set(bundle) == {"application/vnd.vegalite.v5+json", "image/png", "text/plain"}
+    assert bundle["text/plain"] == "A line that rises twice as fast as x."
+    assert bundle["image/png"].startswith(b"\x89PNG")
+    assert bundle["application/vnd.vegalite.v5+json"]["config"]["font"] == "sans-serif"
+    assert metadata == {}
+
+
+def test_the_same_chart_gives_the_same_bytes(enabled: None) -> None:
+    assert charts.mimebundle(chart().to_dict()) == charts.mimebundle(chart().to_dict())
+
+
+def test_a_whole_chart_has_no_problems(enabled: None) -> None:
+    assert charts.problems(chart().to_dict()) == ()
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        (chart(title=""), "no title"),
+        (chart(description=""), "no description"),
+        (chart(description="A line."), "no description"),
+        (chart().encode(alt.X("x:Q")), "axis x of field 'x' has no title"),
+        (chart().mark_line(color="black"), "black"),
+        (chart().encode(color=alt.value("#FFFFFF")), "#FFFFFF"),
+    ],
+)
+def test_what_a_chart_lacks_is_told(spec: alt.Chart, problem: str) -> None:
+    (found,) = charts.problems(spec.to_dict())
+    assert problem in found
+
+
+def test_a_chart_that_vega_can_not_draw_is_told() -> None:
+    spec = {**chart().to_dict(), "mark": "nonsense"}
+    assert [p[:31] for p in charts.problems(spec)] == [
+        "does not compile in Vega-Lite 5",
+        "does not compile in Vega-Lite 6",
+    ]
+
+
+def test_every_view_of_a_composed_chart_is_looked_at() -> None:
+    bare = chart().encode(alt.X("x:Q"))
+    beside = (chart(title="") | bare.properties(title="")).properties(
+        title="Two", description="A chart and the same chart again."
+    )
+    assert charts.problems(beside.to_dict()) == ("axis x of field 'x' has no title",)
+
+
+def test_layers_share_the_axis_title_that_one_of_them_names() -> None:
+    layers = (chart() + chart().mark_point().encode(alt.X("x:Q"))).properties(
+        title="Two", description="A line and the points that it joins."
+    )
+    assert charts.problems(layers.to_dict()) == ()
+
+
+def test_an_axis_switched_off_needs_no_title() -> None:
+    assert charts.problems(chart().encode(alt.X("x:Q", axis=None)).to_dict()) == ()
+
+
+@pytest.mark.parametrize("colour", [*charts.CATEGORIES, *charts.VERDICT_COLOURS.values()])
+def test_every_colour_is_seen_in_both_themes(colour: str) -> None:
+    assert contrast(colour, charts.LIGHT.ground) >= 3
+    assert contrast(colour, charts.DARK.ground) >= 3
+
+
+@pytest.mark.parametrize("ink", [charts.LIGHT, charts.DARK])
+def test_words_are_read_in_both_themes(ink: charts.Ink) -> None:
+    assert contrast(ink.text, ink.ground) >= 7
+    config = charts.config(ink)
+    assert config["axis"]["labelColor"] == config["legend"]["titleColor"] == ink.text
+
+
+def test_titles_of_every_form_are_read() -> None:
+    assert charts.title({"title": ["Two", "lines"]}) == "Two lines"
+    both = {"title": {"text": "One", "subtitle": ["a", "b"]}}
+    assert (charts.title(both), charts.subtitle(both)) == ("One", "a b")
+    assert charts.title({}) == charts.subtitle({"title": "One"}) == ""
