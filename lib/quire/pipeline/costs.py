@@ -94,7 +94,7 @@ def layer_cost(
 
 
 def hop_seconds(module: Module, tokens: float, hardware: Hardware) -> float:
-    """Seconds to send one activation tensor (bf16, sharded over tensor parallel) to the next rank."""
+    """Seconds to send one activation tensor (bf16, tensor-parallel shard) to the next rank."""
     return hardware.hop_latency + 2.0 * tokens * module.hidden / (
         hardware.tensor_parallel * hardware.bandwidth
     )

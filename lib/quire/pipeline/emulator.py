@@ -143,7 +143,8 @@ def makespans(
     def part(k: int) -> None:
         rows = slice(cuts[k], cuts[k + 1])
         _batch(
-            orders[rows], rank, program.duration, dep_ptr, dep, program.lag, program.ranks, result[rows],
+            orders[rows], rank, program.duration, dep_ptr, dep, program.lag, program.ranks,
+            result[rows],
         )  # fmt: skip
 
     if threads == 1:

@@ -1,10 +1,10 @@
 """Weight gradients as filler: given the order of forwards and backwards, place the rest.
 
 Nothing waits for a weight gradient except memory and the end of the step, so it goes where a rank
-would idle. A gap shorter than the weight gradient is left idle while the rank's idle budget lasts and
-filled (delaying what follows) after that; a forward that does not fit the memory limit forces weight
-gradients out first. Budgets that grow with the idlest rank follow the automatic schedules of the
-zero-bubble literature; the code, the settings and the search over them are ours.
+would idle. A gap shorter than the weight gradient is left idle while the rank's idle budget lasts
+and filled (delaying what follows) after that; a forward that does not fit the memory limit forces
+weight gradients out first. Budgets that grow with the idlest rank follow the automatic schedules of
+the zero-bubble literature; the code, the settings and the search over them are ours.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def fill(
 ):  # fmt: skip
     """Emulate a topological order of forwards and backwards, placing weight gradients between.
 
-    ``weight_of[i]`` is the weight gradient of backward ``i``. ``budget[r]`` is the idle seconds that
-    rank ``r`` may leave; with ``follow`` it may idle as long as the idlest rank so far.
-    ``share[kind_of[i]]`` is the least share of a weight gradient that a gap before ``i`` must last to
-    be filled when the budget is spent; ``choice[i]`` overrules the rule: one weight gradient or none.
-    ``sequence[base[r] : base[r + 1]]`` receives rank ``r``'s operations, ``idle`` its idle seconds.
-    Returns the longest rank span, infinity where the memory limit cannot be kept.
+    ``weight_of[i]`` is the weight gradient of backward ``i``. ``budget[r]`` is the idle seconds
+    that rank ``r`` may leave; with ``follow`` it may idle as long as the idlest rank so far.
+    ``share[kind_of[i]]`` is the least share of a weight gradient that a gap before ``i`` must last
+    to be filled when the budget is spent; ``choice[i]`` overrules the rule: one weight gradient or
+    none. ``sequence[base[r] : base[r + 1]]`` receives rank ``r``'s operations, ``idle`` its idle
+    seconds. Returns the longest rank span, infinity where the memory limit cannot be kept.
     """
     ranks = base.shape[0] - 1
     free, used = np.zeros(ranks), np.zeros(ranks)
@@ -102,27 +102,26 @@ def fill(
 @no_type_check
 def anneal_choices(
     word, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit, base,
-    budget, follow, share, best_choice, idle, end, sequence, iterations, heat, target, seed,
+    budget, follow, share, best_choice, idle, end, sequence, iterations, heat, target, rng,
 ):  # fmt: skip
     """Overrule the filling rule here and there; ``best_choice`` becomes the best seen."""
-    np.random.seed(seed)
     choice = best_choice.copy()
     best = cost = fill(
-        word, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit, base,
-        budget, follow, share, choice, idle, end, sequence,
+        word, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit,
+        base, budget, follow, share, choice, idle, end, sequence,
     )  # fmt: skip
     for step in range(iterations):
         if best <= target * (1 + 1e-12):
             break
-        i = word[np.random.randint(word.shape[0])]
+        i = word[rng.integers(0, word.shape[0])]
         old = choice[i]
-        choice[i] = (old + 1 + np.random.randint(2)) % 3
+        choice[i] = (old + 1 + rng.integers(0, 2)) % 3
         new = fill(
             word, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit,
             base, budget, follow, share, choice, idle, end, sequence,
         )  # fmt: skip
         temperature = heat * (1.0 - step / iterations)
-        if new <= cost or np.random.random() < np.exp((cost - new) / max(temperature, 1e-300)):
+        if new <= cost or rng.random() < np.exp((cost - new) / max(temperature, 1e-300)):
             cost = new
             if cost < best:
                 best = cost

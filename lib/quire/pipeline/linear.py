@@ -93,7 +93,9 @@ def operation_index(program: Program) -> Int[np.ndarray, "kinds microbatches sta
     place = (program.kind, program.microbatch, program.stage)
     index[place] = np.arange(program.operations)
     if (index >= 0).sum() != program.operations:
-        raise ValueError("the program cuts microbatches into pieces: a linear schedule needs whole ones")
+        raise ValueError(
+            "the program cuts microbatches into pieces: a linear schedule needs whole ones"
+        )
     return index
 
 
@@ -182,10 +184,12 @@ def interleaved(
     chunks = index.shape[2] // ranks
     if microbatches % ranks:
         raise ValueError(
-            f"microbatches is {microbatches}: the interleaved schedule needs a multiple of ranks {ranks}"
+            f"microbatches is {microbatches}: interleaving needs a multiple of ranks {ranks}"
         )
     if any(_stages_of(program, r) != list(range(r, chunks * ranks, ranks)) for r in range(ranks)):
-        raise ValueError("placement of the program is not a loop: interleaving needs chunk k·P + r on r")
+        raise ValueError(
+            "placement of the program is not a loop: interleaving needs chunk k·P + r on r"
+        )
     order = _microbatch_order(program, microbatch_order)
     rank_orders = []
     for rank in range(ranks):

@@ -2,8 +2,9 @@
 
 The rule that the paper's stage interleaving is reported to follow, one queue of ready backwards and
 one of ready forwards per rank, reconstructed here with memory admission, weight gradients as filler
-and a deadlock rule (all ours). The event loop is compiled with Numba: a rank's next decision is taken
-at the earliest time over all ranks, so everything that can have arrived by then is already known.
+and a deadlock rule (all ours). The event loop is compiled with Numba: a rank's next decision is
+taken at the earliest time over all ranks, so everything that can have arrived by then is already
+known.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def _claim_order(key, micro, microbatches):
 @no_type_check
 def _list_kernel(
     key, by_key, rank, kind, micro, duration, acquired, released, missing, succ_ptr, succ, succ_lag,
-    limit, bounded, need, claim, largest, banker, backward_first, patience, idle_budget, base, start, end, order,
+    limit, bounded, need, claim, largest, banker, backward_first, patience,
+    idle_budget, base, start, end, order,
 ):  # fmt: skip
     n, ranks = key.shape[0], base.shape[0] - 1
     waiting = missing.copy()
@@ -140,8 +142,10 @@ def _list_kernel(
             gap = np.inf
             if arriving[r] > 0:
                 gap = ready_at[arrivals[b]] - now
-            if blocked or gap >= patience * duration[by_key[ready[2, b]]] or (
-                idle[r] + gap > idle_budget
+            if (
+                blocked
+                or gap >= patience * duration[by_key[ready[2, b]]]
+                or (idle[r] + gap > idle_budget)
             ):
                 chosen = pop_least(ready[2], b, size[2, r])
                 size[2, r] -= 1
@@ -241,8 +245,9 @@ class ListScheduler:
         placed = _list_kernel(
             key, by_key, self._rank, self._kind, self._micro, program.duration, program.acquired,
             program.released, self._missing, self._succ_ptr, self._succ, program.succ_lag,
-            self._limit, self._bounded, self._need, claim, self._largest, rules.banker, rules.backward_first,
-            rules.patience, np.inf if rules.idle_budget is None else rules.idle_budget,
+            self._limit, self._bounded, self._need, claim, self._largest, rules.banker,
+            rules.backward_first, rules.patience,
+            np.inf if rules.idle_budget is None else rules.idle_budget,
             self._base, start, end, order,
         )  # fmt: skip
         if placed < program.operations:
@@ -265,9 +270,15 @@ def check_memory(
 
 
 def ranked_key(program: Program, priority: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """Turn priorities (least first) into a key; ties go by microbatch, segment, piece, operation."""
+    """Key from priorities (least first); ties go by microbatch, segment, piece, operation."""
     rows = np.lexsort(
-        (np.arange(program.operations), program.piece, program.segment, program.microbatch, priority)
+        (
+            np.arange(program.operations),
+            program.piece,
+            program.segment,
+            program.microbatch,
+            priority,
+        )
     )
     key = np.empty(program.operations, dtype=np.int64)
     key[rows] = np.arange(program.operations)

@@ -31,7 +31,9 @@ class Module:
     def __post_init__(self) -> None:
         for field in ("layers", "hidden", "ffn", "heads", "kv_heads"):
             if getattr(self, field) < 1:
-                raise ValueError(f"{field} of module {self.name!r} is {getattr(self, field)}: give at least 1")
+                raise ValueError(
+                    f"{field} of module {self.name!r} is {getattr(self, field)}: give at least 1"
+                )
 
     @property
     def layer_parameters(self) -> int:

@@ -63,10 +63,10 @@ class Program:
     segment: Int[np.ndarray, " n"]
     acquired: Float[np.ndarray, " n"]
     released: Float[np.ndarray, " n"]
-    dep_ptr: Int[np.ndarray, " n+1"]
+    dep_ptr: Int[np.ndarray, " pointers"]
     dep: Int[np.ndarray, " arcs"]
     lag: Float[np.ndarray, " arcs"]
-    succ_ptr: Int[np.ndarray, " n+1"]
+    succ_ptr: Int[np.ndarray, " pointers"]
     succ: Int[np.ndarray, " arcs"]
     succ_lag: Float[np.ndarray, " arcs"]
 
@@ -107,7 +107,9 @@ def _check(chain: Chain, index: int, ranks: int) -> None:
                 f"{name} of chain {index} has {len(values)} entries for {len(chain.path)} slices"
             )
         if not (np.isfinite(values).all() and (values >= 0).all()):
-            raise ValueError(f"{name} of chain {index} is {values}: give finite times, zero or more")
+            raise ValueError(
+                f"{name} of chain {index} is {values}: give finite times, zero or more"
+            )
     if not chain.path:
         raise ValueError(f"path of chain {index} is empty: give at least one rank")
     if min(chain.path) < 0 or max(chain.path) >= ranks:
@@ -122,8 +124,8 @@ def assemble(chains: Sequence[Chain], ranks: int) -> Program:
     ``F`` of a slice follows ``F`` of the slice before; the first follows the last ``F`` of every
     chain it feeds on. ``B`` runs the path backwards; the last slice's ``B`` follows its own ``F``
     and the first slice's ``B`` of every chain that feeds on it. ``W``, if any, follows ``B``. An
-    arc between different ranks costs the producing chain's hop. Half of a slice's memory is released
-    by ``B`` and half by ``W`` when the backward is split, all of it by ``B`` otherwise.
+    arc between different ranks costs the producing chain's hop. Half of a slice's memory is
+    released by ``B`` and half by ``W`` when the backward is split, all of it by ``B`` otherwise.
 
     Raises
     ------
@@ -184,25 +186,62 @@ def _add_chain(rows: _Rows, chain: Chain, index: int, ranks: int) -> None:
 
 
 def _finish(rows: _Rows, ranks: int) -> Program:
-    """Renumber operations topologically and lay the arcs out from both sides."""
+    """Lay the rows out as columns, then renumber them topologically."""
     n = len(rows.columns)
     source = np.array([arc[0] for arc in rows.arcs], dtype=np.int64)
     target = np.array([arc[1] for arc in rows.arcs], dtype=np.int64)
     lag = np.array([arc[2] for arc in rows.arcs], dtype=np.float64)
+    columns = [
+        np.array(column, dtype=np.float64 if c in (0, 9, 10) else np.int64)
+        for c, column in enumerate(zip(*rows.columns, strict=True))
+    ]
+    return _lay_out(ranks, columns, topological_order(n, source, target), source, target, lag)[0]
+
+
+def rewired(
+    program: Program,
+    source: Int[np.ndarray, " arcs"],
+    target: Int[np.ndarray, " arcs"],
+    lag: Float[np.ndarray, " arcs"],
+) -> tuple[Program, Int[np.ndarray, " n"]]:
+    """The same operations under other arcs, renumbered; also each old operation's new number.
+
+    Raises
+    ------
+    ValueError
+        If the arcs close a cycle.
+    """
+    columns = [getattr(program, name) for name in _COLUMNS]
+    order = topological_order(program.operations, source, target)
+    return _lay_out(program.ranks, columns, order, source, target, lag)
+
+
+_COLUMNS = (
+    "duration", "rank", "kind", "chain", "microbatch", "module", "piece", "stage", "segment",
+    "acquired", "released",
+)  # fmt: skip
+
+
+def _lay_out(
+    ranks: int,
+    columns: list[np.ndarray],
+    order: Int[np.ndarray, " n"],
+    source: Int[np.ndarray, " arcs"],
+    target: Int[np.ndarray, " arcs"],
+    lag: Float[np.ndarray, " arcs"],
+) -> tuple[Program, Int[np.ndarray, " n"]]:
+    """Program whose operation ``k`` is the old operation ``order[k]``; arcs from both sides."""
+    n = len(order)
     position = np.empty(n, dtype=np.int64)
-    position[topological_order(n, source, target)] = np.arange(n)
+    position[order] = np.arange(n)
     source, target = position[source], position[target]
-    columns = [np.empty(n, dtype=np.float64 if c in (0, 9, 10) else np.int64) for c in range(11)]
-    for old, row in enumerate(rows.columns):
-        for column, value in zip(columns, row, strict=True):
-            column[position[old]] = value
-    duration, rank, kind, chain, microbatch, module, piece, stage, segment, acquired, released = columns
+    moved = {name: column[order] for name, column in zip(_COLUMNS, columns, strict=True)}
     dep_ptr, dep, dep_lag = _rows_of(n, target, source, lag)
     succ_ptr, succ, succ_lag = _rows_of(n, source, target, lag)
     return Program(
-        ranks, duration, rank, kind, chain, microbatch, module, piece, stage, segment,
-        acquired, released, dep_ptr, dep, dep_lag, succ_ptr, succ, succ_lag,
-    )  # fmt: skip
+        ranks, **moved, dep_ptr=dep_ptr, dep=dep, lag=dep_lag,
+        succ_ptr=succ_ptr, succ=succ, succ_lag=succ_lag,
+    ), position  # fmt: skip
 
 
 def _rows_of(
@@ -210,7 +249,7 @@ def _rows_of(
     key: Int[np.ndarray, " arcs"],
     value: Int[np.ndarray, " arcs"],
     lag: Float[np.ndarray, " arcs"],
-) -> tuple[Int[np.ndarray, " n+1"], Int[np.ndarray, " arcs"], Float[np.ndarray, " arcs"]]:
+) -> tuple[Int[np.ndarray, " pointers"], Int[np.ndarray, " arcs"], Float[np.ndarray, " arcs"]]:
     """Compressed rows: the arcs of ``key`` 0, then of ``key`` 1, and so on."""
     by_key = np.argsort(key, kind="stable")
     pointer = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=n))]).astype(np.int64)

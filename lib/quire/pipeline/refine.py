@@ -1,8 +1,8 @@
 """Local search on rank orders: exchange operations on the critical path (ours).
 
-The neighbourhood is that of job-shop scheduling: reversing two operations that are adjacent on a rank
-and on a longest path keeps the order acyclic, and no other exchange of neighbours can shorten that
-path. Weight gradients, which nothing waits for, may also jump. Annealed, compiled, seeded.
+The neighbourhood is that of job-shop scheduling: reversing two operations that are adjacent on a
+rank and on a longest path keeps the order acyclic, and no other exchange of neighbours can shorten
+that path. Weight gradients, which nothing waits for, may also jump. Annealed, compiled, seeded.
 """
 
 from __future__ import annotations
@@ -110,9 +110,8 @@ def _critical_pairs(rank_ptr, seq, place, at, duration, dep_ptr, dep, lag, end, 
 @no_type_check
 def _anneal(
     rank_ptr, best_seq, duration, kind, acquired, released, dep_ptr, dep, lag, limit, offset,
-    weight_kind, iterations, heat, target, seed,
+    weight_kind, iterations, heat, target, rng,
 ):  # fmt: skip
-    np.random.seed(seed)
     n, ranks = best_seq.shape[0], rank_ptr.shape[0] - 1
     seq, trial = best_seq.copy(), best_seq.copy()
     end, trial_end = np.empty(n), np.empty(n)
@@ -138,13 +137,13 @@ def _anneal(
             fresh = False
         if found == 0:
             break
-        k = pairs[np.random.randint(found)]
+        k = pairs[rng.integers(0, found)]
         r = owner[k]
         a, b = rank_ptr[r], rank_ptr[r + 1]
         trial[a:b] = seq[a:b]
         to = k + 1
-        if kind[seq[k]] == weight_kind and np.random.random() < 0.5:
-            to = k + 1 + np.random.randint(min(12, b - k - 1))
+        if kind[seq[k]] == weight_kind and rng.random() < 0.5:
+            to = k + 1 + rng.integers(0, min(12, b - k - 1))
         moved = seq[k]
         for q in range(k, to):
             trial[q] = trial[q + 1]
@@ -155,7 +154,7 @@ def _anneal(
         if ok:
             new, new_at = _cost(rank_ptr, free, offset)
             temperature = heat * (1.0 - step / iterations)
-            if new <= cost or np.random.random() < np.exp((cost - new) / max(temperature, 1e-300)):
+            if new <= cost or rng.random() < np.exp((cost - new) / max(temperature, 1e-300)):
                 seq[a:b] = trial[a:b]
                 end[:] = trial_end
                 cost, at, fresh = new, new_at, True
@@ -179,8 +178,8 @@ def refine(
     """Anneal the rank orders of ``schedule``; the result is never worse.
 
     ``spans`` minimises the longest rank span (first start to last end of a rank) instead of the
-    makespan; ``target`` seconds stop the search early. The temperature falls linearly from a fifth of
-    the mean operation to zero.
+    makespan; ``target`` seconds stop the search early. The temperature falls linearly from a fifth
+    of the mean operation to zero.
 
     Raises
     ------
@@ -202,7 +201,7 @@ def refine(
     _anneal(
         rank_ptr, sequence, program.duration, program.kind, program.acquired, program.released,
         program.dep_ptr, program.dep, program.lag, limit, offset, WEIGHT, iterations,
-        0.2 * float(program.duration.mean()), target, seed,
+        0.2 * float(program.duration.mean()), target, np.random.default_rng(seed),
     )  # fmt: skip
     refined = emulate_ranks(program, np.split(sequence, rank_ptr[1:-1]))
     return refined if _objective(refined, offset) < before else schedule

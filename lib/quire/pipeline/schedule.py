@@ -109,7 +109,9 @@ def _previous_on_rank(schedule: Schedule) -> Int[np.ndarray, " n"]:
     return before
 
 
-def violations(schedule: Schedule, memory_limit: Float[np.ndarray, " ranks"] | None = None) -> list[str]:
+def violations(
+    schedule: Schedule, memory_limit: Float[np.ndarray, " ranks"] | None = None
+) -> list[str]:
     """Every rule that the schedule breaks, in words; an empty list means that it is valid.
 
     Checks that each operation runs once and for its duration, that no rank runs two at a time, that

@@ -57,8 +57,8 @@ def v_words(index: Index, room: int) -> Iterator[Int[np.ndarray, " twice_chains"
 class _VRounds:
     """Untimed rounds on a V: an operation may run once its input has run.
 
-    The outbound leg (0) visits ranks ``0 … P−1``, the returning leg (1) ``P−1 … 0``; backwards travel
-    the same way as forwards, through the stages in reverse.
+    The outbound leg (0) visits ranks ``0 … P−1``, the returning leg (1) ``P−1 … 0``; backwards
+    travel the same way as forwards, through the stages in reverse.
     """
 
     def __init__(self, index: Index) -> None:
@@ -96,7 +96,7 @@ class _VRounds:
                 leg = 1 - leg
 
     def _round(self) -> None:
-        """Backwards first, returning before outbound, on what the last round left; then forwards."""
+        """Backwards, returning before outbound, on what the last round left; then forwards."""
         ranks = range(self._ranks)
         legs = [self._next_leg(BACKWARD, rank) for rank in ranks]
         for leg, sweep in ((1, reversed(ranks)), (0, ranks)):

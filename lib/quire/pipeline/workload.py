@@ -111,11 +111,14 @@ def microbatch_flops(model: Model, microbatch: Microbatch) -> float:
     )
 
 
-def work_ratio(model: Model, *, shape: float, image_mean: float = 16.0, packed: int = 1000) -> float:
+def work_ratio(
+    model: Model, *, shape: float, image_mean: float = 16.0, packed: int = 1000
+) -> float:
     """Largest over smallest forward work among ``packed`` microbatches of a vision-language model.
 
-    Images are taken at the mid-point quantiles of the gamma law instead of being drawn, so the ratio
-    is a smooth function of ``shape``. The paper's abstract-level summaries put it at up to 4.15.
+    Images are taken at the mid-point quantiles of the gamma law instead of being drawn, so the
+    ratio is a smooth function of ``shape``. The paper's abstract-level summaries put it at up to
+    4.15.
     """
     ends = (np.arange(packed) + 0.5)[[0, -1]] / packed
     uniforms = np.array([0.2, 0.4, 0.6, 0.8])

@@ -1,8 +1,8 @@
 """Zero-bubble schedules: the backward is split and weight gradients fill the bubbles.
 
-ZB-H1 (ZB-1P) keeps 1F1B's activation memory, ZB-2P twice that, ZB-V puts two chunks on every rank in
-V order. A family of words with different warm-ups is filled with weight gradients under different
-settings, and the best few are annealed.
+ZB-H1 (ZB-1P) keeps 1F1B's activation memory, ZB-2P twice that, ZB-V puts two chunks on every rank
+in V order. A family of words with different warm-ups is filled with weight gradients under
+different settings, and the best few are annealed.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def zero_bubble(
 ) -> Schedule:
     """Shortest zero-bubble schedule found for a linear pipeline, one stage or a V of two per rank.
 
-    ``memory_limit`` of ``P`` microbatches per rank gives ZB-1P, of ``2P`` ZB-2P; a V of two chunks with
-    ``2P`` chunk activations gives ZB-V. The measure is the longest rank span (see
-    :func:`~quire.pipeline.schedule.rank_spans`), which presumes that the optimizer step is validated
-    afterwards instead of behind a barrier.
+    ``memory_limit`` of ``P`` microbatches per rank gives ZB-1P, of ``2P`` ZB-2P; a V of two chunks
+    with ``2P`` chunk activations gives ZB-V. The measure is the longest rank span (see
+    :func:`~quire.pipeline.schedule.rank_spans`), which presumes that the optimizer step is
+    validated afterwards instead of behind a barrier.
 
     Raises
     ------
@@ -69,7 +69,9 @@ def zero_bubble(
     if index.shape[2] != chunks * program.ranks or chunks not in (1, 2):
         raise ValueError(f"stages is {index.shape[2]}: zero bubble needs one or two per rank")
     room = int((memory_limit * (1 + 1e-9) / np.maximum(need.max(axis=0), 1e-300) * chunks).min())
-    words = straight_words(index, room) if chunks == 1 else v_words(index, min(room, 2 * program.ranks))
+    words = (
+        straight_words(index, room) if chunks == 1 else v_words(index, min(room, 2 * program.ranks))
+    )
     return _Filler(program, memory_limit).best(words, iterations, seed)
 
 
@@ -97,7 +99,7 @@ class _Filler:
         return setting._replace(span=float(fill(setting.word, *self._fixed, *setting[2:], *out)))
 
     def _quick(self, word: Int[np.ndarray, " _"]) -> float:
-        """Span of a word under the two extreme rules: fill every gap, fill as the idlest rank does."""
+        """Span of a word under two rules: fill every gap, or idle as the idlest rank does."""
         rule = np.zeros(self._program.operations, dtype=np.int8)
         none, unit = np.zeros(self._program.ranks), np.zeros(3)
         return min(
@@ -106,7 +108,7 @@ class _Filler:
         )
 
     def _settings(self, word: Int[np.ndarray, " _"]) -> Iterator[_Setting]:
-        """The word filled under every setting, then again with budgets learnt from the idle times."""
+        """The word filled under every setting, and with budgets learnt from the idle times."""
         rule = np.zeros(self._program.operations, dtype=np.int8)
         straight = self._program.stage.max() < self._program.ranks
         for share in product(SHARES, repeat=2 if straight else 3):
@@ -134,7 +136,7 @@ class _Filler:
             choice = setting.choice.copy()
             span = anneal_choices(
                 setting.word, *self._fixed, *setting[2:5], choice, self._idle, self._end,
-                self._sequence, iterations, 0.1 * self._unit, floor, seed,
+                self._sequence, iterations, 0.1 * self._unit, floor, np.random.default_rng(seed),
             )  # fmt: skip
             if span < best.span:
                 best = setting._replace(span=float(span), choice=choice)
@@ -144,7 +146,9 @@ class _Filler:
 
 def zb_1p(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
     """ZB-H1: zero bubble within 1F1B's memory, ``P`` microbatches per rank."""
-    return zero_bubble(program, _microbatches(program, program.ranks), iterations=iterations, seed=seed)
+    return zero_bubble(
+        program, _microbatches(program, program.ranks), iterations=iterations, seed=seed
+    )
 
 
 def zb_2p(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
@@ -156,7 +160,9 @@ def zb_2p(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedul
 
 def zb_v(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
     """ZB-V: two chunks per rank in V order within ``P`` microbatches (``2P`` chunks) per rank."""
-    return zero_bubble(program, _microbatches(program, program.ranks), iterations=iterations, seed=seed)
+    return zero_bubble(
+        program, _microbatches(program, program.ranks), iterations=iterations, seed=seed
+    )
 
 
 def _microbatches(program: Program, count: int) -> Float[np.ndarray, " ranks"]:

@@ -1,0 +1,156 @@
+"""Lower bounds on the makespan, and the certificate that comes with every schedule (ours).
+
+Three bounds, the largest counts: the longest path of dependencies; for each rank, the best
+preemptive schedule of its operations between their heads and tails; and the memory that must be
+kept for how long against the memory there is.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from quire.pipeline.program import BACKWARD, FORWARD, Program
+from quire.pipeline.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Lower bounds on the makespan in seconds: ``path``, per-rank ``machine`` and ``memory``."""
+
+    path: float
+    machine: Float[np.ndarray, " ranks"]
+    memory: Float[np.ndarray, " ranks"]
+
+    @property
+    def value(self) -> float:
+        """The largest of them."""
+        return max(self.path, float(self.machine.max()), float(self.memory.max()))
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A makespan, a proven lower bound on every makespan, and how far apart they are at most."""
+
+    makespan: float
+    bound: float
+
+    @property
+    def gap(self) -> float:
+        """Proven largest relative excess over the optimum, ``makespan / bound − 1``."""
+        return self.makespan / self.bound - 1.0
+
+
+def heads_and_tails(program: Program) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Earliest start of each operation and least time from its end to the end of the step.
+
+    Both by dependencies alone; operations are numbered topologically, so one pass each way will do.
+    """
+    n = program.operations
+    head, tail = [0.0] * n, [0.0] * n
+    duration = program.duration.tolist()
+    dep_ptr, dep, lag = program.dep_ptr.tolist(), program.dep.tolist(), program.lag.tolist()
+    succ_ptr, succ, away = (
+        program.succ_ptr.tolist(),
+        program.succ.tolist(),
+        program.succ_lag.tolist(),
+    )
+    for i in range(n):
+        for a in range(dep_ptr[i], dep_ptr[i + 1]):
+            head[i] = max(head[i], head[dep[a]] + duration[dep[a]] + lag[a])
+    for i in range(n - 1, -1, -1):
+        for a in range(succ_ptr[i], succ_ptr[i + 1]):
+            tail[i] = max(tail[i], away[a] + duration[succ[a]] + tail[succ[a]])
+    return np.array(head), np.array(tail)
+
+
+def preemptive_bound(
+    head: Float[np.ndarray, " k"], duration: Float[np.ndarray, " k"], tail: Float[np.ndarray, " k"]
+) -> float:
+    """Optimal preemptive makespan of one machine with heads and tails (Jackson's rule).
+
+    Always run the released operation with the longest tail. It dominates ``min head + work + min
+    tail`` over every subset of the operations.
+    """
+    queue: list[tuple[float, int]] = []
+    left = duration.tolist()
+    now, bound, k = 0.0, 0.0, 0
+    arrivals = np.argsort(head, kind="stable").tolist()
+    when, after = head.tolist(), tail.tolist()
+    while k < len(arrivals) or queue:
+        if not queue:
+            now = max(now, when[arrivals[k]])
+        while k < len(arrivals) and when[arrivals[k]] <= now:
+            heapq.heappush(queue, (-after[arrivals[k]], arrivals[k]))
+            k += 1
+        i = queue[0][1]
+        until = when[arrivals[k]] if k < len(arrivals) else np.inf
+        run = min(left[i], until - now)
+        now += run
+        left[i] -= run
+        if left[i] <= 0 or now + left[i] == now:
+            heapq.heappop(queue)
+            bound = max(bound, now + after[i])
+    return bound
+
+
+def lower_bound(program: Program, memory_limit: Float[np.ndarray, " ranks"] | None = None) -> Bound:
+    """Bound on the makespan of every valid schedule of ``program``, in seconds.
+
+    The memory bound: what a slice keeps, it keeps at least from the start of its forward to the end
+    of its backward along the longest path between them; the sum of bytes times seconds cannot
+    exceed the limit times the makespan.
+    """
+    head, tail = heads_and_tails(program)
+    machine = np.zeros(program.ranks)
+    memory = np.zeros(program.ranks)
+    for rank in range(program.ranks):
+        own = np.flatnonzero(program.rank == rank)
+        if len(own):
+            machine[rank] = preemptive_bound(head[own], program.duration[own], tail[own])
+    if memory_limit is not None:
+        energy = np.bincount(
+            program.rank, weights=program.acquired * _residence(program), minlength=program.ranks
+        )
+        memory = energy / memory_limit
+    path = float((head + program.duration + tail).max(initial=0.0))
+    return Bound(path, machine, memory)
+
+
+def _residence(program: Program) -> Float[np.ndarray, " n"]:
+    """Least seconds from each forward's start to its backward's end: there and back along its
+    chain.
+
+    Chains that it feeds, hops and what a split backward keeps until ``W`` only make it longer.
+    """
+    residence = np.zeros(program.operations)
+    for chain in range(int(program.chain.max()) + 1):
+        own = np.flatnonzero(program.chain == chain)
+        forward = own[program.kind[own] == FORWARD]
+        backward = own[program.kind[own] == BACKWARD]
+        forward = forward[np.argsort(program.stage[forward])]
+        backward = backward[np.argsort(program.stage[backward])]
+        there_and_back = program.duration[forward] + program.duration[backward]
+        residence[forward] = np.cumsum(there_and_back[::-1])[::-1]
+    return residence
+
+
+def certify(schedule: Schedule, bound: float) -> Certificate:
+    """Certificate of a schedule against a proven lower bound.
+
+    Raises
+    ------
+    ValueError
+        If the bound is not positive, or exceeds the makespan (then it is no bound).
+    """
+    if not bound > 0:
+        raise ValueError(f"bound is {bound}: give a positive number of seconds")
+    if bound > schedule.makespan * (1 + 1e-9):
+        raise ValueError(
+            f"bound {bound:.6g} exceeds the makespan {schedule.makespan:.6g}: "
+            "it belongs to another step"
+        )
+    return Certificate(schedule.makespan, bound)

@@ -1,0 +1,165 @@
+"""Published ideas for multimodal pipelines as baselines, each reduced to its scheduling rule.
+
+They are *like* the systems whose idea they take, not those systems: every one runs through the same
+costs, memory limit and emulator as the schedules that they are compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from quire.pipeline.costs import Hardware
+from quire.pipeline.linear import interleaved, one_f_one_b
+from quire.pipeline.listing import ListScheduler, Rules, ranked_key
+from quire.pipeline.modules import Model
+from quire.pipeline.partition import (
+    layer_times,
+    mean_layer_seconds,
+    optimal_cut,
+    static_program,
+)
+from quire.pipeline.schedule import Schedule
+from quire.pipeline.segments import Plan, segmented_program
+from quire.pipeline.workload import Microbatch
+
+
+def static_schedule(
+    model: Model,
+    batch: Sequence[Microbatch],
+    history: Sequence[Microbatch],
+    ranks: int,
+    hardware: Hardware,
+    *,
+    chunks: int = 1,
+    reorder: bool = False,
+) -> Schedule:
+    """1F1B (or interleaved, for ``chunks > 1``) on the cut that is optimal for the mean of
+    ``history``.
+
+    With ``reorder`` the microbatches also run largest first and smallest first, and the best of the
+    three orders counts.
+
+    Raises
+    ------
+    ValueError
+        If the interleaved schedule's microbatches are not a multiple of ranks.
+    """
+    seconds = mean_layer_seconds(layer_times(model, history, hardware))
+    cut = optimal_cut(seconds, chunks * ranks)
+    return _best_order(model, batch, cut, ranks, hardware, reorder)
+
+
+def _best_order(
+    model: Model,
+    batch: Sequence[Microbatch],
+    cut: Int[np.ndarray, " boundaries"],
+    ranks: int,
+    hardware: Hardware,
+    reorder: bool,
+) -> Schedule:
+    program = static_program(model, batch, cut, ranks, hardware)
+    work = np.bincount(program.microbatch, weights=program.duration)
+    orders = [np.arange(len(batch))]
+    if reorder:
+        orders += [np.argsort(-work, kind="stable"), np.argsort(work, kind="stable")]
+    schedule = one_f_one_b if len(cut) - 1 == ranks else interleaved
+    return min(
+        (schedule(program, microbatch_order=order) for order in orders), key=lambda s: s.makespan
+    )
+
+
+def optimus_like(
+    model: Model, batch: Sequence[Microbatch], plan: Plan, hardware: Hardware, rules: Rules
+) -> Schedule:
+    """Encoders fill the language model's bubbles; the language model's own order is left as it is.
+
+    The last module runs in the order of its own interleaved schedule and takes precedence; all
+    other modules, spread over every rank, take what is left, whole microbatches at a time.
+    """
+    program = segmented_program(model, batch, _whole(plan), hardware)
+    last = len(model.modules) - 1
+    alone = Model(model.name, model.modules[last:])
+    text = [Microbatch(microbatch.lengths[last:]) for microbatch in batch]
+    own_plan = Plan(plan.ranks, plan.layers[last:], plan.recompute[last:], (np.inf,))
+    own = segmented_program(alone, text, own_plan, hardware)
+    order = interleaved(own) if len(batch) % plan.ranks == 0 else ListScheduler(own).run(
+        ranked_key(own, own.microbatch.astype(float))
+    )  # fmt: skip
+    place = {
+        (int(own.microbatch[i]), int(own.stage[i]), int(own.kind[i])): position
+        for position, i in enumerate(np.argsort(order.start, kind="stable"))
+    }
+    first = plan.first_stage(last)
+    priority = np.array(
+        [
+            place[i, stage - first, kind] if u == last else own.operations + i
+            for i, u, stage, kind in zip(
+                program.microbatch.tolist(),
+                program.module.tolist(),
+                program.stage.tolist(),
+                program.kind.tolist(),
+                strict=True,
+            )
+        ],
+        dtype=float,
+    )
+    scheduler = ListScheduler(program, replace(rules, backward_first=False))
+    return scheduler.run(ranked_key(program, priority))
+
+
+def _whole(plan: Plan) -> Plan:
+    return replace(plan, piece_tokens=(np.inf,) * len(plan.layers))
+
+
+def disttrain_like(
+    model: Model,
+    batch: Sequence[Microbatch],
+    history: Sequence[Microbatch],
+    ranks: int,
+    hardware: Hardware,
+) -> Schedule:
+    """Encoder and language model on disjoint ranks, sized to match throughput; microbatches
+    reordered.
+
+    The first module gets the number of ranks at which the slowest stage of the mean batch is
+    fastest, then 1F1B runs over all ranks with the best of three microbatch orders.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two ranks.
+    """
+    if ranks < 2:
+        raise ValueError(f"ranks is {ranks}: disjoint ranks need at least 2")
+    seconds = mean_layer_seconds(layer_times(model, history, hardware))
+    first = model.modules[0].layers
+    cuts = [
+        np.concatenate(
+            [optimal_cut(seconds[:first], k)[:-1], first + optimal_cut(seconds[first:], ranks - k)]
+        )
+        for k in range(max(1, ranks - len(seconds) + first), min(ranks, first + 1))
+    ]
+    cut = min(cuts, key=lambda c: float(np.add.reduceat(seconds, c[:-1]).max()))
+    return _best_order(model, batch, cut, ranks, hardware, True)
+
+
+def fsdp_like_seconds(
+    model: Model, batch: Sequence[Microbatch], ranks: int, hardware: Hardware
+) -> float:
+    """Step time without a pipeline: every rank a data-parallel replica with sharded parameters.
+
+    Microbatches go to ranks longest first; each needs the parameters gathered for forward and for
+    backward and the gradients scattered (bf16), perfectly overlapped with compute. Generous on
+    purpose.
+    """
+    times = layer_times(model, batch, hardware)[:, :, :3].sum(axis=(1, 2))
+    sent = 3 * 2.0 * model.parameters * (ranks - 1) / ranks / hardware.tensor_parallel
+    each = np.maximum(times, sent / hardware.bandwidth)
+    load: Float[np.ndarray, " ranks"] = np.zeros(ranks)
+    for seconds in np.sort(each)[::-1]:
+        load[np.argmin(load)] += seconds
+    return float(load.max())

@@ -1,0 +1,180 @@
+"""Dedicated segments and modality-specific sub-microbatches: the step that DIP schedules.
+
+Every module is cut into segments of one slice per rank, so each segment crosses all ranks and is
+balanced by construction; a microbatch's images (or clips) are cut into pieces that travel alone.
+Both are stated in the paper's abstract; how slices and pieces are sized is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from quire.pipeline.costs import Hardware, LayerCost, hop_seconds, layer_cost
+from quire.pipeline.modules import Model
+from quire.pipeline.program import Chain, Program, assemble
+from quire.pipeline.workload import Microbatch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a model is laid over ranks.
+
+    ``layers[u]`` are the layers of each slice of module ``u``, segment after segment (``K_u · P``
+    entries), ``recompute[u]`` which slices recompute activations, ``piece_tokens[u]`` the tokens
+    above which a microbatch's items of that module are cut into pieces (infinity: never).
+    """
+
+    ranks: int
+    layers: tuple[Int[np.ndarray, " _"], ...]
+    recompute: tuple[np.ndarray, ...]
+    piece_tokens: tuple[float, ...] = field(default=())
+
+    def first_stage(self, module: int) -> int:
+        """Global number of the module's first slice."""
+        return sum(len(layers) for layers in self.layers[:module])
+
+
+def balanced_plan(
+    model: Model, ranks: int, segments: Sequence[int], piece_tokens: Sequence[float] | None = None
+) -> Plan:
+    """Plan with ``segments[u]`` segments for module ``u`` and layers spread as evenly as they go.
+
+    Slices that get one layer more are dealt out to ranks in turn, so that no rank collects them
+    all.
+
+    Raises
+    ------
+    ValueError
+        If a module has fewer layers than slices, or the lengths do not match the modules.
+    """
+    if ranks < 1:
+        raise ValueError(f"ranks is {ranks}: give at least 1")
+    if len(segments) != len(model.modules):
+        raise ValueError(
+            f"segments is {tuple(segments)}: give one number per module of {model.name}"
+        )
+    caps = [np.inf] * len(model.modules) if piece_tokens is None else list(piece_tokens)
+    if len(caps) != len(model.modules) or not all(cap > 0 for cap in caps):
+        raise ValueError(f"piece_tokens is {caps}: give one positive number per module")
+    layers, dealt = [], 0
+    for module, count in zip(model.modules, segments, strict=True):
+        slices = count * ranks
+        if count < 1 or module.layers < slices:
+            raise ValueError(
+                f"module {module.name!r} has {module.layers} layers, "
+                f"cannot fill {ranks}·{count} slices"
+            )
+        each = np.full(slices, module.layers // slices)
+        extra = module.layers % slices
+        each[(dealt + np.arange(extra)) % slices] += 1
+        dealt += extra
+        layers.append(each)
+    recompute = tuple(np.zeros(len(each), dtype=bool) for each in layers)
+    return Plan(ranks, tuple(layers), recompute, tuple(caps))
+
+
+def cut_items(
+    lengths: Float[np.ndarray, " items"], piece_tokens: float
+) -> list[Float[np.ndarray, " _"]]:
+    """Cut items into ``ceil(tokens / piece_tokens)`` pieces, longest item to the lightest piece."""
+    if not len(lengths):
+        return []
+    pieces = max(1, min(int(np.ceil(lengths.sum() / piece_tokens)), len(lengths)))
+    load, bins = np.zeros(pieces), [[] for _ in range(pieces)]  # type: ignore[var-annotated]
+    for item in np.argsort(-lengths, kind="stable"):
+        lightest = int(np.argmin(load))
+        bins[lightest].append(lengths[item])
+        load[lightest] += lengths[item]
+    return [np.array(content) for content in bins]
+
+
+def _chain(
+    model: Model, plan: Plan, hardware: Hardware, split: bool, place: tuple[int, int, int],
+    lengths: Float[np.ndarray, " _"], feeds_on: tuple[int, ...],
+) -> Chain:  # fmt: skip
+    microbatch, u, piece = place
+    module = model.modules[u]
+    kept = layer_cost(module, lengths, hardware)
+    again = layer_cost(module, lengths, hardware, recompute=True)
+    layers, recompute = plan.layers[u].astype(float), plan.recompute[u]
+
+    def column(pick: str) -> Float[np.ndarray, " slices"]:
+        return layers * np.where(recompute, getattr(again, pick), getattr(kept, pick))
+
+    backward, weight = column("backward"), column("weight")
+    if not split:
+        backward, weight = backward + weight, np.zeros_like(weight)
+    path = tuple(range(plan.ranks)) * (len(layers) // plan.ranks)
+    return Chain(
+        microbatch, u, piece, plan.first_stage(u), path, column("forward"), backward, weight,
+        column("memory"), hop_seconds(module, float(lengths.sum()), hardware), feeds_on,
+    )  # fmt: skip
+
+
+def segmented_program(
+    model: Model,
+    batch: Sequence[Microbatch],
+    plan: Plan,
+    hardware: Hardware,
+    *,
+    split_backward: bool = False,
+) -> Program:
+    """Program of one step: every module in its own segments, every piece a chain.
+
+    All pieces of one module feed every chain of the next module of the same microbatch: the
+    language model needs all vision pieces, and a vision piece's backward starts when the language
+    model's has left rank 0. A microbatch without items of a module has no chain there.
+
+    Raises
+    ------
+    ValueError
+        If the batch is empty, or a microbatch holds nothing at all.
+    """
+    if not batch:
+        raise ValueError("batch is empty: give at least one microbatch")
+    chains: list[Chain] = []
+    for i, microbatch in enumerate(batch):
+        feeders: tuple[int, ...] = ()
+        for u, lengths in enumerate(microbatch.lengths):
+            pieces = cut_items(lengths, plan.piece_tokens[u])
+            first = len(chains)
+            chains += [
+                _chain(model, plan, hardware, split_backward, (i, u, k), piece, feeders)
+                for k, piece in enumerate(pieces)
+            ]
+            if pieces:
+                feeders = tuple(range(first, len(chains)))
+        if not feeders:
+            raise ValueError(f"microbatch {i} holds no items: leave it out")
+    return assemble(chains, plan.ranks)
+
+
+def balancing_piece_tokens(
+    model: Model, batch: Sequence[Microbatch], plan: Plan, hardware: Hardware
+) -> tuple[float, ...]:
+    """Tokens per piece at which a slice of each module takes about as long as one of the last.
+
+    The reference is the last module's mean slice over the batch; the last module stays whole.
+    """
+    last = len(model.modules) - 1
+    reference = _mean_seconds(model, batch, plan, hardware, last) / len(plan.layers[last])
+    caps = []
+    for u in range(last):
+        tokens = np.mean([mb.lengths[u].sum() for mb in batch])
+        slice_seconds = _mean_seconds(model, batch, plan, hardware, u) / len(plan.layers[u])
+        caps.append(float(tokens * reference / slice_seconds) if slice_seconds > 0 else np.inf)
+    return (*caps, np.inf)
+
+
+def _mean_seconds(
+    model: Model, batch: Sequence[Microbatch], plan: Plan, hardware: Hardware, u: int
+) -> float:
+    module = model.modules[u]
+    costs: list[LayerCost] = [
+        layer_cost(module, mb.lengths[u], hardware) for mb in batch if len(mb.lengths[u])
+    ]
+    return module.layers * sum(cost.forward for cost in costs) / len(batch)
