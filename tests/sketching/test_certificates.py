@@ -120,6 +120,7 @@ for sizes in ((4, 256, 64), (1, 256, 64), (1, 64, 256), (2, 64, 64)):
 """
 
 
+@pytest.mark.slow
 def test_compiled_words_and_layout_invariance_on_64_ranks():
     done = subprocess.run(
         [sys.executable, "-c", SIXTY_FOUR], capture_output=True, text=True, check=True, timeout=300

@@ -40,7 +40,7 @@ class Collective:
 
 def _itemsize(kind: str) -> float:
     if kind == "pred":
-        return 1
+        return 1.0
     digits = re.search(r"\d+", kind)
     assert digits is not None  # the pattern that found the type asks for digits
     return int(digits.group()) / 8
@@ -107,7 +107,7 @@ def read_collectives(hlo: str) -> tuple[Collective, ...]:
 
 
 def _cost(kind: str, group: int, arrays: list[tuple[int, float]]) -> Collective:
-    size = sum(entries * itemsize for entries, itemsize in arrays)
+    size = float(sum(entries * itemsize for entries, itemsize in arrays))
     share = 1 - 1 / group
     factor = {
         "reduce-scatter": share * group,  # its operand is g times its result
@@ -116,5 +116,5 @@ def _cost(kind: str, group: int, arrays: list[tuple[int, float]]) -> Collective:
         "collective-broadcast": 1.0,
     }.get(kind, share)
     entries = sum(count for count, _ in arrays)
-    widest = max((itemsize for _, itemsize in arrays), default=0)
+    widest = max((itemsize for _, itemsize in arrays), default=0.0)
     return Collective(kind, group, entries, widest, factor * size)

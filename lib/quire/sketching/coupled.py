@@ -97,18 +97,20 @@ class _Programme:
     def share(self, items: list[tuple[object, ...]], ranks: int, even: bool) -> None:
         """Give each item to one rank, and each rank equally many when ``even``."""
         for item in items:
-            self.constrain({self.variable(*item, p, integer=True): 1 for p in range(ranks)}, 1, 1)
+            self.constrain(
+                {self.variable(*item, p, integer=True): 1.0 for p in range(ranks)}, 1.0, 1.0
+            )
         if even:
             part = len(items) / ranks
             for p in range(ranks):
-                self.constrain({self.variable(*item, p): 1 for item in items}, part, part)
+                self.constrain({self.variable(*item, p): 1.0 for item in items}, part, part)
 
     def implies(self, cause: int, effect: int, unless: int | None = None) -> None:
         """``cause`` needs ``effect`` unless a third variable holds."""
-        row: dict[int, float] = {effect: 1, cause: -1}
+        row: dict[int, float] = {effect: 1.0, cause: -1.0}
         if unless is not None:
-            row[unless] = 1
-        self.constrain(row, 0)
+            row[unless] = 1.0
+        self.constrain(row, 0.0)
 
 
 def least_words(
@@ -162,7 +164,7 @@ def least_words(
                 done = lp.variable("first", i, j, c, p)
                 pay(p, done, ("fetch a", i, j), lp.variable("own a", i, j, p))
                 pay(p, done, ("send y", i, c), lp.variable("own y", i, c, p))
-        lp.constrain(moved[p], 0)
+        lp.constrain(moved[p], 0.0)
     return _solve(lp, worst, seconds)
 
 

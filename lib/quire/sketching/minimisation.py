@@ -7,7 +7,9 @@ from scipy.optimize import Bounds, LinearConstraint, minimize
 
 from quire.sketching.problem import Shape, nystrom_size
 
-_TIGHT: Any = {"ftol": 1e-14, "maxiter": 500}
+# the stubs refuse one-argument callables
+_minimize: Any = minimize
+_TIGHT = {"ftol": 1e-14, "maxiter": 500}
 
 
 def minimise_free_operand(shape: Shape, ranks: int) -> float:
@@ -22,7 +24,7 @@ def minimise_free_operand(shape: Shape, ranks: int) -> float:
     lower = np.log([n1 * n2 / ranks, n1 * r / ranks])
     most_random = np.log(min(n2 * r, local))
     scale = float(n1 * (n2 + r) / ranks + 2 * np.sqrt(local))
-    found = minimize(
+    found = _minimize(
         lambda v: float((np.exp(v[0]) + np.exp(v[1])) / scale),
         x0=np.array([lower[0] + 1, lower[1] + 1, most_random - 0.1]),
         jac=lambda v: np.array([np.exp(v[0]), np.exp(v[1]), 0.0]) / scale,
@@ -48,7 +50,7 @@ def minimise_nystrom_decoupled(n: int, r: int, ranks: int) -> float:
         [random_first, random_second]
     )
     scale = float(np.exp(lower).sum() + np.sqrt(first))
-    found = minimize(
+    found = _minimize(
         lambda v: float(np.exp(v).sum()) / scale,
         x0=lower + 1 + max(0.0, float(np.max(needs)) - float(lower[1])),
         jac=lambda v: np.exp(v) / scale,
