@@ -38,7 +38,13 @@ from quire.secure_sums.closed_forms import (
     optimal_region,
     regular_graph_region,
 )
-from quire.secure_sums.converse import OBJECTIVES, ConverseBound, converse_bound, converse_program
+from quire.secure_sums.converse import (
+    OBJECTIVES,
+    ConverseBound,
+    converse_bound,
+    converse_program,
+    converse_value,
+)
 from quire.secure_sums.dropouts import (
     DropoutCheck,
     DropoutScheme,
@@ -137,6 +143,7 @@ __all__ = [
     "connected_graphs",
     "converse_bound",
     "converse_program",
+    "converse_value",
     "correct",
     "count_schemes",
     "deal",

@@ -158,18 +158,16 @@ def converse_program(problem: AggregationProblem) -> ConverseProgram:
 def converse_bound(program: ConverseProgram, objective: Objective) -> ConverseBound:
     """Return the least H(X_1), H(Z_1) or H(Z_[K]) that Shannon's inequalities allow.
 
-    Most inequalities never bind, so the program starts from a random few and takes in the violated
-    ones until there are none. A second program then finds, among the dual solutions of that value,
-    one of least total weight: short certificates.
+    A second program finds, among the dual solutions of the optimal value, one of least total weight:
+    short certificates.
 
     Raises
     ------
     ValueError
         When the objective is unknown, or the solver does not reach an optimum.
     """
-    cost = np.zeros(program.inequalities.shape[1])
-    cost[program.space.unknown[objective_set(program.space.problem, objective)]] = 1.0
-    value = _least_value(program, cost)
+    cost = _cost(program, objective)
+    value = converse_value(program, objective)
     count, prices = program.inequalities.shape[0], len(program.values)
     weight = np.concatenate([np.ones(count), np.zeros(prices)])
     price_row = csr_array(np.concatenate([np.zeros(count), program.values])[None])
@@ -189,8 +187,14 @@ def converse_bound(program: ConverseProgram, objective: Objective) -> ConverseBo
     return ConverseBound(program, objective, value, rows, found.x[:count][rows], found.x[count:])
 
 
-def _least_value(program: ConverseProgram, cost: Float[np.ndarray, "u"]) -> float:
+def converse_value(program: ConverseProgram, objective: Objective) -> float:
+    """Return the optimum alone, in floating point, without what a proof needs.
+
+    Most inequalities never bind, so the program starts from a random few and takes in the violated
+    ones until there are none. Raises ``ValueError`` when the solver does not reach an optimum.
+    """
     count, unknowns = program.inequalities.shape
+    cost = _cost(program, objective)
     rng = np.random.default_rng(0)  # which inequalities come first changes no optimum
     active = np.zeros(count, dtype=bool)
     active[rng.choice(count, min(count, 2 * unknowns), replace=False)] = True
@@ -212,3 +216,9 @@ def _least_value(program: ConverseProgram, cost: Float[np.ndarray, "u"]) -> floa
         if len(violated) == 0:
             return float(solved.fun)
         active[violated[np.argsort(slack[violated])[:unknowns]]] = True
+
+
+def _cost(program: ConverseProgram, objective: Objective) -> Float[np.ndarray, "u"]:
+    cost = np.zeros(program.inequalities.shape[1])
+    cost[program.space.unknown[objective_set(program.space.problem, objective)]] = 1.0
+    return cost

@@ -278,6 +278,8 @@ def _user(
                     and misbehaviour.fault != "stranger"
                     and ((misbehaviour.user, misbehaviour.round) == (user, number))
                 ):
+                    if number + 1 < session.rounds:
+                        pipe.send("ready")  # nobody else has to wait for it
                     misbehave(misbehaviour.fault, session, user, number, links)
                     break
                 total = mesh.sum_round(number, words)

@@ -91,7 +91,9 @@ def draw_pads(users: int, length: int, entropy: Entropy = os.urandom) -> UInt32[
     return pads
 
 
-def mask(words: UInt32[np.ndarray, "L"], pad: UInt32[np.ndarray, "L"]) -> UInt32[np.ndarray, "L"]:
+def mask(
+    words: UInt32[np.ndarray, "*L"], pad: UInt32[np.ndarray, "*L"]
+) -> UInt32[np.ndarray, "*L"]:
     """Return the broadcast message X_k = W_k + Z_k in Z_{2^32}."""
     return words + pad
 
