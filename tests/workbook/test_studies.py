@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -170,10 +171,16 @@ def test_a_folder_that_can_not_be_written_is_refused_first(tiny: Chapter) -> Non
         study("99", {"size": [1]}, output="/proc/nowhere/table.parquet")
 
 
-def test_a_scheduler_that_does_not_answer_is_named(tiny: Chapter, tmp_path: Path) -> None:
-    for address in ("tcp://127.0.0.1:9", "nonsense://x"):
-        with pytest.raises(UserError, match=address):
-            study("99", {"size": [1]}, scheduler=address, output=tmp_path / "t.parquet")
+def test_whatever_is_no_scheduler_is_named(
+    tiny: Chapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "_SECONDS_TO_CONNECT", 0.5)
+    with socket.socket() as refuses, socket.create_server(("127.0.0.1", 0)) as silent:
+        refuses.bind(("127.0.0.1", 0))  # bound but not listening
+        ports = [stranger.getsockname()[1] for stranger in (refuses, silent)]
+        for address in (*(f"tcp://127.0.0.1:{port}" for port in ports), "nonsense://x", "here"):
+            with pytest.raises(UserError, match=f"answers at {address}: start one"):
+                study("99", {"size": [1]}, scheduler=address, output=tmp_path / "t.parquet")
 
 
 def test_a_scheduler_without_workers_is_told_of(

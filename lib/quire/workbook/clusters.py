@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -85,13 +87,15 @@ def _remote(address: str) -> Iterator[Client]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)
-    except (OSError, ValueError, TimeoutError):
+        # Asked by a thread of its own: a notebook's already runs an event loop.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, _shake_hands(address)).result()
+    except Exception:  # whatever it is that answers there, it is no scheduler
         raise UserError(
             f"no Dask scheduler answers at {address}",
             "start one with 'dask scheduler', or leave out the address for a local cluster",
         ) from None
-    with client:
+    with Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False) as client:
         try:
             client.wait_for_workers(1, timeout=_SECONDS_FOR_A_WORKER)
         except TimeoutError:
@@ -99,6 +103,15 @@ def _remote(address: str) -> Iterator[Client]:
                 f"the scheduler at {address} has no workers", f"run 'dask worker {address}'"
             ) from None
         yield client
+
+
+async def _shake_hands(address: str) -> None:
+    """Raise unless a Dask process answers; a `Client` that fails would linger and complain."""
+    from distributed.comm import connect
+
+    # Its own timeout does not cover a stranger that takes the connection and says nothing.
+    comm = await asyncio.wait_for(connect(address), _SECONDS_TO_CONNECT)
+    comm.abort()
 
 
 @contextmanager
