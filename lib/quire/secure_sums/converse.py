@@ -158,8 +158,8 @@ def converse_program(problem: AggregationProblem) -> ConverseProgram:
 def converse_bound(program: ConverseProgram, objective: Objective) -> ConverseBound:
     """Return the least H(X_1), H(Z_1) or H(Z_[K]) that Shannon's inequalities allow.
 
-    A second program finds, among the dual solutions of the optimal value, one of least total weight:
-    short certificates.
+    A second program finds, among the dual solutions of the optimal value, one of least total
+    weight: short certificates.
 
     Raises
     ------

@@ -14,6 +14,7 @@ import secrets
 import socket
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -225,8 +226,9 @@ def _collect(
             else:
                 ready.add(user)
         if ready and ready >= set(waiting):
-            for user in sorted(ready):
-                waiting[user].send("go")
+            for user in sorted(ready & set(waiting)):
+                with suppress(OSError):  # it was killed since it said so
+                    waiting[user].send("go")
             ready = set()
     return tuple(sorted(reports, key=lambda r: r.user))
 
