@@ -49,10 +49,20 @@ class AtlasPage:
         """``g/g* - 1`` of the best tuned simple policy."""
         return self.best_simple / self.cost - 1
 
+    def take(self, rows: Int[np.ndarray, " chosen"]) -> "AtlasPage":
+        """Some rows of the page."""
+        return AtlasPage(
+            self.index[rows],
+            self.batch.take(rows),
+            self.cost[rows],
+            self.lower[rows],
+            self.upper[rows],
+            self.certified[rows],
+            [family.take(rows) for family in self.tuned],
+        )
 
-def random_points(
-    count: int, servers: Sequence[int], seed: int
-) -> list[Points]:
+
+def random_points(count: int, servers: Sequence[int], seed: int) -> list[Points]:
     """``count`` points, as many for each number of servers, over the atlas's ranges.
 
     Load uniform in 0.1..0.95; setup rate 0.03..10 and delay weight 0.1..10 log-uniform; allocation
@@ -87,46 +97,79 @@ def atlas(
 
     Points are sorted by load and setup rate, so that a batch's lanes need about as many iterations.
     Points whose bounds or whose tail are not proven at ``K + 64`` free levels are solved again with
-    more; ``certified`` says whether the proof succeeded. ``index`` counts through all groups.
+    more, in smaller batches at the end; ``certified`` says whether the proof succeeded. ``index``
+    counts through all groups.
     """
     offset = 0
     for group in groups:
         order = np.lexsort((group.setup_rate, np.round(group.load, 1)))
-        waiting = [order[i : i + size] for i in range(0, len(order), size)]
-        for above in LEVELS_ABOVE:
-            open_points: list[int] = []
-            for chosen in waiting:
-                batch = group.take(_padded(chosen, size))
-                best = optimum(batch, levels=group.servers + above, tolerance=tolerance)
-                done = best.certified[: len(chosen)]
-                if above == LEVELS_ABOVE[-1]:
-                    done = np.ones(len(chosen), dtype=bool)
-                open_points += chosen[~done].tolist()
-                if done.any():
-                    yield _page(group, offset, chosen, np.flatnonzero(done), batch, best)
-            rest = np.array(open_points, dtype=int)
-            waiting = [rest[i : i + size] for i in range(0, len(rest), size)]
+        left: list[AtlasPage] = []
+        for at in range(0, len(order), size):
+            chosen = order[at : at + size]
+            batch = group.take(_padded(chosen, size))
+            best = optimum(batch, levels=group.servers + LEVELS_ABOVE[0], tolerance=tolerance)
+            page = _page(offset, chosen, group.take(chosen), best, tune_all(batch))
+            proven = np.flatnonzero(page.certified)
+            if len(proven):
+                yield page.take(proven)
+            if len(proven) < len(chosen):
+                left.append(page.take(np.flatnonzero(~page.certified)))
+        if left:
+            yield from _again(joined(left), max(1, size // 4), tolerance)
         offset += len(group)
 
 
+def _again(page: AtlasPage, size: int, tolerance: float) -> Iterator[AtlasPage]:
+    """Solve what is left with more free levels; what stays unproven is yielded as it is."""
+    for above in LEVELS_ABOVE[1:]:
+        waiting = np.arange(len(page.index))
+        for at in range(0, len(waiting), size):
+            chosen = waiting[at : at + size]
+            batch = page.batch.take(_padded(chosen, size))
+            best = optimum(batch, levels=page.batch.servers + above, tolerance=tolerance)
+            for name in ("cost", "lower", "upper", "certified"):
+                getattr(page, name)[chosen] = getattr(best, name)[: len(chosen)]
+        proven = np.flatnonzero(page.certified)
+        if len(proven):
+            yield page.take(proven)
+        page = page.take(np.flatnonzero(~page.certified))
+        if not len(page.index):
+            return
+    yield page
+
+
 def _page(
-    group: Points,
-    offset: int,
-    chosen: np.ndarray,
-    done: np.ndarray,
-    batch: Points,
-    best: BatchOptimum,
+    offset: int, chosen: np.ndarray, batch: Points, best: BatchOptimum, tuned: list[Tuned]
 ) -> AtlasPage:
-    families = [
-        Tuned(family.family, family.cost[done], family.settings[done])
-        for family in tune_all(batch)
-    ]
+    count = np.arange(len(chosen))
     return AtlasPage(
-        index=offset + chosen[done],
-        batch=group.take(chosen[done]),
-        cost=best.cost[done],
-        lower=best.lower[done],
-        upper=best.upper[done],
-        certified=best.certified[done],
-        tuned=families,
+        index=offset + chosen,
+        batch=batch,
+        cost=best.cost[count],
+        lower=best.lower[count],
+        upper=best.upper[count],
+        certified=best.certified[count],
+        tuned=[family.take(count) for family in tuned],
     )
+
+
+def joined(pages: list[AtlasPage]) -> AtlasPage:
+    """Several pages of one number of servers as one."""
+    first = pages[0]
+    columns = {
+        name: np.concatenate([page.batch.columns()[name] for page in pages])
+        for name in first.batch.columns()
+    }
+    arrays = {
+        name: np.concatenate([getattr(page, name) for page in pages])
+        for name in ("index", "cost", "lower", "upper", "certified")
+    }
+    tuned = [
+        Tuned(
+            family.family,
+            np.concatenate([page.tuned[i].cost for page in pages]),
+            np.concatenate([page.tuned[i].settings for page in pages]),
+        )
+        for i, family in enumerate(first.tuned)
+    ]
+    return AtlasPage(batch=Points(first.batch.servers, **columns), tuned=tuned, **arrays)

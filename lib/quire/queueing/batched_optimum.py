@@ -41,7 +41,7 @@ class BatchOptimum:
     iterations: Int[np.ndarray, " points"]
     setups: Float[np.ndarray, "points levels phases"]
     keep: Int[np.ndarray, "points levels phases"]
-    relative: Float[np.ndarray, "points levels phases"]
+    relative: Float[np.ndarray, "points beyond phases"]  # one level more
 
 
 class _Search(NamedTuple):
@@ -114,7 +114,7 @@ def _bounds(p: Parameters, search: _Search) -> tuple[Scalar, Scalar]:
 @partial(jax.jit, static_argnames=("levels", "most"))
 def _solve(
     p: Parameters, end: End, least: Int[Array, " points"], levels: int, most: int
-) -> tuple[_Search, Scalar, Scalar]:
+) -> tuple[_Search, Float[Array, " points"], Float[Array, " points"]]:
     def one(p: Parameters, end: End, least: Int[Array, ""]):  # type: ignore[no-untyped-def]
         phases = end.G.shape[0]
         n = jnp.arange(levels + 1)[:, None]
@@ -136,9 +136,7 @@ def _solve(
             jnp.asarray(0),
             jnp.asarray(False),
         )
-        search = jax.lax.while_loop(
-            lambda s: ~s.repeated & (s.iteration < most), improve, first
-        )
+        search = jax.lax.while_loop(lambda s: ~s.repeated & (s.iteration < most), improve, first)
         rule = _rule(search.race, search.keep)
         search = search._replace(values=refine(p, end, rule, search.values))
         return search, *_bounds(p, search)
@@ -172,9 +170,9 @@ def optimum(
 
     ``levels`` is the last level whose decisions are free (default ``K + 64``). With ``infinite``
     all servers race above it, exactly; otherwise arrivals above it are lost. A point is certified
-    when its bounds are at most ``tolerance`` apart and racing above is shown to be optimal; policies
-    that tie may alternate, so the bounds, not the repetition, are the proof. Raises ``ValueError``
-    when ``levels < K + 10``.
+    when its bounds are at most ``tolerance`` apart and racing above is shown to be optimal:
+    policies that tie may alternate, so the bounds, not the repetition, are the proof. Raises
+    ``ValueError`` when ``levels < K + 10``.
     """
     k = batch.servers
     level = k + 64 if levels is None else levels
@@ -210,10 +208,10 @@ def static_costs(batch: Points) -> Float[np.ndarray, "points servers"]:
     table = np.full((len(batch), batch.servers), np.inf)
     for k in range(1, batch.servers + 1):
         blocking = load * blocking / (k + load * blocking)
-        spare = k - load
-        waiting = np.where(spare > 0, k * blocking / np.where(spare > 0, k - load * (1 - blocking), 1), 0)
-        requests = load + waiting * load / np.where(spare > 0, spare, 1)
-        table[:, k - 1] = np.where(spare > 0, batch.server * k + batch.delay * requests, np.inf)
+        enough = load < k
+        waiting = k * blocking / np.where(enough, k - load * (1 - blocking), 1)
+        requests = load + waiting * load / np.where(enough, k - load, 1)
+        table[:, k - 1] = np.where(enough, batch.server * k + batch.delay * requests, np.inf)
     return table
 
 

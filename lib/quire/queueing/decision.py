@@ -1,15 +1,7 @@
-"""The semi-Markov decision models: who may decide what, when, and at which price.
+"""The semi-Markov decision models of a farm: who may decide what, when, and at which price.
 
-Every model has *pre-decision* states ``x`` (what an event left behind) and *post-decision* states
-``y`` (what the decision made of it). From ``y`` the chain runs at constant rates to the next
-event, so the optimality equation is
-
-    h(x) = min_{y reachable from x} { fee(x, y) + (cost(y) - g)/nu(y) + sum p(z | y) h(z) }
-
-and uniformisation with the largest total rate turns it into a discrete-time average-cost problem.
-
-Three models of setup (dossier of assumptions: ours; semi-Markov models are what Carlsson and Eager
-2025 announce in their abstract):
+Three models of setup (ours; Carlsson and Eager 2025 announce semi-Markov decision models in their
+abstract, without rules that we could read):
 
 - ``free_cancel_model`` (V1): setups are an action, started and cancelled at will; the fee is paid
   when a setup completes.
@@ -22,21 +14,18 @@ from itertools import product
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from quire.queueing.policies import Policy, checked_targets
+from quire.queueing.semi_markov import SemiMarkov
 from quire.queueing.system import Costs, Farm
 
 
 @dataclass(frozen=True)
-class DecisionModel:
-    """A finite semi-Markov decision model in pre- and post-decision form.
+class DecisionModel(SemiMarkov):
+    """A farm's decision problem; ``pre`` and ``post`` say what its states are.
 
-    ``pre`` and ``post`` hold one row per state: requests, active servers, then servers in each
-    setup stage. ``rates[y, x]`` is the rate from post-decision state ``y`` to pre-decision state
-    ``x``. The decisions at ``x`` are ``choice[first[x]:first[x + 1]]`` (post-decision states) with
-    immediate fees ``fee`` beside them. ``stay[y]`` is the pre-decision state that a fictitious
-    event (the self-loop of uniformisation) leads to.
+    One row per state: requests, active servers, then servers in each setup stage.
     """
 
     farm: Farm
@@ -44,22 +33,6 @@ class DecisionModel:
     levels: int  # N, most requests in the system; further arrivals are lost
     pre: Int[np.ndarray, "pre fields"]
     post: Int[np.ndarray, "post fields_post"]
-    rates: sp.csr_array
-    cost_rate: Float[np.ndarray, " post"]
-    stay: Int[np.ndarray, " post"]
-    first: Int[np.ndarray, " pre_and_one"]
-    choice: Int[np.ndarray, " decisions"]
-    fee: Float[np.ndarray, " decisions"]
-
-    @property
-    def total_rate(self) -> Float[np.ndarray, " post"]:
-        """``nu(y)``, the rate of leaving each post-decision state."""
-        return np.asarray(self.rates.sum(axis=1)).ravel()
-
-    @property
-    def uniform_rate(self) -> float:
-        """``Lambda``: above every total rate, so that each state keeps a positive self-loop."""
-        return 1.01 * float(self.total_rate.max())
 
     def decision(self, pre: int, post: int) -> int:
         """The index of the decision that leads from ``pre`` to ``post``; ``ValueError`` if none."""
@@ -141,8 +114,8 @@ def free_cancel_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
     """
     _check_levels(farm, levels)
     k = farm.servers
-    pre = [(n, a) for n in range(levels + 1) for a in range(k + 1)]
-    post = [(n, a, s) for n, a in pre for s in range(k - a + 1)]
+    pre: list[tuple[int, ...]] = [(n, a) for n in range(levels + 1) for a in range(k + 1)]
+    post: list[tuple[int, ...]] = [(n, a, s) for n, a in pre for s in range(k - a + 1)]
     where = {state: i for i, state in enumerate(post)}
     decisions = []
     for n, a in pre:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from quire.queueing.errors import ConvergenceError
+from quire.queueing.errors import ConvergenceError, UnstableSystem
 from quire.queueing.system import Costs, Farm
 
 
@@ -59,11 +59,14 @@ def joint_optimum(
 
     Free-cancel model, relative value iteration on (n1, a1, n2, a2); an arrival that finds both
     sites at ``levels`` requests is lost, as in :func:`~quire.queueing.routing.route`. Raises
-    ``ValueError`` for more than 3 servers per site and ``ConvergenceError`` with both bounds.
+    ``ValueError`` for more than 3 servers per site, ``UnstableSystem``, ``ConvergenceError`` with
+    both bounds.
     """
     if farm.servers > 3:
         raise ValueError(f"servers = {farm.servers}: the joint model is for at most 3 per site")
     k = farm.servers
+    if arrival_rate >= 2 * k * farm.service_rate:
+        raise UnstableSystem(arrival_rate / (2 * k * farm.service_rate), "the system of sites")
     rate = 1.01 * (arrival_rate + 2 * k * (farm.service_rate + farm.setup_rate))
     n1, a1, n2, a2 = np.indices((levels + 1, k + 1, levels + 1, k + 1))
     price = costs.server * (a1 + a2) + costs.delay * (n1 + n2)

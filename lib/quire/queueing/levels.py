@@ -111,7 +111,8 @@ def solve_levels(
         return solve_triangular(system, right, lower=False)
 
     rows = (jnp.arange(levels), rule.setups, rule.keep, rule.releases, price)
-    high, low = (jax.tree.map(lambda x: x[part], rows) for part in (slice(k, None), slice(1, k)))
+    high = jax.tree.map(lambda x: x[k:], rows)
+    low = jax.tree.map(lambda x: x[1:k], rows)
     middle, links_high = jax.lax.scan(
         partial(eliminate, triangular), (end.G, end.constant, end.gain), high, reverse=True
     )
@@ -169,7 +170,7 @@ def start_worth(p: Parameters, h: Float[Array, "levels phases"]) -> Float[Array,
 
 
 def refine(p: Parameters, end: End, rule: Rule, values: Values) -> Values:
-    """One step of iterative refinement of :func:`evaluate_rule` (for a rule without timed releases).
+    """One step of iterative refinement of :func:`evaluate_rule` (not for timed releases).
 
     Elimination down to an all but empty farm passes through expected times like ``exp(R)`` and
     loses that many digits; the residual is known to full precision and costs one more solve.

@@ -15,7 +15,7 @@ from quire.queueing.system import Farm
 
 @dataclass(frozen=True)
 class SetupQueue:
-    """Stationary measures of M/M/k with setup; there is never an idle server, every request waits."""
+    """Stationary measures of M/M/k with setup, where every request waits for a server."""
 
     requests: float  # E[n]
     response_time: float  # E[T], by Little's law
@@ -98,14 +98,8 @@ def setup_queue(farm: Farm, *, staggered: bool = False) -> SetupQueue:
     phases = boundary.sum(axis=0) + above
     active = float(levels @ phases)
     in_setup = float(
-        sum(
-            _setups(n, a, k, staggered) * boundary[n, a]
-            for n in range(k)
-            for a in range(n + 1)
-        )
-        + sum(
-            _setups(k, a, k, staggered) * (boundary[k, a] + above[a]) for a in range(k + 1)
-        )
+        sum(_setups(n, a, k, staggered) * boundary[n, a] for n in range(k) for a in range(n + 1))
+        + sum(_setups(k, a, k, staggered) * (boundary[k, a] + above[a]) for a in range(k + 1))
     )
     return SetupQueue(
         requests=requests,

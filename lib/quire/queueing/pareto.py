@@ -28,7 +28,9 @@ class TradeOff:
         Raises ``ValueError`` left of the hull, where no policy is.
         """
         if servers < self.servers[0] - 1e-9:
-            raise ValueError(f"servers = {servers:.6g}: no policy needs less than {self.servers[0]:.6g}")
+            raise ValueError(
+                f"servers = {servers:.6g}: no policy needs less than {self.servers[0]:.6g}"
+            )
         return response_time - float(np.interp(servers, self.servers, self.response_time))
 
 
@@ -62,7 +64,9 @@ def trade_off(
     ``ValueError`` if none remains.
     """
     taken = None
-    spent, times, kept = [], [], []
+    spent: list[float] = []
+    times: list[float] = []
+    kept: list[float] = []
     for weight in delays:
         model = build(farm, replace(costs, delay=float(weight)), levels)
         best = policy_iteration(model, start=taken)
@@ -74,6 +78,8 @@ def trade_off(
         times.append(seen.response_time)
         spent.append((seen.cost - weight * seen.requests) / costs.server)
     if not kept:
-        raise ValueError(f"levels = {levels} is too few for every weight; take more or larger weights")
+        raise ValueError(
+            f"levels = {levels} is too few for every weight; take more or larger weights"
+        )
     corners = lower_hull(np.array(spent), np.array(times))
     return TradeOff(np.array(spent)[corners], np.array(times)[corners], np.array(kept)[corners])

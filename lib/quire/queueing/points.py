@@ -86,8 +86,10 @@ def points(
 ) -> Points:
     """Points with mean service time 1; scalars and arrays of one dimension are broadcast."""
     load, alpha, w, fee, gamma, c = np.broadcast_arrays(
-        *(np.atleast_1d(np.asarray(x, dtype=float)) for x in
-          (load, setup_rate, delay, allocation, setup_share, server))
+        *(
+            np.atleast_1d(np.asarray(x, dtype=float))
+            for x in (load, setup_rate, delay, allocation, setup_share, server)
+        )
     )
     return Points(
         servers=servers,

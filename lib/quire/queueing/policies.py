@@ -50,7 +50,8 @@ def release_rates(
 
 
 def _grid(farm: Farm, levels: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.indices((levels + 1, farm.servers + 1))
+    n, a = np.indices((levels + 1, farm.servers + 1))
+    return n, a
 
 
 def checked_targets(policy: Policy, farm: Farm, levels: int) -> Targets:
@@ -157,10 +158,11 @@ class Staggered:
 
 @dataclass(frozen=True)
 class DualThreshold:
-    """One server more when ``n > up * a``, one less when ``n < down * a`` (hysteresis).
+    """One server more when ``n > up * a``, one less while ``n < down * a`` (hysteresis).
 
-    From zero servers the first is started when a request is present. Raises ``ValueError`` unless
-    ``0 <= down < up``.
+    Servers are set up one at a time; idle ones are released until the threshold no longer asks for
+    it. From zero servers the first is started when a request is present. Raises ``ValueError``
+    unless ``0 <= down < up``.
     """
 
     up: float
@@ -178,11 +180,13 @@ class DualThreshold:
         return f"dual({self.up:g},{self.down:g})"
 
     def targets(self, farm: Farm, levels: int) -> Targets:
-        """One step up or down from the active servers."""
+        """One up, or down to where the lower threshold is met."""
         n, a = _grid(farm, levels)
-        more = (n > self.up * a) & (n > 0)
-        fewer = n < self.down * a
-        return np.clip(a + more.astype(int) - fewer.astype(int), 0, farm.servers)
+        more = np.where((n > self.up * a) & (n > 0), np.minimum(a + 1, farm.servers), a)
+        if self.down == 0:
+            return more
+        settled = np.floor(n / self.down + 1e-9).astype(int)  # the most with n >= down * a
+        return np.where(n < self.down * a, np.minimum(settled, a), more)
 
 
 @dataclass(frozen=True)

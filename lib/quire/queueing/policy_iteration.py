@@ -1,12 +1,12 @@
-"""Policy iteration with a sparse direct evaluation, for any decision model."""
+"""Policy iteration with a sparse direct evaluation, for any semi-Markov problem."""
 
 import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 from jaxtyping import Float, Int
 
-from quire.queueing.decision import DecisionModel
 from quire.queueing.errors import ConvergenceError
+from quire.queueing.semi_markov import SemiMarkov
 from quire.queueing.value_iteration import Optimum, UniformisedModel
 
 # Killing with restart in state 0: from every state the chain is thrown back there at this share of
@@ -39,7 +39,7 @@ def policy_values(
 
 
 def policy_iteration(
-    model: DecisionModel,
+    model: SemiMarkov,
     *,
     start: Int[np.ndarray, " pre"] | None = None,
     max_iterations: int = 200,

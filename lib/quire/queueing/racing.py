@@ -77,7 +77,9 @@ def truncated(batch: Points) -> Tail:
     return Tail(np.broadcast_to(np.eye(k + 1), (len(batch), k + 1, k + 1)).copy(), none, none, none)
 
 
-def _growth(moves: Float[np.ndarray, "points n n"], first: int = 16) -> Float[np.ndarray, " points"]:
+def _growth(
+    moves: Float[np.ndarray, "points n n"], first: int = 16
+) -> Float[np.ndarray, " points"]:
     """A bound on the row-sum norm of every power of ``moves``, per point.
 
     The powers up to ``first`` directly; a higher one is a product of one of them and of some of

@@ -37,6 +37,7 @@ class View:
     requests: SiteState  # n_j
     active: SiteState  # a_j
     setups: SiteState  # s_j
+    servers: Int[np.ndarray, " sites"]  # K_j
     full: Bool[np.ndarray, "sites states"]  # at the truncation level: not offered
     weights: Float[np.ndarray, " sites"]
 
@@ -52,9 +53,8 @@ def _split(score: Float[np.ndarray, "sites states"], view: View) -> Shares:
 
 
 def at_random(view: View) -> Shares:
-    """Each request by the sites' weights, whatever their state."""
-    shares = np.where(view.full, 0.0, view.weights[:, None])
-    return shares / np.maximum(shares.sum(axis=0), 1e-300)
+    """Each request by the sites' weights, whatever their state; lost if that site is full."""
+    return np.where(view.full, 0.0, view.weights[:, None])
 
 
 def join_shortest(view: View) -> Shares:
@@ -63,19 +63,24 @@ def join_shortest(view: View) -> Shares:
 
 
 def join_idle_ready(view: View) -> Shares:
-    """A site with an idle active server if there is one, else the fewest requests per server.
+    """A site with an idle active server if there is one, else the fewest waiting requests.
 
-    The second choice counts what is active or on its way, ``(n + 1)/max(1, a + s)``.
+    Among sites with equally many waiting, ``n - a``, the one with fewer requests.
     """
     ready = view.active > view.requests
-    load = (view.requests + 1) / np.maximum(1, view.active + view.setups)
-    return _split(np.where(ready, -1.0, load), view)
+    waiting = view.requests - view.active + 1e-3 * view.requests
+    return _split(np.where(ready, -1e6, waiting), view)
 
 
 def pack(view: View) -> Shares:
-    """The most loaded site that still has an idle active server, else the shortest queue."""
+    """The most loaded site with an idle active server, else the most loaded with ``n < K``.
+
+    When every site has a request for each of its servers, the shortest queue.
+    """
     ready = view.active > view.requests
-    return _split(np.where(ready, -1.0 - view.requests, view.requests.astype(float)), view)
+    room = view.requests < view.servers[:, None]
+    score = np.where(room, -1.0 * view.requests, view.requests)
+    return _split(np.where(ready, -1e6 - view.requests, score), view)
 
 
 def least_marginal_cost(values: Sequence[Float[np.ndarray, "levels phases"]]) -> Rule:
@@ -132,7 +137,7 @@ def route(sites: Sequence[Site], costs: Costs, rule: Rule, levels: int) -> Route
         kept[j] = np.where(want < a[j], np.maximum(want, np.minimum(n[j], a[j])), a[j])
         setups[j] = np.maximum(want - a[j], 0)
     weights = np.array([site.farm.arrival_rate for site in sites]) / total
-    share = rule(View(n, kept, setups, n == levels, weights))
+    share = rule(View(n, kept, setups, phases[:, 0] - 1, n == levels, weights))
     origin = (((n * phases) + kept) * stride[:, None]).sum(axis=0)
     rows, cols, rates = [], [], []
     for j, site in enumerate(sites):

@@ -5,10 +5,11 @@ It shares no code with the chains: setups are individual, with any law, and the 
 
 import math
 from dataclasses import dataclass
+from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Float
+from numba import njit
 from scipy import stats
 
 from quire.queueing.policies import Policy, checked_targets, release_rates
@@ -35,8 +36,9 @@ class Simulated:
     servers: Estimate  # E[a + s]
 
 
-@numba.njit(cache=True)
-def _run(  # type: ignore[no-untyped-def]
+@njit(cache=True)
+@no_type_check
+def _run(
     generator,
     lam,
     mu,

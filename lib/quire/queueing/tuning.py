@@ -18,6 +18,7 @@ from quire.queueing.points import Points
 from quire.queueing.racing import racing_setups, tail
 
 PATIENCE = 8  # most waiting requests that a tuned policy tolerates before it starts a server
+AT_ONCE = 12  # candidates evaluated in one call
 
 Table = Float[np.ndarray, "points candidates"]
 
@@ -29,6 +30,10 @@ class Tuned:
     family: str
     cost: Float[np.ndarray, " points"]
     settings: Float[np.ndarray, "points settings"]
+
+    def take(self, rows: Int[np.ndarray, " chosen"]) -> "Tuned":
+        """The same family at some of the points."""
+        return Tuned(self.family, self.cost[rows], self.settings[rows])
 
 
 def _band_rule(k: int, floor: Scalar, start: Scalar, hold: Scalar, release: Scalar) -> Rule:
@@ -45,8 +50,7 @@ def _dual_rule(k: int, up: Scalar, down: Scalar, levels: int) -> Rule:
     n = jnp.arange(levels + 1)[:, None]
     a = jnp.arange(k + 1)[None, :]
     more = (n > up * a) & (n > 0) & (a < k)
-    # one step at a time, again and again until the threshold no longer asks for it
-    settled = jnp.clip(jnp.floor(n / jnp.maximum(down, 1e-9)), 0, k)
+    settled = jnp.clip(jnp.floor(n / jnp.maximum(down, 1e-9) + 1e-9), 0, k)
     keep = jnp.where(n < down * a, jnp.maximum(settled, jnp.minimum(n, a)), a)
     setups = more.astype(float)
     return Rule(setups, jnp.minimum(keep, a).astype(int), jnp.zeros_like(setups))
@@ -86,7 +90,17 @@ def band_costs(
     k = batch.servers
     end = end_values(tail(batch, racing_setups(k)), k + PATIENCE)
     release = np.zeros_like(floor) if release_rate is None else release_rate
-    return np.asarray(_band_costs(parameters(batch), end, floor, start, keep, release, k))
+    given = parameters(batch)
+    costs = []
+    for at in range(0, floor.shape[1], AT_ONCE):
+        part = [_widened(x[:, at : at + AT_ONCE]) for x in (floor, start, keep, release)]
+        costs.append(np.asarray(_band_costs(given, end, *part, k)))
+    return np.concatenate(costs, axis=1)[:, : floor.shape[1]]
+
+
+def _widened(table: Table) -> Float[np.ndarray, "points wide"]:
+    """The last candidate again, up to ``AT_ONCE``: every call has one compiled shape."""
+    return np.pad(table, ((0, 0), (0, AT_ONCE - table.shape[1])), mode="edge")
 
 
 def dual_costs(batch: Points, up: Table, down: Table) -> Table:

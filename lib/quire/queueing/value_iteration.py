@@ -1,6 +1,6 @@
 """Relative value iteration and modified policy iteration, with two-sided bounds on the cost.
 
-Both work on any :class:`~quire.queueing.decision.DecisionModel`. For every function ``h`` of the
+Both work on any :class:`~quire.queueing.semi_markov.SemiMarkov`. For every function ``h`` of the
 state the optimal average cost lies between the least and the largest component of
 ``Lambda (T h - h)`` (Odoni 1969), where ``T`` is the optimality operator of the uniformised
 problem: the bounds hold whatever the iteration has reached.
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.queueing.decision import DecisionModel
 from quire.queueing.errors import ConvergenceError
+from quire.queueing.semi_markov import SemiMarkov
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Optimum:
 
 
 class UniformisedModel:
-    """The discrete-time problem: one affine map over post-decision states, one minimum over choices.
+    """The discrete-time problem: an affine map over post-decision states, then a minimum.
 
     Asserts that every self-loop has positive probability, without which value iteration may
     oscillate or diverge.
     """
 
-    def __init__(self, model: DecisionModel):
+    def __init__(self, model: SemiMarkov):
         self.rate = model.uniform_rate
         self.loop = 1 - model.total_rate / self.rate
         assert self.loop.min() > 0, "the uniformisation rate must exceed every total rate"
@@ -42,7 +42,7 @@ class UniformisedModel:
         self.cost = model.cost_rate / self.rate
         self.stay, self.first = model.stay, model.first
         self.choice, self.fee = model.choice, model.fee
-        self.owner = np.repeat(np.arange(len(model.pre)), np.diff(model.first))
+        self.owner = np.repeat(np.arange(model.states), np.diff(model.first))
 
     def after(self, values: Float[np.ndarray, " pre"]) -> Float[np.ndarray, " post"]:
         """Cost of one step and the values behind it, from each post-decision state."""
@@ -71,9 +71,7 @@ class UniformisedModel:
         return taken
 
 
-def cost_bounds(
-    model: DecisionModel, values: Float[np.ndarray, " pre"]
-) -> tuple[float, float]:
+def cost_bounds(model: SemiMarkov, values: Float[np.ndarray, " pre"]) -> tuple[float, float]:
     """Lower and upper bound on the optimal average cost from any function of the state."""
     step = UniformisedModel(model)
     change = (step.best(values) - values) * step.rate
@@ -81,7 +79,7 @@ def cost_bounds(
 
 
 def relative_value_iteration(
-    model: DecisionModel,
+    model: SemiMarkov,
     *,
     tolerance: float = 1e-9,
     max_iterations: int = 200_000,
@@ -95,7 +93,7 @@ def relative_value_iteration(
 
 
 def modified_policy_iteration(
-    model: DecisionModel,
+    model: SemiMarkov,
     *,
     sweeps: int = 50,
     tolerance: float = 1e-9,
@@ -113,14 +111,14 @@ def modified_policy_iteration(
 
 
 def _sweep(
-    model: DecisionModel,
+    model: SemiMarkov,
     sweeps: int,
     tolerance: float,
     max_iterations: int,
     start: Float[np.ndarray, " pre"] | None,
 ) -> Optimum:
     step = UniformisedModel(model)
-    values = np.zeros(len(model.pre)) if start is None else start - start[0]
+    values = np.zeros(model.states) if start is None else start - start[0]
     lower, upper = -np.inf, np.inf
     for iteration in range(1, max_iterations + 1):
         following = step.best(values)
