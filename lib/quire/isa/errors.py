@@ -34,7 +34,7 @@ class DispatchRejected(ValueError):
 
 
 class MachineFault(RuntimeError):
-    """A program did what the specification leaves undefined; says the instruction and the thread."""
+    """A program did what the specification leaves undefined; says who did it and where."""
 
 
 class OutOfBounds(MachineFault):

@@ -336,7 +336,7 @@ def collatz(out: int, limit: int = 1000) -> str:
 
 
 def demonstration() -> str:
-    """Eight lanes, one divergent loop with an if inside, a barrier and local memory: to step by."""
+    """Sixteen threads to step by: a divergent loop with an if inside, a barrier, local memory."""
     return """
 .kernel demonstration
 .registers 8
@@ -359,7 +359,7 @@ def demonstration() -> str:
         endif
         iadd r4, r4, r3
     endloop
-    mov_imm r6, 28
+    mov_imm r6, 60
     isub r6, r6, r2
     local_load_u32 r7, r6
     iadd r5, r5, r7

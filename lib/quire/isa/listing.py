@@ -43,7 +43,7 @@ def instruction_text(instruction: Instruction, labels: dict[int, str] | None = N
 
 
 def listing(kernel: Kernel) -> tuple[Line, ...]:
-    """Every instruction of a kernel with its offset, its words and its text, indented by nesting."""
+    """Every instruction of a kernel: its offset, its words, and its text indented by nesting."""
     depth = analyse(kernel.instructions).depth
     labels = _labels(kernel)
     lines = []

@@ -11,10 +11,10 @@ from typing import NoReturn
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import UInt32
+from jaxtyping import Int64, UInt32
 
 from quire.isa.deviations import Deviation, deviations
-from quire.isa.engines import interpreter
+from quire.isa.engines import control, interpreter
 from quire.isa.engines.datapath import Batch
 from quire.isa.engines.microcode import Micro, lower, matrix
 from quire.isa.errors import (
@@ -157,7 +157,7 @@ def bucket(size: int, least: int) -> int:
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes that are compiled in: lanes, register rows, program rows, words of both memories."""
+    """The sizes that are compiled in: lanes, rows of registers and program, words of memories."""
 
     lanes: int
     rows: int
@@ -233,7 +233,7 @@ def execute(
     shape = shape_for(kernel, launch, len(rows), memory.size, local, lanes)
     code = jnp.asarray(matrix(rows, shape.program, shape.rows - 1))
     device = jnp.zeros(shape.device, jnp.uint32).at[: memory.size].set(jnp.asarray(memory))
-    total = np.zeros(interpreter.COUNTERS, np.int64)
+    total = np.zeros(control.COUNTERS, np.int64)
     touched = interpreter.untouched(shape.device if checked else 1)
     for batch in batches(launch, shape, local, memory.size, schedule, skip, deviations(compat)):
         batch = batch._replace(until=jnp.int64(limit))
@@ -243,11 +243,15 @@ def execute(
         raise_faults(state, batch, kernel, rows, limit)
         total += np.asarray(state.counters)
         device, touched = state.device, state.device_touched
+    return Outcome(np.asarray(device)[: memory.size], events_of(total, launch))
+
+
+def events_of(counters: Int64[np.ndarray, " counters"], launch: Launch) -> Events:
+    """The interpreter's counters by name."""
     names = ("integer", "float", "memory", "control", "wave", "atomic", "useful", "slots")
     more = ("false_branches", "divergent_branches", "barriers", "atomic_lanes", "divisions_by_zero")
-    counts = dict(zip(names + more, map(int, total), strict=True))
-    events = Events(**counts, workgroups=launch.workgroups, waves=launch.workgroups * launch.waves)
-    return Outcome(np.asarray(device)[: memory.size], events)
+    counts = dict(zip(names + more, map(int, counters), strict=True))
+    return Events(**counts, workgroups=launch.workgroups, waves=launch.workgroups * launch.waves)
 
 
 def raise_faults(
@@ -259,13 +263,13 @@ def raise_faults(
     width = int(batch.width)
     if code:
         _raise(code, rows[row], slot, state, batch, kernel)
-    if (status == interpreter.READY).any():
-        at = rows[min(int(np.asarray(state.pc)[status == interpreter.READY].min()), len(rows) - 1)]
+    if (status == control.READY).any():
+        at = rows[min(int(np.asarray(state.pc)[status == control.READY].min()), len(rows) - 1)]
         raise InstructionLimit(
             f"kernel {kernel.name!r} did not end within {limit} steps; it is at"
             f" {_where(at, kernel)}: look for a loop that no lane leaves"
         )
-    waiting = np.flatnonzero(status == interpreter.WAITING) * 8
+    waiting = np.flatnonzero(status == control.WAITING) * 8
     if waiting.size:
         group = int(waiting[0]) // int(batch.stride)
         waves = sorted(
@@ -300,12 +304,12 @@ def _raise(
     address = (int(np.asarray(state.registers)[row.a, slot]) + row.imm * (row.memory < 3)) % 2**32
     where = _where(row, kernel)
     kind, what = {
-        interpreter.OUTSIDE: (OutOfBounds, f"address {address} is outside of its memory"),
-        interpreter.CROOKED: (Misaligned, f"address {address} is no multiple of {row.width}"),
-        interpreter.SPLIT_BARRIER: (
+        control.OUTSIDE: (OutOfBounds, f"address {address} is outside of its memory"),
+        control.CROOKED: (Misaligned, f"address {address} is no multiple of {row.width}"),
+        control.SPLIT_BARRIER: (
             *(DivergentBarrier, "this lane is alive but does not reach the barrier of its wave"),
         ),
-        interpreter.RACE: (DataRace, f"address {address} is shared with no barrier between"),
+        control.RACE: (DataRace, f"address {address} is shared with no barrier between"),
     }[code]
     fault: type[MachineFault] = kind
     raise fault(f"{who} at {where}: {what}")

@@ -19,8 +19,8 @@ class Structure:
     """Per instruction: nesting depth, the partner to jump to, and the loop around it.
 
     ``partner`` is the else or endif of an if, the endif of an else, the endloop of a loop, the loop
-    of an endloop, the target of a call; ``loop`` is the index of the innermost loop and ``outer_if``
-    the index of the innermost if inside that loop (-1: none).
+    of an endloop, the target of a call; ``loop`` is the index of the innermost loop, ``outer_if``
+    that of the innermost if inside of it (-1: none).
     """
 
     depth: tuple[int, ...]

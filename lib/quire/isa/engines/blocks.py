@@ -66,9 +66,9 @@ def _blocks(
             index += 1
         else:
             nodes.append(instruction)
-            if instruction.mnemonic == "halt" and structure.depth[index] == 0 and start == 0:
-                if instruction.guard is None:
-                    break  # what follows are functions
+            ends = instruction.mnemonic == "halt" and instruction.guard is None
+            if ends and structure.depth[index] == 0 and start == 0:
+                break  # what follows are functions
             index += 1
     return tuple(nodes)
 

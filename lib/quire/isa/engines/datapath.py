@@ -1,7 +1,7 @@
 """What a micro-operation does to lanes, registers and memories; all array engines share it.
 
-Lanes lie in one array, waves side by side, workgroup after workgroup; the wave width is a value, not
-a shape, so that one compiled engine serves every width from 8 to 64.
+Lanes lie in one array, waves side by side, workgroup after workgroup; the wave width is a value and
+not a shape, so that one compiled engine serves every width from 8 to 64.
 """
 
 from collections.abc import Callable

@@ -125,14 +125,14 @@ def atomic(
 
 
 def apply_memory(
-    local: Words,
-    device: Words,
+    local: UInt32[Array, " local"],
+    device: UInt32[Array, " device"],
     near: Access,
     far: Access,
     third: UInt32[Array, " lanes"],
     row: Int32[Array, " columns"],
     memory: Int32[Array, ""],
-) -> tuple[Words, Words, UInt32[Array, " lanes"]]:
+) -> tuple[UInt32[Array, " local"], UInt32[Array, " device"], UInt32[Array, " lanes"]]:
     """The memories after a micro-operation, and the old words of an atomic.
 
     ``near`` and ``far`` are the same access seen as words of local and of device memory;

@@ -14,7 +14,7 @@ from jaxtyping import Int32
 from quire.isa.deviations import Deviation
 from quire.isa.program import Instruction, Kernel
 from quire.isa.structure import Structure, analyse
-from quire.isa.table import ROWS, SPECIAL_REGISTERS, TABLE, Kind, Operation
+from quire.isa.table import ROWS, Kind, Operation
 
 SCRATCH = -1  # the last register row, which no program can name
 TRUE = 4  # predicate row that always holds
@@ -100,7 +100,7 @@ COLUMNS: dict[str, int] = {name: i for i, name in enumerate(Micro.__dataclass_fi
 
 
 def matrix(rows: list[Micro], length: int, scratch: int) -> Int32[np.ndarray, "rows columns"]:
-    """The rows as a matrix of ``length`` rows, padded with halts; ``scratch`` is the spare register."""
+    """The rows as a matrix, padded with halts to ``length``; ``scratch`` is the spare register."""
     halt = Micro(control=int(Control.HALT))
     padded = rows + [halt] * (length - len(rows))
     table = np.array([[getattr(row, name) for name in COLUMNS] for row in padded], dtype=np.int64)
