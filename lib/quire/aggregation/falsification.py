@@ -1,0 +1,115 @@
+"""The protocol that tries to explain GGRS away, written before any of its runs.
+
+GGRS remembers a direction, as server momentum does, and shortens updates, as clipping and smaller
+steps do. So it is put against aggregators that have one of these and nothing geometric, with
+GGRS's own step length, on the same seeds. What survives is not momentum, clipping or step size.
+Source: ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from quire.aggregation.averaging import (
+    Aggregator,
+    Clipped,
+    FedAvg,
+    FedAvgM,
+    OneOf,
+    StepMatched,
+)
+from quire.aggregation.errors import SettingError
+from quire.aggregation.graphs import Federation
+from quire.aggregation.intervals import Interval, holm, paired_interval, paired_p_value
+from quire.aggregation.local_training import LocalTraining
+from quire.aggregation.networks import Network
+from quire.aggregation.reference_structure import GGRS, ablations
+from quire.aggregation.rounds import History, train
+
+
+class Comparison(NamedTuple):
+    """GGRS against one rival over shared seeds; differences are GGRS minus rival."""
+
+    rival: str
+    difference: Interval
+    p_value: float  # of the paired t test, adjusted after Holm for all rivals of the contest
+
+    @property
+    def verdict(self) -> str:
+        """``ahead``, ``behind``, or ``undecided`` when the interval holds zero."""
+        if not self.difference.decided:
+            return "undecided"
+        return "ahead" if self.difference.low > 0 else "behind"
+
+
+def rivals(ggrs: GGRS, momentum: float = 0.9) -> dict[str, Aggregator]:
+    """Return what GGRS must beat: plain, step-matched and clipped averages, and its own parts."""
+    return {
+        "FedAvg": FedAvg(),
+        "FedAvg, step-matched": StepMatched(FedAvg(), ggrs),
+        "FedAvgM, step-matched": StepMatched(FedAvgM(momentum), ggrs),
+        "clipped FedAvg": Clipped(ggrs.kappa),
+        "clipped, step-matched": StepMatched(Clipped(ggrs.kappa), ggrs),
+        **ablations(
+            tau=ggrs.tau,
+            gamma=ggrs.gamma,
+            kappa=ggrs.kappa,
+            beta=ggrs.beta,
+            rank=ggrs.rank,
+            proxy=ggrs.proxy,
+            network=ggrs.network,
+            width=ggrs.width,
+        ),
+    }
+
+
+def contest(
+    federation: Federation,
+    network: Network,
+    contenders: Mapping[str, Aggregator],
+    local: LocalTraining,
+    *,
+    rounds: int,
+    seeds: int,
+    audit: bool = False,
+) -> dict[str, History]:
+    """Train once per contender on the same seeds, compiling one program for all of them.
+
+    ``SettingError`` for no contenders, and whatever `train` refuses.
+    """
+    if not contenders:
+        raise SettingError("contenders is empty; name at least one aggregator")
+    options = tuple(contenders.values())
+    return {
+        name: train(
+            federation,
+            network,
+            OneOf(options, jnp.asarray(place)),
+            local,
+            rounds=rounds,
+            seeds=seeds,
+            audit=audit,
+        )
+        for place, name in enumerate(contenders)
+    }
+
+
+def compare(
+    ours: Float[np.ndarray, " S"],
+    others: Mapping[str, Float[np.ndarray, " S"]],
+    level: float = 0.95,
+) -> tuple[Comparison, ...]:
+    """Compare one score per seed with every rival's on the same seeds.
+
+    Intervals are paired t intervals at ``level``, one by one; p-values are adjusted for all rivals.
+    """
+    p_values = holm(np.array([paired_p_value(ours, other) for other in others.values()]))
+    return tuple(
+        Comparison(name, paired_interval(ours, other, level), float(p))
+        for (name, other), p in zip(others.items(), p_values, strict=True)
+    )

@@ -1,0 +1,71 @@
+"""How much clients' updates get in one another's way.
+
+All definitions are ours; the paper's were not available.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from quire.aggregation.updates import TINY, Tree, gram, norm, weighted_sum
+
+
+def destructive_interference(updates: Tree, weights: Float[Array, " K"]) -> Float[Array, ""]:
+    """Return DI = 1 - |sum w_k D_k| / sum w_k |D_k|, in [0, 1].
+
+    It is 0 exactly when all updates of positive weight are parallel, and 1 when they cancel; for no
+    update at all it is 0. K equal orthogonal updates of equal weight give 1 - 1/sqrt(K).
+    """
+    mean = norm(weighted_sum(updates, weights))
+    total = weights @ jax.vmap(norm)(updates)
+    return jnp.where(total > 0, jnp.clip(1 - mean / jnp.maximum(total, TINY), 0, 1), 0)
+
+
+def conflicts(updates: Tree) -> Float[Array, ""]:
+    """Return NEG, the share of pairs of clients whose updates have a negative cosine."""
+    products = gram(updates)
+    clients = len(products)
+    pairs = jnp.triu(products < 0, 1)
+    return jnp.sum(pairs) / max(1, clients * (clients - 1) // 2)
+
+
+def cosines(updates: Tree) -> Float[Array, "K K"]:
+    """Return the cosines between clients' updates; 0 where an update is zero."""
+    products = gram(updates)
+    sizes = jnp.sqrt(jnp.maximum(jnp.diagonal(products), 0))
+    return products / jnp.maximum(jnp.outer(sizes, sizes), TINY)
+
+
+def effective_rank(matrix: Float[Array, "m n"]) -> Float[Array, ""]:
+    """Return exp of the entropy of the normalised singular values: 1 to min(m, n).
+
+    Source: Roy and Vetterli (2007).
+    """
+    values = jnp.linalg.svd(matrix, compute_uv=False)
+    shares = values / jnp.maximum(jnp.sum(values), TINY)
+    return jnp.exp(-jnp.sum(jnp.where(shares > 0, shares * jnp.log(jnp.maximum(shares, TINY)), 0)))
+
+
+def energy_ratio(update: Float[Array, "i o"], projector: Float[Array, "o o"]) -> Float[Array, ""]:
+    """Return |D U|^2 / |D|^2, the share of an update inside a subspace; 0 for a zero update."""
+    total = jnp.sum(update**2)
+    return jnp.sum((update @ projector) ** 2) / jnp.maximum(total, TINY)
+
+
+def lipschitz_bound(params: Tree) -> Float[Array, ""]:
+    """Return the product of the kernels' spectral norms.
+
+    It bounds the Lipschitz constant of a GCN in its features, since the operator has norm 1 and
+    ReLU is 1-Lipschitz.
+    """
+    kernels = [params[name]["kernel"] for name in ("layer1", "layer2")]
+    return jnp.prod(jnp.stack([jnp.linalg.norm(kernel, ord=2) for kernel in kernels]))
+
+
+def dirichlet_energy(
+    operator: Float[Array, "n n"], values: Float[Array, "n h"]
+) -> Float[Array, ""]:
+    """Return tr(H^T (I - A') H) / tr(H^T H): 0 for values that propagation leaves alone."""
+    return jnp.sum(values * (values - operator @ values)) / jnp.maximum(jnp.sum(values**2), TINY)

@@ -1,0 +1,67 @@
+"""Intervals for differences between runs that share their seeds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from quire.aggregation.errors import SettingError, require_range
+
+
+class Interval(NamedTuple):
+    """A mean with a two-sided interval."""
+
+    mean: float
+    low: float
+    high: float
+    level: float
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+
+def mean_interval(values: Float[np.ndarray, " S"], level: float = 0.95) -> Interval:
+    """Return Student's t interval for the mean of S independent values; S >= 2."""
+    require_range("level", level, 0, 1, low_open=True, high_open=True)
+    if len(values) < 2:
+        raise SettingError(f"{len(values)} value has no interval; run at least two seeds")
+    mean = float(np.mean(values))
+    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values))
+    return Interval(mean, mean - half, mean + half, level)
+
+
+def paired_interval(
+    left: Float[np.ndarray, " S"], right: Float[np.ndarray, " T"], level: float = 0.95
+) -> Interval:
+    """Return the t interval for the mean of left - right over seeds that both runs share.
+
+    Raises
+    ------
+    SettingError
+        When the two have different numbers of seeds, or fewer than two.
+    """
+    if len(left) != len(right):
+        raise SettingError(f"{len(left)} seeds against {len(right)}; pair the same seeds")
+    return mean_interval(np.asarray(left) - np.asarray(right), level)
+
+
+def holm(p_values: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    """Return p-values adjusted for m comparisons. Source: Holm (1979)."""
+    order = np.argsort(p_values)
+    scaled = np.maximum.accumulate((len(p_values) - np.arange(len(p_values))) * p_values[order])
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(scaled, 1.0)
+    return adjusted
+
+
+def paired_p_value(left: Float[np.ndarray, " S"], right: Float[np.ndarray, " S"]) -> float:
+    """Return the two-sided p-value of the paired t test; 1 when all differences are zero."""
+    difference = np.asarray(left) - np.asarray(right)
+    if np.ptp(difference) == 0:
+        return 1.0 if difference[0] == 0 else 0.0
+    return float(stats.ttest_1samp(difference, 0.0).pvalue)

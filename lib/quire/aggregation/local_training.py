@@ -1,0 +1,154 @@
+"""What a client does in a round: some full-batch steps of an optimiser on its own graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax  # type: ignore[import-untyped]
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from quire.aggregation.errors import SettingError, require, require_range
+from quire.aggregation.networks import Network, cross_entropy, training_logits
+from quire.aggregation.updates import Tree
+
+Optimiser = Literal["adamw", "sgd", "adam_l2"]
+
+
+@dataclass(frozen=True)
+class LocalTraining:
+    """Settings of a client's round.
+
+    Attributes
+    ----------
+    epochs
+        Full-batch steps, E.
+    optimiser
+        ``adamw`` decouples weight decay from Adam's scaling; ``adam_l2`` adds it to the gradient
+        first, as PyTorch's ``Adam(weight_decay=...)`` does; ``sgd`` adds it to the gradient, where
+        the two are the same.
+    learning_rate, weight_decay
+        Of the optimiser.
+    proximal
+        FedProx's mu: adds mu (theta - theta_global) to the gradient. Source: Li et al. (2020).
+    control_variates
+        SCAFFOLD: adds c - c_k to the gradient. Its update of c_k divides by the learning rate and
+        so presumes SGD. Source: Karimireddy et al. (2020), option II.
+    keep_optimiser
+        Carry each client's optimiser state from round to round instead of starting afresh.
+    steps
+        Each client's own number of steps, at most ``epochs``; empty for ``epochs`` everywhere.
+
+    Raises
+    ------
+    SettingError
+        For a setting out of range, or control variates with an optimiser other than SGD.
+    """
+
+    epochs: int = 3
+    optimiser: Optimiser = "adamw"
+    learning_rate: float = 0.01
+    weight_decay: float = 5e-4
+    proximal: float = 0.0
+    control_variates: bool = False
+    keep_optimiser: bool = False
+    steps: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, f"epochs = {self.epochs}: give at least 1")
+        require_range("learning_rate", self.learning_rate, 0, float("inf"), low_open=True)
+        require_range("weight_decay", self.weight_decay, 0, float("inf"))
+        require_range("proximal", self.proximal, 0, float("inf"))
+        require(
+            self.optimiser in ("adamw", "sgd", "adam_l2"),
+            f"optimiser = {self.optimiser!r}: give adamw, sgd or adam_l2",
+        )
+        if self.control_variates and self.optimiser != "sgd":
+            raise SettingError(f"control_variates presume sgd, not {self.optimiser}")
+        require(
+            all(1 <= step <= self.epochs for step in self.steps),
+            f"steps = {self.steps}: each must lie in 1 to epochs = {self.epochs}",
+        )
+
+
+class Client(NamedTuple):
+    """One client's graph as its training reads it."""
+
+    operator: Float[Array, "*K n n"]
+    inputs: Float[Array, "*K n p"]
+    labels: Int[Array, "*K n"]
+    train: Bool[Array, "*K n"]
+    steps: Int[Array, "*K"]
+
+
+def transformation(local: LocalTraining) -> optax.GradientTransformation:
+    """Return the optimiser of the settings, from optax."""
+    if local.optimiser == "adamw":
+        return optax.adamw(local.learning_rate, weight_decay=local.weight_decay)
+    decay = optax.add_decayed_weights(local.weight_decay)
+    if local.optimiser == "adam_l2":
+        return optax.chain(decay, optax.adam(local.learning_rate))
+    return optax.chain(decay, optax.sgd(local.learning_rate))
+
+
+def train_client(
+    network: Network,
+    local: LocalTraining,
+    client: Client,
+    params: Tree,
+    optimiser: Tree,
+    correction: Tree | None,
+    key: PRNGKeyArray,
+) -> tuple[Tree, Tree, Float[Array, ""]]:
+    """Train one client from ``params`` for its steps.
+
+    Parameters
+    ----------
+    network, local
+        The network and the settings.
+    client
+        Its graph, unstacked.
+    params, optimiser
+        What it starts from: the parameters and the optimiser's state.
+    correction
+        SCAFFOLD's c - c_k, or None.
+    key
+        For dropout.
+
+    Returns
+    -------
+    The parameters and optimiser state after the last step, and the mean loss over the steps.
+    """
+    optimise = transformation(local)
+    start = params
+
+    def loss(values: Tree, dropout: PRNGKeyArray) -> Float[Array, ""]:
+        scores = training_logits(network, values, client.operator, client.inputs, dropout)
+        return cross_entropy(scores, client.labels, client.train)
+
+    def step(
+        carry: tuple[Tree, Tree], at: tuple[Int[Array, ""], PRNGKeyArray]
+    ) -> tuple[tuple[Tree, Tree], Float[Array, ""]]:
+        values, state = carry
+        number, dropout = at
+        value, gradient = jax.value_and_grad(loss)(values, dropout)
+        if local.proximal:
+            gradient = jax.tree.map(
+                lambda g, v, v0: g + local.proximal * (v - v0), gradient, values, start
+            )
+        if correction is not None:
+            gradient = jax.tree.map(jnp.add, gradient, correction)
+        change, new_state = optimise.update(gradient, state, values)
+        new = (optax.apply_updates(values, change), new_state)
+        if local.steps:
+            active = number < client.steps
+            new = jax.tree.map(lambda a, b: jnp.where(active, a, b), new, carry)
+        return new, value
+
+    keys = jax.random.split(key, local.epochs)
+    (params, optimiser), losses = jax.lax.scan(
+        step, (params, optimiser), (jnp.arange(local.epochs), keys)
+    )
+    return params, optimiser, jnp.mean(losses)

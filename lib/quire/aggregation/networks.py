@@ -1,0 +1,180 @@
+"""The clients' networks: two-layer GCN and GraphSAGE, in flax.
+
+Both are one dense layer on *fixed inputs* (features that were propagated once, before training),
+then a second layer that propagates hidden values. The split matters twice: training never
+propagates features again, and the first pre-activation is linear in its parameters, which makes
+the operator audit exact and cheap.
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+
+from quire.aggregation.graphs import mean_adjacency, normalised_adjacency
+
+Params = PyTree[Array]
+
+
+class GCN(nn.Module):
+    """Two graph convolutions with a ReLU between: A'(relu(A'X W1 + b1) W2) + b2.
+
+    A' is D^{-1/2}(A + I)D^{-1/2}. Dropout acts on hidden values while training.
+    Source: Kipf and Welling (2017), eq. 9, with biases as in PyG's ``GCNConv``.
+    """
+
+    classes: int
+    hidden: int = 64
+    dropout: float = 0.5
+
+    def setup(self) -> None:
+        """Declare the two dense layers."""
+        self.layer1 = nn.Dense(self.hidden, param_dtype=jnp.float32)
+        self.layer2 = nn.Dense(self.classes, param_dtype=jnp.float32, use_bias=False)
+        self.bias2 = self.param("bias2", nn.initializers.zeros, (self.classes,), jnp.float32)
+        self.drop = nn.Dropout(self.dropout)
+
+    @staticmethod
+    def operator(
+        adjacency: Float[Array, "*K n n"], real: Bool[Array, "*K n"]
+    ) -> Float[Array, "*K n n"]:
+        """Return the propagation operator of this network on a graph."""
+        return normalised_adjacency(adjacency, real)
+
+    @staticmethod
+    def inputs(
+        operator: Float[Array, "*K n n"], features: Float[Array, "*K n d"]
+    ) -> Float[Array, "*K n p"]:
+        """Return what the first dense layer reads: propagated features."""
+        return operator @ features
+
+    def first(self, inputs: Float[Array, "n p"]) -> Float[Array, "n h"]:
+        """Return the first pre-activation, linear in ``layer1``."""
+        return self.layer1(inputs)
+
+    def rest(
+        self, operator: Float[Array, "n n"], before: Float[Array, "n h"], training: bool = False
+    ) -> Float[Array, "n c"]:
+        """Return the logits from the first pre-activation."""
+        hidden = self.drop(nn.relu(before), deterministic=not training)
+        return operator @ self.layer2(hidden) + self.bias2
+
+    def __call__(
+        self, operator: Float[Array, "n n"], inputs: Float[Array, "n p"], training: bool = False
+    ) -> Float[Array, "n c"]:
+        """Return the logits of every node."""
+        return self.rest(operator, self.first(inputs), training)
+
+
+class GraphSAGE(nn.Module):
+    """Two mean-aggregating layers: each reads a node's own value beside its neighbours' mean.
+
+    relu([X, PX] W1 + b1), then the same without ReLU; P = D^{-1}A. Source: Hamilton, Ying and
+    Leskovec (2017), algorithm 1 with the mean aggregator, on full neighbourhoods.
+    """
+
+    classes: int
+    hidden: int = 64
+    dropout: float = 0.5
+
+    def setup(self) -> None:
+        """Declare the two dense layers; the second is one kernel for both halves."""
+        self.layer1 = nn.Dense(self.hidden, param_dtype=jnp.float32)
+        self.layer2 = nn.Dense(self.classes, param_dtype=jnp.float32)
+        self.drop = nn.Dropout(self.dropout)
+
+    @staticmethod
+    def operator(
+        adjacency: Float[Array, "*K n n"], real: Bool[Array, "*K n"]
+    ) -> Float[Array, "*K n n"]:
+        """Return the propagation operator of this network on a graph."""
+        return mean_adjacency(adjacency)
+
+    @staticmethod
+    def inputs(
+        operator: Float[Array, "*K n n"], features: Float[Array, "*K n d"]
+    ) -> Float[Array, "*K n p"]:
+        """Return what the first dense layer reads: features beside their neighbours' mean."""
+        return jnp.concatenate([features, operator @ features], axis=-1)
+
+    def first(self, inputs: Float[Array, "n p"]) -> Float[Array, "n h"]:
+        """Return the first pre-activation, linear in ``layer1``."""
+        return self.layer1(inputs)
+
+    def rest(
+        self, operator: Float[Array, "n n"], before: Float[Array, "n h"], training: bool = False
+    ) -> Float[Array, "n c"]:
+        """Return the logits from the first pre-activation."""
+        hidden = self.drop(nn.relu(before), deterministic=not training)
+        return self.layer2(jnp.concatenate([hidden, operator @ hidden], axis=-1))
+
+    def __call__(
+        self, operator: Float[Array, "n n"], inputs: Float[Array, "n p"], training: bool = False
+    ) -> Float[Array, "n c"]:
+        """Return the logits of every node."""
+        return self.rest(operator, self.first(inputs), training)
+
+
+Network = GCN | GraphSAGE
+
+
+def initial(network: Network, width: int, key: PRNGKeyArray) -> Params:
+    """Draw a network's parameters; ``width`` is the number of columns of its inputs."""
+    one = jnp.zeros((1, 1), jnp.float32)
+    return network.init(key, one, jnp.zeros((1, width), jnp.float32))["params"]
+
+
+def logits(
+    network: Network, params: Params, operator: Float[Array, "n n"], inputs: Float[Array, "n p"]
+) -> Float[Array, "n c"]:
+    """Return a network's logits, without dropout."""
+    return _array(network.apply({"params": params}, operator, inputs))
+
+
+def preactivation(
+    network: Network, params: Params, inputs: Float[Array, "n p"]
+) -> Float[Array, "n h"]:
+    """Return the first pre-activation: affine in ``params["layer1"]``, nothing else enters."""
+    return _array(network.apply({"params": params}, inputs, method="first"))
+
+
+def logits_from(
+    network: Network, params: Params, operator: Float[Array, "n n"], before: Float[Array, "n h"]
+) -> Float[Array, "n c"]:
+    """Return the logits from the first pre-activation, without dropout."""
+    return _array(network.apply({"params": params}, operator, before, method="rest"))
+
+
+def training_logits(
+    network: Network,
+    params: Params,
+    operator: Float[Array, "n n"],
+    inputs: Float[Array, "n p"],
+    key: PRNGKeyArray,
+) -> Float[Array, "n c"]:
+    """Return a network's logits with dropout drawn from ``key``."""
+    drawn = network.apply({"params": params}, operator, inputs, True, rngs={"dropout": key})
+    return _array(drawn)
+
+
+def cross_entropy(
+    scores: Float[Array, "n c"], labels: Int[Array, " n"], mask: Bool[Array, " n"]
+) -> Float[Array, ""]:
+    """Return the mean cross entropy over the nodes in ``mask``; 0 if there are none."""
+    picked = jnp.take_along_axis(jax.nn.log_softmax(scores), labels[:, None], axis=1)[:, 0]
+    return -jnp.sum(jnp.where(mask, picked, 0)) / jnp.maximum(jnp.sum(mask), 1)
+
+
+def accuracy(
+    scores: Float[Array, "n c"], labels: Int[Array, " n"], mask: Bool[Array, " n"]
+) -> Float[Array, ""]:
+    """Return the share of nodes in ``mask`` whose largest score is their label's; 0 if none."""
+    right = (jnp.argmax(scores, axis=-1) == labels) & mask
+    return jnp.sum(right) / jnp.maximum(jnp.sum(mask), 1).astype(scores.dtype)
+
+
+def _array(applied: object) -> Array:
+    assert isinstance(applied, jax.Array)  # flax returns a pair only when collections are mutable
+    return applied

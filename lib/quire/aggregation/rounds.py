@@ -1,0 +1,236 @@
+"""Federated training: all rounds, all clients and all seeds as one XLA program.
+
+vmap over clients inside a scan over rounds inside a vmap over seeds. Nothing returns to the host
+between rounds; what each round measured comes back with the result.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
+
+from quire.aggregation.audit import RoundAudit, audit_round
+from quire.aggregation.averaging import Aggregator
+from quire.aggregation.errors import SettingError, require
+from quire.aggregation.graphs import Federation
+from quire.aggregation.interference import conflicts, destructive_interference
+from quire.aggregation.local_training import Client, LocalTraining, train_client, transformation
+from quire.aggregation.networks import Network, accuracy, initial, logits_from, preactivation
+from quire.aggregation.updates import Tree, admit, norm
+
+
+class Round(NamedTuple):
+    """What one round measured; a history stacks it over S seeds and R rounds."""
+
+    loss: Float[Array, "*SR K"]  # mean training loss over a client's steps
+    validation: Float[Array, "*SR K"]  # accuracy of the new global model on each client
+    test: Float[Array, "*SR K"]
+    interference: Float[Array, "*SR"]  # DI of the admitted updates
+    conflict: Float[Array, "*SR"]  # NEG, share of pairs with a negative cosine
+    step: Float[Array, "*SR"]  # norm of the server's step
+    update: Float[Array, "*SR"]  # weighted mean norm of the clients' updates
+    rejected: Int[Array, "*SR"]  # updates that were not finite
+    audit: RoundAudit | None
+
+
+class History(NamedTuple):
+    """The result of `train`: per-round measurements, and the parameters after the last round."""
+
+    rounds: Round
+    params: Tree  # leaves stacked over seeds
+    personal: Tree  # leaves of personal layers stacked over seeds and clients, None if none
+    test_nodes: Int[Array, " K"]
+
+    def best(self) -> Int[np.ndarray, " S"]:
+        """Return, per seed, the round with the best mean validation accuracy (the first one)."""
+        return np.asarray(self.rounds.validation).mean(axis=-1).argmax(axis=-1)
+
+    def test_at_best(self, weighted: bool = True) -> Float[np.ndarray, " S"]:
+        """Return each seed's test accuracy at its best validation round.
+
+        The mean over clients, weighted by their test nodes (the accuracy over all test nodes) or
+        not. The test set never chooses the round.
+        """
+        test = np.asarray(self.rounds.test)
+        chosen = test[np.arange(len(test)), self.best()]
+        weights = np.asarray(self.test_nodes) if weighted else None
+        return np.average(chosen, axis=-1, weights=weights)
+
+
+def train(
+    federation: Federation,
+    network: Network,
+    aggregator: Aggregator,
+    local: LocalTraining,
+    *,
+    rounds: int,
+    seeds: int,
+    first_seed: int = 0,
+    personal: tuple[str, ...] = (),
+    audit: bool = False,
+) -> History:
+    """Train a federation with one aggregator, for several seeds at once.
+
+    Parameters
+    ----------
+    federation
+        The clients' graphs.
+    network, aggregator, local
+        What is trained, how updates are combined, and how clients train. A seed fixes the first
+        parameters and all dropout, so runs of two aggregators with the same seeds are paired.
+    rounds, seeds, first_seed
+        Numbers of rounds and seeds; seeds run from ``first_seed``.
+    personal
+        Top-level parameter names that each client keeps to itself, such as ``("layer2", "bias2")``.
+    audit
+        Also measure every round's effect on every client's message passing; see `audit`.
+
+    Raises
+    ------
+    SettingError
+        For no rounds or seeds, ``steps`` for another number of clients, an unknown personal layer,
+        or an audit of a federation whose first layer is personal.
+    """
+    require(rounds >= 1, f"rounds = {rounds}: give at least 1")
+    require(seeds >= 1, f"seeds = {seeds}: give at least 1")
+    K = federation.clients
+    if local.steps and len(local.steps) != K:
+        raise SettingError(f"steps names {len(local.steps)} clients, the federation has {K}")
+    require(
+        not (audit and "layer1" in personal),
+        "audit needs a shared layer1; leave it out of personal",
+    )
+    keys = jax.vmap(jax.random.key)(jnp.arange(first_seed, first_seed + seeds))
+    arrays = federation._replace(classes=0)
+    return _train(arrays, aggregator, keys, network, local, rounds, personal, audit)
+
+
+def clients_of(federation: Federation, network: Network, local: LocalTraining) -> Client:
+    """Return the clients as training reads them: features propagated once, before any round."""
+    operator = network.operator(federation.adjacency, federation.real)
+    steps = jnp.asarray(local.steps or [local.epochs] * federation.clients)
+    inputs = network.inputs(operator, federation.features)
+    return Client(operator, inputs, federation.labels, federation.train, steps)
+
+
+@partial(jax.jit, static_argnames=("network", "local", "rounds", "personal", "audit"))
+def _train(
+    federation: Federation,
+    aggregator: Aggregator,
+    keys: Key[Array, " S"],
+    network: Network,
+    local: LocalTraining,
+    rounds: int,
+    personal: tuple[str, ...],
+    audit: bool,
+) -> History:
+    clients = clients_of(federation, network, local)
+    run = partial(
+        _one_seed, federation, clients, aggregator, network, local, rounds, personal, audit
+    )
+    measured, params, kept = jax.vmap(run)(keys)
+    return History(measured, params, kept, jnp.sum(federation.test, axis=1))
+
+
+def _one_seed(
+    federation: Federation,
+    clients: Client,
+    aggregator: Aggregator,
+    network: Network,
+    local: LocalTraining,
+    rounds: int,
+    personal: tuple[str, ...],
+    audit: bool,
+    key: PRNGKeyArray,
+) -> tuple[Round, Tree, Tree]:
+    K, weights = federation.clients, federation.weights
+    start_key, train_key = jax.random.split(key)
+    params: Any = initial(network, clients.inputs.shape[-1], start_key)
+    unknown = set(personal) - params.keys()
+    if unknown:
+        raise SettingError(f"personal = {sorted(unknown)}: the network has {sorted(params)}")
+    stacked = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (K, *leaf.shape)), params)
+    optimiser = jax.vmap(transformation(local).init)(stacked)
+    controls = jax.tree.map(jnp.zeros_like, stacked) if local.control_variates else None
+
+    def pre(values: Tree) -> Float[Array, "K n h"]:
+        return jax.vmap(lambda x: preactivation(network, values, x))(clients.inputs)
+
+    def one_round(carry: tuple[Any, ...], round_key: PRNGKeyArray) -> tuple[tuple[Any, ...], Round]:
+        params, kept, before, optimiser, controls, state = carry
+        own = _own(params, kept, K)
+        correction = None
+        if controls is not None:
+            mean = jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), controls)
+            correction = jax.tree.map(lambda c, ck: c - ck, mean, controls)
+        trained, new_optimiser, losses = jax.vmap(partial(train_client, network, local))(
+            clients, own, optimiser, correction, jax.random.split(round_key, K)
+        )
+        raw = jax.tree.map(jnp.subtract, trained, own)
+        updates, shares, rejected = admit(_shared(raw, personal), weights)
+        step, state = aggregator.apply(state, params, updates, shares)
+        if controls is not None:
+            # Option II: c_k - c + (theta - theta_k)/(steps rate), with correction = c - c_k.
+            length = clients.steps * local.learning_rate
+            controls = jax.tree.map(
+                lambda less, d: (-less - (d.T / length).T).astype(d.dtype), correction, raw
+            )
+        new = jax.tree.map(jnp.add, params, step)
+        kept = {name: trained[name] for name in personal}
+        after = pre(new)
+        own = _own(new, kept, K)
+        scores = jax.vmap(partial(logits_from, network))(own, clients.operator, after)
+        measured = Round(
+            losses,
+            jax.vmap(accuracy)(scores, federation.labels, federation.validation),
+            jax.vmap(accuracy)(scores, federation.labels, federation.test),
+            destructive_interference(updates, shares),
+            conflicts(updates),
+            norm(step),
+            shares @ jax.vmap(norm)(updates),
+            rejected,
+            audit_round(
+                network,
+                _own(params, carry[1], K),
+                clients,
+                federation,
+                before,
+                after,
+                step,
+                updates,
+            )
+            if audit
+            else None,
+        )
+        optimiser = new_optimiser if local.keep_optimiser else optimiser
+        return (new, kept, after, optimiser, controls, state), measured
+
+    kept = {name: stacked[name] for name in personal}
+    carry: tuple[Any, ...] = (
+        params,
+        kept,
+        pre(params),
+        optimiser,
+        controls,
+        aggregator.init(params),
+    )
+    keys = jax.random.split(train_key, rounds)
+    (params, kept, *_), measured = jax.lax.scan(one_round, carry, keys)
+    return measured, params, kept
+
+
+def _own(params: Tree, kept: Tree, clients: int) -> Tree:
+    """Return every client's parameters: the global ones, with its personal layers put in."""
+    everyone = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (clients, *leaf.shape)), params)
+    return {**everyone, **kept}
+
+
+def _shared(updates: Tree, personal: tuple[str, ...]) -> Tree:
+    """Return updates with zeros in place of the personal layers: the server never sees these."""
+    zeros = {name: jax.tree.map(jnp.zeros_like, updates[name]) for name in personal}
+    return {**updates, **zeros}

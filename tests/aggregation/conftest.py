@@ -1,0 +1,48 @@
+"""One small federation, network and set of updates, shared so that shapes compile once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from quire.aggregation import GCN, block_federation
+
+SHAPES = {"layer1": {"kernel": (12, 6), "bias": (6,)}, "layer2": {"kernel": (6, 4)}}
+CLIENTS = 4
+
+
+def tree(seed, *lead, dtype=jnp.float32):
+    """Draw a tree of Gaussian leaves of the shared shapes, stacked over ``lead``."""
+    generator = np.random.default_rng(seed)
+    return jax.tree.map(
+        lambda shape: jnp.asarray(generator.standard_normal((*lead, *shape)), dtype),
+        SHAPES,
+        is_leaf=lambda node: isinstance(node, tuple),
+    )
+
+
+@pytest.fixture(scope="session")
+def draw():
+    """Return the function that draws trees of the shared shapes."""
+    return tree
+
+
+@pytest.fixture(scope="session")
+def even():
+    """Return equal weights of the shared number of clients."""
+    return uniform()
+
+
+def uniform(clients=CLIENTS):
+    """Return equal weights."""
+    return jnp.full(clients, 1 / clients, jnp.float32)
+
+
+@pytest.fixture(scope="session")
+def federation():
+    return block_federation(clients=CLIENTS, nodes=24, classes=3, width=8, spread=0.6, seed=5)
+
+
+@pytest.fixture(scope="session")
+def network():
+    return GCN(3, hidden=8)

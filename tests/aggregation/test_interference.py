@@ -1,0 +1,76 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quire.aggregation import (
+    conflicts,
+    cosines,
+    destructive_interference,
+    dirichlet_energy,
+    effective_rank,
+    energy_ratio,
+    lipschitz_bound,
+    normalised_adjacency,
+    subspace,
+)
+
+
+@settings(deadline=None, max_examples=8)
+@given(seed=st.integers(0, 10**6))
+def test_interference_is_a_share(draw, even, seed):
+    updates = draw(seed, 4)
+    assert 0 <= float(destructive_interference(updates, even)) <= 1
+    assert 0 <= float(conflicts(updates)) <= 1
+
+
+def test_parallel_updates_do_not_interfere(draw, even):
+    updates = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf, leaf / 3, leaf]), draw(0))
+    assert float(destructive_interference(updates, even)) == pytest.approx(0, abs=1e-6)
+    assert float(conflicts(updates)) == 0.0
+    assert np.allclose(cosines(updates), 1, atol=1e-6)
+
+
+def test_opposite_updates_cancel(draw, even):
+    updates = jax.tree.map(lambda leaf: jnp.stack([leaf, -leaf, leaf, -leaf]), draw(0))
+    assert float(destructive_interference(updates, even)) == pytest.approx(1, abs=1e-6)
+    assert float(conflicts(updates)) == pytest.approx(4 / 6)
+
+
+def test_orthogonal_updates_interfere_by_one_minus_a_root():
+    updates = {"kernel": jnp.eye(9).reshape(9, 3, 3)}
+    weights = jnp.full(9, 1 / 9)
+    assert float(destructive_interference(updates, weights)) == pytest.approx(1 - 1 / 3)
+
+
+def test_no_update_does_not_interfere(draw, even):
+    zeros = jax.tree.map(jnp.zeros_like, draw(0, 4))
+    assert float(destructive_interference(zeros, even)) == 0.0
+    assert not np.asarray(cosines(zeros)).any()
+
+
+def test_effective_rank_counts_equal_directions():
+    assert float(effective_rank(jnp.diag(jnp.asarray([2.0, 2, 2, 0])))) == pytest.approx(3)
+    assert float(effective_rank(jnp.zeros((3, 2)))) == pytest.approx(1)
+
+
+def test_energy_ratio_is_pythagorean():
+    projector = subspace(jnp.diag(jnp.asarray([1.0, 2, 3])), 2)
+    assert float(energy_ratio(jnp.asarray([[1.0, 2, 2]]), projector)) == pytest.approx(8 / 9)
+
+
+def test_lipschitz_bound_is_the_product_of_spectral_norms(draw):
+    params = draw(4)
+    exact = np.prod([np.linalg.norm(params[n]["kernel"], 2) for n in ("layer1", "layer2")])
+    assert float(lipschitz_bound(params)) == pytest.approx(exact, rel=1e-5)
+
+
+def test_values_on_the_leading_eigenvector_have_no_energy(federation):
+    adjacency, real = federation.adjacency[0], federation.real[0]
+    operator = normalised_adjacency(adjacency, real)
+    smooth = jnp.sqrt(jnp.sum(adjacency, axis=1) + 1)[:, None]
+    assert float(dirichlet_energy(operator, smooth)) == pytest.approx(0, abs=1e-5)
+    rough = jax.random.normal(jax.random.key(0), smooth.shape, jnp.float32)
+    assert float(dirichlet_energy(operator, rough)) > 0.1
