@@ -5,6 +5,8 @@
   const folder = document.currentScript.src.replace(/[^/]*$/, "");
   const NARROW = 520; // px: below it a legend beside the plot would leave too little of the plot
 
+  const AXES = 100; // px: what axes and their titles take beside a plot, at most
+
   const theme = () => (document.documentElement.dataset.theme === "dark" ? "dark" : "light");
 
   const load = (name) =>
@@ -52,8 +54,15 @@
       for (const param of spec.params ?? []) {
         if (this.set.has(param.name)) param.value = this.set.get(param.name);
       }
+      const usual = spec.config.view?.continuousWidth ?? 560;
+      if (spec.vconcat?.every(bends)) {
+        // Plots on top of each other can not follow their box, but can begin as narrow as it.
+        for (const part of spec.vconcat) {
+          part.width = Math.max(200, Math.min(part.width ?? usual, this.box.clientWidth - AXES));
+        }
+      }
       if (!bends(spec)) return spec;
-      const wide = spec.width ?? spec.config.view?.continuousWidth ?? 560;
+      const wide = spec.width ?? usual;
       this.box.style.maxWidth = `${wide + 160}px`;
       spec.width = "container";
       spec.autosize = { type: "fit-x", contains: "padding" };
