@@ -1,6 +1,8 @@
 """The files at the top of the house agree with each other."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -56,3 +58,14 @@ def test_version_and_licence_are_the_same_everywhere() -> None:
     assert citation["license"] == PROJECT["license"]
     module = (ROOT / "lib" / "quire" / "__init__.py").read_text(encoding="utf-8")
     assert f'__version__ = "{PROJECT["version"]}"' in module
+
+
+def test_the_readmes_ten_lines_print_what_they_say() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", readme, flags=re.S)
+    assert len(code.strip().splitlines()) <= 10
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "32.0 words, 1.0 times the bound", done.stderr
+    assert "# 32.0 words, 1.0 times" in code

@@ -31,6 +31,7 @@ data = typer.Typer(help="External datasets: list, fetch, verify.", no_args_is_he
 app.add_typer(data, name="data")
 
 _INTERRUPTED = 130
+_HOLDING = ("name", "state", "bytes", "licence")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ChapterName = Annotated[str, typer.Argument(metavar="CHAPTER", help="Slug or number.")]
@@ -189,7 +190,7 @@ def data_list(as_json: AsJson = False) -> None:
     """List the registered datasets and whether each is here."""
     from quire.workbook import datasets
 
-    _print_rows([asdict(row) for row in datasets.listing()], as_json)
+    _print_rows([asdict(row) for row in datasets.listing()], as_json, _HOLDING)
 
 
 @data.command("fetch")
@@ -211,7 +212,7 @@ def data_verify(as_json: AsJson = False) -> None:
     from quire.workbook import datasets
 
     rows = datasets.verify()
-    _print_rows([asdict(row) for row in rows], as_json)
+    _print_rows([asdict(row) for row in rows], as_json, _HOLDING)
     if any(row.state == "corrupt" for row in rows):
         raise typer.Exit(1)
 
