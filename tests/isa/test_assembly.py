@@ -36,16 +36,16 @@ def kernel(*lines, registers=16):
 def test_errors_carry_line_and_column(line, column, what):
     with pytest.raises(AssemblyError, match=what) as caught:
         assemble(f".kernel k\n{line}\nhalt\n.end\n")
-    if "@p1" != line:
+    if line != "@p1":
         assert (caught.value.line, caught.value.column) == (2, column)
 
 
 def test_text_outside_of_kernels_is_rejected():
-    with pytest.raises(AssemblyError, match="between .kernel and .end"):
+    with pytest.raises(AssemblyError, match=r"between \.kernel and \.end"):
         assemble("halt\n")
-    with pytest.raises(AssemblyError, match="has no .end"):
+    with pytest.raises(AssemblyError, match=r"has no \.end"):
         assemble(".kernel k\nhalt\n")
-    with pytest.raises(AssemblyError, match="write .end first"):
+    with pytest.raises(AssemblyError, match=r"write \.end first"):
         assemble(".kernel a\n.kernel b\n")
 
 

@@ -287,15 +287,18 @@ def test_bytes_halves_and_wide_accesses():
     iadd r5, r5, r6
     device_store_u128 r5, r8
     device_load_u128 r5, r5
-    device_load_u64 r12, r6
+    mov_imm r6, 256
+    device_load_u64 r6, r6
+    device_store_u64 r3, r6
     halt
     .end
     """
     launch = Launch(workgroup=(32, 1, 1), wave_width=16)
     memory = run(assemble(text).kernel(), launch, np.zeros(256, np.uint32), lanes=LANES).memory
     assert np.array_equal(memory[:8].view(np.uint8), np.arange(32))
-    assert np.array_equal(memory[16:32].view(np.uint16), np.arange(32))
+    assert np.array_equal(memory[18:32].view(np.uint16), np.arange(4, 32))
     assert np.array_equal(memory[64:192].reshape(32, 4)[:, 0], np.arange(32))
+    assert np.array_equal(memory[16:18], memory[64:66])
 
 
 def test_doubles_on_overlapping_register_pairs():

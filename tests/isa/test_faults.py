@@ -29,7 +29,7 @@ def go(*lines, launch=None, engine=run, **options):
 
 
 def test_a_barrier_that_some_lanes_miss():
-    with pytest.raises(DivergentBarrier, match="thread 0 of workgroup 0 at offset .* barrier"):
+    with pytest.raises(DivergentBarrier, match=r"thread 0 of workgroup 0 at offset .* barrier"):
         go("icmp_gt p1, r0, r2", "if p1", "barrier", "endif")
 
 
@@ -44,7 +44,7 @@ def test_a_wave_that_ends_while_others_wait():
 
 @pytest.mark.parametrize("space", ["local", "device"])
 def test_addresses_outside_of_a_memory(space):
-    with pytest.raises(OutOfBounds, match="thread 15 of workgroup 0 .* address 256 is outside"):
+    with pytest.raises(OutOfBounds, match=r"thread 15 of workgroup 0 .* address 256 is outside"):
         go("mov_imm r4, 196", "iadd r3, r3, r4", f"{space}_load_u32 r5, r3")
     with pytest.raises(OutOfBounds):
         go("mov_imm r4, 196", "iadd r3, r3, r4", f"{space}_store_u32 r3, r0")
@@ -74,7 +74,7 @@ def test_a_faulty_access_changes_nothing():
 
 
 def test_misaligned_addresses():
-    with pytest.raises(Misaligned, match="thread 1 .* no multiple of 4"):
+    with pytest.raises(Misaligned, match=r"thread 1 .* no multiple of 4"):
         go("device_load_u32 r5, r0")
 
 

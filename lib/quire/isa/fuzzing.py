@@ -207,7 +207,9 @@ def size_of(program: Program) -> int:
     return sum(1 + size_of(s.then) + size_of(s.otherwise) for s in program)
 
 
-def differs(program: Program, deviation: Deviation, launch: Launch, limit: int = 3000) -> bool:
+def differs(
+    program: Program, deviation: Deviation, launch: Launch, limit: int = 3000, lanes: int = 1024
+) -> bool:
     """Whether a program's memory depends on a deviation; a run that does not end counts."""
     try:
         kernel = kernel_of(program)
@@ -215,11 +217,11 @@ def differs(program: Program, deviation: Deviation, launch: Launch, limit: int =
         return False
     memory = memory_for(launch)
     try:
-        plain = run(kernel, launch, memory, limit=limit).memory
+        plain = run(kernel, launch, memory, limit=limit, lanes=lanes).memory
     except InstructionLimit:
         return False
     try:
-        other = run(kernel, launch, memory, compat=deviation, limit=limit).memory
+        other = run(kernel, launch, memory, compat=deviation, limit=limit, lanes=lanes).memory
     except InstructionLimit:
         return True
     return not np.array_equal(plain, other)
