@@ -13,10 +13,10 @@ def inputs(users: int, length: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 2**32, (users, length), dtype=np.uint32)
 
 
-@pytest.mark.parametrize("masked", [True, False])
-def test_real_processes_agree_on_the_sum_and_send_the_least(masked: bool) -> None:
+@pytest.mark.parametrize("masks", ["dealt", "pairwise", "none"])
+def test_real_processes_agree_on_the_sum_and_send_the_least(masks: str) -> None:
     words = inputs(4, 100_003)  # not a multiple of any buffer
-    result = run_mesh(words, rounds=2, masked=masked, seed=1)
+    result = run_mesh(words, rounds=2, masks=masks, seed=1)
     assert result.first_fault() is None
     assert result.agreed
     assert (result.totals == words.sum(axis=0, dtype=np.uint32)).all()
@@ -41,6 +41,7 @@ def test_a_fault_is_refused_by_name_and_no_wrong_sum_is_output(fault: str) -> No
     finished = 1 if fault == "duplicated" else 0
     assert all(len(r.digests) == finished for r in honest)
     assert len({r.digests for r in honest}) == 1
+    assert (result.totals == words.sum(axis=0, dtype=np.uint32)).all()
 
 
 def test_a_key_is_not_used_twice_even_by_another_session(tmp_path: Path) -> None:
@@ -85,6 +86,7 @@ def test_headers_name_what_is_wrong() -> None:
     assert Header.unpack(frame[-HEADER_BYTES:]) == footer_of(due)
 
 
-def test_unknown_faults_are_refused() -> None:
+def test_a_duplicate_is_the_same_frame_twice() -> None:
     session = Session(3, 10, 1, "k", bytes(16))
-    assert len(faulty_bytes("duplicated", session, 1, 0)) == 2 * (40 + 2 * HEADER_BYTES)
+    twice = faulty_bytes("duplicated", session, 1, 0, bytes(40))
+    assert len(twice) == 2 * (40 + 2 * HEADER_BYTES)

@@ -24,7 +24,8 @@ Read in this order.
    any graph and collusion structure.
 7. `fixed_point`, `ledger`, `aggregation` - real numbers, keys used once, sums in one process.
 8. `frames`, `node`, `mesh`, `faults` - the same between processes over TCP, and what breaks it.
-9. `pairwise`, `audits` - seeded masks of deployed systems, and what they are worth as keys.
+9. `pairwise`, `audits`, `mpyc_peer` - seeded masks of deployed systems and what they are worth as
+   keys; the same sum by a mature framework.
 10. `certificates`, ``check_certificate.py`` - an instance's proof about itself, and its independent
     checker.
 """
@@ -86,6 +87,7 @@ from quire.secure_sums.leakage import (
 )
 from quire.secure_sums.ledger import KeyLedger
 from quire.secure_sums.mesh import MeshResult, Misbehaviour, UserReport, run_mesh
+from quire.secure_sums.mpyc_peer import MpycSum, mpyc_sum
 from quire.secure_sums.pairwise import pairwise_pad
 from quire.secure_sums.proofs import ConverseProof, exact_proof, prove_converse, verify
 from quire.secure_sums.protocols import LinearProtocol, Rates, complete_graph, one_pad_protocol
@@ -124,6 +126,7 @@ __all__ = [
     "MaskAudit",
     "MeshResult",
     "Misbehaviour",
+    "MpycSum",
     "ProtocolError",
     "Rates",
     "SchemeCount",
@@ -159,6 +162,7 @@ __all__ = [
     "leakage",
     "leakage_to",
     "mask",
+    "mpyc_sum",
     "multi_server_key_rate",
     "mutual_information",
     "neighbourhood_sums",

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from contextlib import suppress
 from typing import Literal, get_args
 
+import numpy as np
+from jaxtyping import UInt32
+
 from quire.secure_sums.frames import HEADER_BYTES, Header, Kind, message_frame
-from quire.secure_sums.node import Session
+from quire.secure_sums.node import Mesh, Session
 
 Fault = Literal[
     "killed", "cut short", "duplicated", "reordered", "wrong round", "wrong length",
@@ -17,12 +21,12 @@ Fault = Literal[
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 
-def faulty_bytes(fault: Fault, session: Session, user: int, number: int) -> bytes:
-    """Return what a faulty user sends each peer in place of its message of round ``number``.
+def faulty_bytes(fault: Fault, session: Session, user: int, number: int, payload: bytes) -> bytes:
+    """Return what a faulty user sends each peer when its message of round ``number`` is due.
 
-    Raises ``ValueError`` when the fault is unknown.
+    ``payload`` is that message, so that nothing but the fault is wrong with it. Raises
+    ``ValueError`` when the fault is unknown.
     """
-    payload = os.urandom(session.payload)
     frame = message_frame(number, user, payload)
     later = message_frame(number + 1, user, payload)
     sent: dict[str, bytes] = {
@@ -41,25 +45,20 @@ def faulty_bytes(fault: Fault, session: Session, user: int, number: int) -> byte
     return sent[fault]
 
 
-def misbehave(
-    fault: Fault, session: Session, user: int, number: int, links: dict[int, socket.socket]
-) -> None:
+def misbehave(fault: Fault, mesh: Mesh, number: int, words: UInt32[np.ndarray, "L"]) -> None:
     """Send the faulty bytes to every peer, then die, or read on until the peers have gone."""
-    data = faulty_bytes(fault, session, user, number)
-    for sock in links.values():
-        sock.settimeout(4 * session.timeout)
-        try:
+    payload = mesh.message(number, words).tobytes()
+    data = faulty_bytes(fault, mesh.session, mesh.user, number, payload)
+    for sock in mesh.links.values():
+        sock.settimeout(4 * mesh.session.timeout)
+        with suppress(OSError):
             sock.sendall(data)
-        except OSError:
-            continue
     if fault == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
-    for sock in links.values():
-        try:
+    for sock in mesh.links.values():
+        with suppress(OSError):
             while sock.recv(1 << 16):
                 pass
-        except OSError:
-            continue
 
 
 def knock(port: int, session: Session) -> socket.socket:

@@ -26,6 +26,7 @@ from quire.secure_sums.errors import KeyReuseError, ProtocolError
 from quire.secure_sums.faults import Fault, knock, misbehave
 from quire.secure_sums.ledger import KeyLedger
 from quire.secure_sums.node import (
+    Masks,
     Mesh,
     Session,
     Traffic,
@@ -122,7 +123,7 @@ class Misbehaviour:
 def run_mesh(
     inputs: UInt32[np.ndarray, "K L"],
     rounds: int = 1,
-    masked: bool = True,
+    masks: Masks = "dealt",
     seed: int | None = None,
     ledgers: Path | None = None,
     key: str | None = None,
@@ -137,8 +138,8 @@ def run_mesh(
         Row k is handed to user k's process.
     rounds
         Sums to make, each with its own words of the pads.
-    masked
-        False makes the plain all-to-all sum, with no pads at all.
+    masks
+        "dealt", or for comparison "pairwise" (seeds) or "none" (the plain all-to-all sum).
     seed
         Of the dealer, for experiments; the operating system's entropy by default.
     ledgers
@@ -162,7 +163,7 @@ def run_mesh(
         raise ValueError(f"length = {length} and rounds = {rounds} must be at least 1")
     name = secrets.token_hex(16) if key is None else key
     session = Session(
-        users, length, rounds, name, secrets.token_bytes(16), timeout=timeout, masked=masked
+        users, length, rounds, name, secrets.token_bytes(16), timeout=timeout, masks=masks
     )
     context = mp.get_context("forkserver")
     context.set_forkserver_preload([__name__])
@@ -186,10 +187,10 @@ def run_mesh(
         dealer = context.Process(
             target=_dealer, args=(session, tuple(p[1] for p in ports), seed), daemon=True
         )
-        if masked:
+        if masks == "dealt":
             dealer.start()
         reports = _collect(pipes, tuple(p[0] for p in ports), session)
-        for process in [*processes, *([dealer] if masked else [])]:
+        for process in [*processes, *([dealer] if masks == "dealt" else [])]:
             process.join(timeout=PATIENCE)
             if process.is_alive():
                 process.kill()
@@ -256,6 +257,7 @@ def _user(
     seconds: list[float] = []
     traffic = Traffic()
     error: Exception | None = None
+    dealt_pad = session.masks == "dealt"
     with (
         socket.create_server(("127.0.0.1", 0), backlog=session.users + 1) as listener,
         socket.create_server(("127.0.0.1", 0)) as dealt,
@@ -264,8 +266,8 @@ def _user(
         ports = pipe.recv()
         try:
             words = np.load(folder / "inputs.npy", mmap_mode="r")[user].copy()
-            pad = np.empty(session.rounds * session.length if session.masked else 0, np.uint32)
-            if session.masked:
+            pad = np.empty(session.rounds * session.length if dealt_pad else 0, np.uint32)
+            if dealt_pad:
                 receive_pad(session, dealt, pad)
             links = connect_mesh(session, user, listener, ports)
             mesh = Mesh(session, user, links, pad, KeyLedger(ledger))
@@ -282,7 +284,7 @@ def _user(
                 ):
                     if number + 1 < session.rounds:
                         pipe.send("ready")  # nobody else has to wait for it
-                    misbehave(misbehaviour.fault, session, user, number, links)
+                    misbehave(misbehaviour.fault, mesh, number, words)
                     break
                 total = mesh.sum_round(number, words)
                 seconds.append(time.perf_counter() - start)

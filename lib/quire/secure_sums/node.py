@@ -16,6 +16,7 @@ import selectors
 import socket
 import time
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt32
@@ -31,9 +32,12 @@ from quire.secure_sums.frames import (
     footer_of,
 )
 from quire.secure_sums.ledger import KeyLedger
+from quire.secure_sums.pairwise import pairwise_pad
 
 CHUNK = 256 * 1024  # bytes; stays in the second-level cache while it is added
 DEALING = 60.0  # seconds a user waits for its pad: drawing entropy takes longer than sending
+
+Masks = Literal["dealt", "pairwise", "none"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,9 @@ class Session:
         16 secret bytes that every connection starts with.
     timeout
         Seconds without any progress after which the silent peers are blamed.
-    masked
-        False sends the inputs as they are: the plain all-to-all sum, for comparison.
+    masks
+        "dealt" is the scheme; "pairwise" expands K-1 seeds each round, and "none" sends the inputs
+        as they are, the plain all-to-all sum: both for comparison.
     """
 
     users: int
@@ -60,7 +65,7 @@ class Session:
     key: str
     token: bytes
     timeout: float = 10.0
-    masked: bool = True
+    masks: Masks = "dealt"
 
     @property
     def payload(self) -> int:
@@ -186,7 +191,7 @@ class Mesh:
         ProtocolError
             On the first frame that is not as agreed, a peer that is gone, or silence.
         """
-        total = self._message(number, words)
+        total = self.message(number, words)
         message = total.copy()
         header = Header(number, self.user, Kind.MESSAGE, self.session.payload)
         frame = (header.pack(), message.data.cast("B"), footer_of(header).pack())
@@ -203,10 +208,13 @@ class Mesh:
                     self._advance(selector, key.data, mask, frame, total, number)
         return total
 
-    def _message(self, number: int, words: UInt32[np.ndarray, "L"]) -> UInt32[np.ndarray, "L"]:
-        """Return X_k, with the pad's words written down as used before anything depends on them."""
-        if not self.session.masked:
+    def message(self, number: int, words: UInt32[np.ndarray, "L"]) -> UInt32[np.ndarray, "L"]:
+        """Return X_k; the pad's words are written down as used before anything depends on them."""
+        if self.session.masks == "none":
             return words.copy()
+        if self.session.masks == "pairwise":
+            secret = self.session.token + number.to_bytes(4, "little")
+            return words + pairwise_pad(self.user, self.session.users, len(words), secret)
         start = number * self.session.length
         stop = start + self.session.length
         self._ledger.claim(self.session.key, start, stop)
