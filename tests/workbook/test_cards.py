@@ -1,10 +1,11 @@
 from pathlib import Path
 
 import pytest
-from .conftest import CARD
 
 from quire.workbook.cards import read_card
 from quire.workbook.errors import UserError
+
+from .conftest import CARD
 
 
 def write(tmp_path: Path, text: str) -> Path:

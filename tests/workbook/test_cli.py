@@ -50,7 +50,7 @@ def test_a_chapter_that_fails_is_status_one(
     output = tmp_path / "x.ipynb"
     status, _, err = quire(capsys, "run", "99", "-p", "word=raise", "--output", output)
     assert status == 1
-    assert err.startswith("quire: 99_tiny: cell 5 raised ValueError: broken on purpose")
+    assert err.startswith("quire: 99_tiny: cell 4 raised ValueError: broken on purpose")
     assert not output.exists()
 
 

@@ -49,9 +49,9 @@ def test_two_runs_give_the_same_bytes_outside_the_record(tiny: Chapter) -> None:
 @pytest.mark.parametrize(
     ("word", "words"),
     [
-        ("raise", "cell 5 raised ValueError: broken on purpose"),
-        ("die", "the kernel died in cell 5"),
-        ("hang", "cell 5 was still running after 4 s"),
+        ("raise", "cell 4 raised ValueError: broken on purpose"),
+        ("die", "the kernel died in cell 4"),
+        ("hang", "cell 4 was still running after 4 s"),
     ],
 )
 def test_a_broken_chapter_is_one_line_and_no_file(

@@ -64,8 +64,6 @@ def test_the_readmes_ten_lines_print_what_they_say() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", readme, flags=re.S)
     assert len(code.strip().splitlines()) <= 10
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "32.0 words, 1.0 times the bound", done.stderr
     assert "# 32.0 words, 1.0 times" in code

@@ -128,7 +128,7 @@ def run(
 
 
 class _RunState:
-    """What the engine tells its caller: the cell it is in, and the kernel's last words."""
+    """What the engine tells: which of the chapter's cells it is in, the kernel's last words."""
 
     def __init__(self, deadline: float | None, on_progress: Progress) -> None:
         self.deadline = deadline
@@ -156,7 +156,7 @@ class _Client(PapermillNotebookClient):
             self.state.kernel = ast.literal_eval(report["data"]["text/plain"])
 
     def execute_cell(self, cell: NotebookNode, cell_index: int, **keywords: Any) -> NotebookNode:
-        self.state.cell = cell_index + 1
+        self.state.cell += not _injected(cell)
         done = super().execute_cell(cell, cell_index, **keywords)
         self.state.on_progress(cell_index + 1, len(self.nb.cells))
         return done
@@ -199,8 +199,13 @@ def _strip_papermill(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
-        if "injected-parameters" in cell.metadata.get("tags", []):
+        if _injected(cell):
             cell["id"] = "injected-parameters"
+
+
+def _injected(cell: NotebookNode) -> bool:
+    """Tell whether papermill put this cell in: it is none of the chapter's own."""
+    return "injected-parameters" in cell.metadata.get("tags", [])
 
 
 def _first_line(text: str) -> str:
