@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from quire.pipeline import Chain, Program, assemble
 
-
 RANKS = st.integers(1, 4)
 MICROBATCHES = st.integers(1, 5)
 

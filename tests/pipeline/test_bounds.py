@@ -11,6 +11,7 @@ from quire.pipeline import (
     certify,
     emulate_ranks,
     heads_and_tails,
+    linear_program,
     list_schedule,
     lower_bound,
     merge_rank_orders,
@@ -19,6 +20,7 @@ from quire.pipeline import (
     uniform_program,
 )
 from quire.pipeline.failures import ScheduleDeadlock
+from quire.pipeline.program import rewired
 
 from .steps import step_programs
 
@@ -37,16 +39,14 @@ def optimum(program):
     return best
 
 
-@settings(deadline=None, max_examples=6)
-@given(step_programs(ranks=st.just(2), microbatches=st.integers(1, 2), split=False))
-def test_the_bound_is_below_the_true_optimum(program):
-    from math import factorial
-
-    sizes = np.bincount(program.rank)
-    if np.prod([factorial(k) for k in sizes]) > 3000:
-        program = uniform_program(2, 2, 1.0, 2.0)
-    assert lower_bound(program).value <= optimum(program) + 1e-9
-    assert list_schedule(program).makespan >= optimum(program) - 1e-9
+@settings(deadline=None, max_examples=4)
+@given(st.lists(st.integers(1, 9), min_size=8, max_size=8))
+def test_the_bound_is_below_the_true_optimum(seconds):
+    forward, backward = np.array(seconds, dtype=float).reshape(2, 2, 2)
+    program = linear_program(forward, backward, 0 * forward, 2)
+    least = optimum(program)
+    assert lower_bound(program).value <= least + 1e-9
+    assert list_schedule(program).makespan >= least - 1e-9
 
 
 def test_the_bound_is_reached_by_1f1b():
@@ -76,16 +76,11 @@ def test_the_preemptive_bound_dominates_every_subset(jobs):
 @settings(deadline=None, max_examples=20)
 @given(step_programs(split=False))
 def test_time_reversed_problems_have_the_same_path_and_machine_work(program):
-    from dataclasses import replace
-
     source = np.repeat(np.arange(program.operations), np.diff(program.succ_ptr))
-    from quire.pipeline.program import rewired
-
     mirrored, _ = rewired(program, program.succ, source, program.succ_lag)
     ours, theirs = lower_bound(program), lower_bound(mirrored)
     assert ours.path == pytest.approx(theirs.path)
     np.testing.assert_allclose(ours.machine, theirs.machine)
-    assert replace(mirrored) is not mirrored
 
 
 def test_memory_can_bind():

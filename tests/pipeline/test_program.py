@@ -57,7 +57,7 @@ def test_hops_are_paid_between_ranks_only():
     [
         ({"forward": np.array([1.0, -1.0])}, "forward of chain 0"),
         ({"backward": np.array([np.nan, 1.0])}, "backward of chain 0"),
-        ({"memory": np.ones(3)}, "memory of chain 0 has 3 entries"),
+        ({"path": (0, 1, 0)}, "forward of chain 0 has 2 entries"),
         ({"path": (0, 2)}, "ranks run from 0 to 1"),
         ({"feeds_on": (4,)}, "no such chain"),
         ({"feeds_on": (0,)}, "cyclic"),

@@ -135,4 +135,4 @@ def test_bad_budgets(scheduler):
     with pytest.raises(ValueError, match="evaluations is 0"):
         tree_search(scheduler, evaluations=0)
     with pytest.raises(ValueError, match="seconds is 0"):
-        solve_exactly(scheduler.program, list_schedule(scheduler.program), seconds=0)
+        solve_exactly(scheduler.program, list_schedule(scheduler.program), seconds=0.0)

@@ -10,7 +10,8 @@ Read in this order:
 5. ``partition``, ``segments``, ``multimodal``: static cuts, segments and pieces, baselines.
 6. ``ranking``, ``refine``, ``tuning``, ``mctx_search``: the three-level search, a peer.
 7. ``bounds``, ``optimal``: lower bounds and certificates; proven optima of small steps.
-8. ``asynchronous``, ``torch_csv``: schedules with a deadline; tables for PyTorch's runtime.
+8. ``asynchronous``, ``torch_csv``, ``torch_run``: schedules with a deadline; PyTorch's tables;
+   ``comparison``: one batch under every scheduler.
 9. ``failures``: how a schedule can be impossible.
 
 Seconds and bytes throughout; any consistent unit will do for programs built by hand.
@@ -31,6 +32,7 @@ from quire.pipeline.bounds import (
     lower_bound,
     preemptive_bound,
 )
+from quire.pipeline.comparison import BASELINES, STAGES, Comparison, compare, equal_memory
 from quire.pipeline.costs import (
     Hardware,
     LayerCost,
@@ -101,6 +103,7 @@ from quire.pipeline.segments import (
     segmented_program,
 )
 from quire.pipeline.torch_csv import Action, ActionTable, read_actions, replay, write_actions
+from quire.pipeline.torch_run import gradient_difference
 from quire.pipeline.tuning import tune_plan
 from quire.pipeline.workload import (
     CALIBRATED_SHAPE,
@@ -116,16 +119,19 @@ from quire.pipeline.zero_bubble import longest_span, zb_1p, zb_2p, zb_v, zero_bu
 
 __all__ = [
     "BACKWARD",
+    "BASELINES",
     "CALIBRATED_SHAPE",
     "FORWARD",
     "KINDS",
     "MODELS",
+    "STAGES",
     "WEIGHT",
     "Action",
     "ActionTable",
     "Bound",
     "Certificate",
     "Chain",
+    "Comparison",
     "Hardware",
     "InfeasibleMemory",
     "LayerCost",
@@ -149,16 +155,19 @@ __all__ = [
     "bubble_fraction",
     "calibrate_shape",
     "certify",
+    "compare",
     "critical_path",
     "cut_items",
     "disttrain_like",
     "emulate",
     "emulate_ranks",
+    "equal_memory",
     "fifo_schedule",
     "fresh_fraction",
     "fsdp_like_seconds",
     "generate_schedules",
     "gpipe",
+    "gradient_difference",
     "heads_and_tails",
     "hop_seconds",
     "interleaved",

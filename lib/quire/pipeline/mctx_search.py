@@ -32,7 +32,7 @@ def mctx_search(
     worst, floor = best.makespan * 1.25, best.bound
     before = jnp.asarray(steps.predecessor)
 
-    def completed(place: np.ndarray) -> np.ndarray:
+    def completed(place: Array) -> np.ndarray:
         rows = np.asarray(place)
         value = [
             (worst - best.offer(np.lexsort((np.arange(groups), row)))) / (worst - floor)

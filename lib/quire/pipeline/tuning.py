@@ -28,7 +28,7 @@ def tune_plan(
     in_flight: Float[np.ndarray, " ranks"],
     memory_limit: Float[np.ndarray, " ranks"],
     *,
-    seconds: float = 1.0,
+    effort: float = 5.0,
     spread: int = 2,
 ) -> Plan:
     """Choose layers per rank and recomputation so that the busiest rank has the least work.
@@ -38,6 +38,9 @@ def tune_plan(
     Slices of one module keep at least one layer, a rank's segments of a module share its layers
     evenly, and no rank strays more than ``spread`` layers from an even share of a module, or
     segments would no longer be balanced.
+
+    ``effort`` bounds the solver's deterministic time (about seconds); if it runs out with nothing
+    found, the plan comes back unchanged.
 
     Raises
     ------
@@ -73,10 +76,13 @@ def tune_plan(
         program.add(kept[r] <= int(memory_limit[r] / unit))
     program.minimize(busiest)
     solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = seconds
+    solver.parameters.max_deterministic_time = effort
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 0
-    if solver.solve(program) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    status = solver.solve(program)
+    if status == cp_model.UNKNOWN:
+        return plan
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         least = sum(
             _mean_costs(model, batch, hardware, u)[3] * np.ceil(module.layers / ranks)
             for u, module in enumerate(model.modules)

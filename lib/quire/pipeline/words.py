@@ -83,17 +83,20 @@ class _VRounds:
                 self._put(FORWARD, 0, rank)
         for rank in range(ranks - 1, -1, -1):
             self._put(FORWARD, 1, rank)
-        leg = 0
+        leg = stuck = 0
         for first in range(1, ranks):
             # a rank enters the rounds with as many forwards as the one before and one more returned
             while (
                 count[:, first].sum() < count[:, first - 1].sum()
                 or count[1, first] <= count[1, first - 1] < m
             ):
+                before = len(self._word)
                 for rank in range(ranks - 1, first - 1, -1):
                     if self._available(FORWARD, leg, rank):
                         self._put(FORWARD, leg, rank)
-                leg = 1 - leg
+                leg, stuck = 1 - leg, stuck + 1 if len(self._word) == before else 0
+                if stuck == 2:
+                    return  # neither leg can move before a backward has run
 
     def _round(self) -> None:
         """Backwards, returning before outbound, on what the last round left; then forwards."""

@@ -1,0 +1,123 @@
+"""One batch under every scheduler at the same memory: ablation and baselines side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from quire.pipeline.bounds import lower_bound
+from quire.pipeline.costs import Hardware
+from quire.pipeline.listing import ListScheduler, Rules
+from quire.pipeline.modules import Model
+from quire.pipeline.multimodal import (
+    disttrain_like,
+    fsdp_like_seconds,
+    optimus_like,
+    static_schedule,
+)
+from quire.pipeline.partition import (
+    layer_times,
+    mean_layer_seconds,
+    optimal_cut,
+    static_program,
+)
+from quire.pipeline.ranking import RankedSteps, SearchResult, swap_search, tree_search
+from quire.pipeline.schedule import Schedule
+from quire.pipeline.segments import balanced_plan, balancing_piece_tokens, segmented_program
+from quire.pipeline.workload import Microbatch
+
+BASELINES = ("static 1F1B", "static interleaved", "Optimus-like", "DistTrain-like", "FSDP-like")
+STAGES = ("static 1F1B", "segments", "+ pieces", "+ search")
+"""The ablation: each stage adds one idea to the one before."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Step times of one batch.
+
+    ``seconds`` per scheduler, ``schedules`` for all but FSDP (which has none), ``bound`` a lower
+    bound on every segmented schedule with pieces, ``memory_limit`` the bytes per rank that they
+    had.
+    """
+
+    seconds: dict[str, float]
+    schedules: dict[str, Schedule]
+    bound: float
+    memory_limit: Float[np.ndarray, " ranks"]
+    search: SearchResult
+
+    def speed_up(self, baseline: str) -> float:
+        """Throughput gained over a baseline, ``C_base / C_searched − 1``."""
+        return self.seconds[baseline] / self.seconds["+ search"] - 1.0
+
+
+def equal_memory(
+    model: Model,
+    batch: Sequence[Microbatch],
+    history: Sequence[Microbatch],
+    ranks: int,
+    hardware: Hardware,
+    slack: float,
+) -> Float[np.ndarray, " ranks"]:
+    """Bytes per rank that hold ``ranks + slack`` of the largest microbatches of the static cut."""
+    if not slack >= 0:
+        raise ValueError(f"slack is {slack}: give zero or more microbatches")
+    cut = optimal_cut(mean_layer_seconds(layer_times(model, history, hardware)), ranks)
+    need = static_program(model, batch, cut, ranks, hardware).memory_need().max()
+    return np.full(ranks, (ranks + slack) * float(need))
+
+
+def compare(
+    model: Model,
+    batch: Sequence[Microbatch],
+    history: Sequence[Microbatch],
+    ranks: int,
+    hardware: Hardware,
+    *,
+    segments: Sequence[int],
+    chunks: int = 2,
+    slack: float = 2.0,
+    evaluations: int = 500,
+    search: str = "mcts",
+    seed: int = 0,
+) -> Comparison:
+    """Schedule ``batch`` in every way; static cuts are made on ``history``.
+
+    ``segments`` per module for the segmented schedules, ``chunks`` per rank for the static
+    interleaved one (left out where microbatches are not a multiple of ranks). ``search`` is
+    ``mcts`` or ``swap``.
+
+    Raises
+    ------
+    ValueError
+        If the search is unknown, or as the schedulers say.
+    """
+    if search not in ("mcts", "swap"):
+        raise ValueError(f"search is {search!r}: choose 'mcts' or 'swap'")
+    limit = equal_memory(model, batch, history, ranks, hardware, slack)
+    rules = Rules(memory_limit=limit)
+    whole = balanced_plan(model, ranks, segments)
+    caps = balancing_piece_tokens(model, batch, whole, hardware)
+    pieces = balanced_plan(model, ranks, segments, caps)
+    fixed = (model, batch, history, ranks, hardware)
+    schedules = {
+        "static 1F1B": static_schedule(*fixed),
+        "Optimus-like": optimus_like(model, batch, whole, hardware, rules),
+        "DistTrain-like": disttrain_like(*fixed),
+    }
+    if len(batch) % ranks == 0:
+        schedules["static interleaved"] = static_schedule(*fixed, chunks=chunks, reorder=True)
+    for name, plan in (("segments", whole), ("+ pieces", pieces)):
+        steps = RankedSteps(ListScheduler(segmented_program(model, batch, plan, hardware), rules))
+        schedules[name] = steps.schedule(steps.fifo())
+    scheduler = steps.scheduler
+    bound = lower_bound(scheduler.program, limit).value
+    find = tree_search if search == "mcts" else swap_search
+    found = find(scheduler, evaluations=evaluations, seed=seed, bound=bound)
+    schedules["+ search"] = found.schedule
+    seconds = {name: schedule.makespan for name, schedule in schedules.items()}
+    seconds["FSDP-like"] = fsdp_like_seconds(model, batch, ranks, hardware)
+    return Comparison(seconds, schedules, bound, limit, found)
