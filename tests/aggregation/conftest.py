@@ -38,6 +38,15 @@ def uniform(clients=CLIENTS):
     return jnp.full(clients, 1 / clients, jnp.float32)
 
 
+@pytest.fixture(scope="package", autouse=True)
+def quick_compiles():
+    """Compile without optimisation: these programs run for milliseconds and compile for seconds."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 @pytest.fixture(scope="session")
 def federation():
     return block_federation(clients=CLIENTS, nodes=24, classes=3, width=8, spread=0.6, seed=5)

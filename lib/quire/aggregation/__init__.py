@@ -20,6 +20,7 @@ and a server that regulates updates before it averages them (GGRS). Read in this
 15. `sensitivity`         how much answers hang on edges
 16. `intervals`           paired intervals over seeds
 17. `falsification`       the protocol that tries to explain GGRS away
+18. `pyg_peer`            the same training in PyTorch Geometric, client after client
 """
 
 from quire.aggregation.audit import RoundAudit, audit_round, first_order_effect
@@ -80,6 +81,7 @@ from quire.aggregation.proxies import (
     proxy_vector,
     weights_proxy,
 )
+from quire.aggregation.pyg_peer import pyg_federated_averaging
 from quire.aggregation.reference_structure import (
     GGRS,
     Reference,
@@ -91,7 +93,7 @@ from quire.aggregation.reference_structure import (
     parts,
     subspace,
 )
-from quire.aggregation.rounds import History, Round, clients_of, train
+from quire.aggregation.rounds import History, Round, client_updates, clients_of, train
 from quire.aggregation.sensitivity import Sensitivity, drop_edges, influence, sensitivity
 from quire.aggregation.splits import (
     louvain_communities,
@@ -150,6 +152,7 @@ __all__ = [
     "block_model",
     "cap",
     "check_same_structure",
+    "client_updates",
     "clients_of",
     "compare",
     "confine",
@@ -186,6 +189,7 @@ __all__ = [
     "probe_proxy",
     "product_proxy",
     "proxy_vector",
+    "pyg_federated_averaging",
     "random_communities",
     "rewire",
     "rivals",

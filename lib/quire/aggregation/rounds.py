@@ -110,6 +110,23 @@ def train(
     return _train(arrays, aggregator, keys, network, local, rounds, personal, audit)
 
 
+def client_updates(
+    federation: Federation, network: Network, local: LocalTraining, params: Tree, key: PRNGKeyArray
+) -> Tree:
+    """Return every client's update of one round from shared parameters, stacked over clients.
+
+    For looking at a single round from close by; control variates and personal layers are left out.
+    """
+    clients = clients_of(federation, network, local)
+    optimiser = transformation(local).init(params)
+
+    def one(client: Client, dropout: PRNGKeyArray) -> Tree:
+        trained, _, _ = train_client(network, local, client, params, optimiser, None, dropout)
+        return jax.tree.map(jnp.subtract, trained, params)
+
+    return jax.jit(jax.vmap(one))(clients, jax.random.split(key, federation.clients))
+
+
 def clients_of(federation: Federation, network: Network, local: LocalTraining) -> Client:
     """Return the clients as training reads them: features propagated once, before any round."""
     operator = network.operator(federation.adjacency, federation.real)
