@@ -103,10 +103,10 @@ def _draw(
             size -= part + 2
         elif kind == 2 and in_loop and leave:
             word = ("break", "continue")[choose(2)]
-            flag = choose(3)
+            number = choose(3)
             # thread numbers against a small constant: some lanes go, some stay
-            yield Statement(f"icmp_lt p{flag}, r0, r{_register(choose)}")
-            yield Statement(f"{word} p{flag}")
+            yield Statement(f"icmp_lt p{number}, r0, r{_register(choose)}")
+            yield Statement(f"{word} p{number}")
             size -= 2
         else:
             yield Statement(_line(choose, lanes_talk))
@@ -166,9 +166,10 @@ def smaller(program: Program) -> Iterator[Program]:
         if statement.kind == "if":
             yield before + statement.then + after
             yield before + statement.otherwise + after
-        for name in ("then", "otherwise"):
-            for block in smaller(getattr(statement, name)):
-                yield (*before, replace(statement, **{name: block}), *after)
+        for block in smaller(statement.then):
+            yield (*before, replace(statement, then=block), *after)
+        for block in smaller(statement.otherwise):
+            yield (*before, replace(statement, otherwise=block), *after)
 
 
 def shrink(program: Program, still: Callable[[Program], bool], tries: int = 400) -> Program:

@@ -5,6 +5,7 @@ Both drive the interpreter one step at a time; the compiled engine is the same.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -116,7 +117,7 @@ def record(
         raise ValueError(f"wave={wave}: a workgroup has waves 0 to {launch.waves - 1}")
     width, groups = launch.wave_width, launch.waves * launch.wave_width // 8
     own = slice(wave * width, (wave + 1) * width)
-    kept: list[tuple[np.ndarray, ...]] = []
+    kept: list[tuple[Any, ...]] = []
     words = -(-prepare(kernel, launch, memory) // 4)
     arguments = (schedule, deviations(compat), skip, limit, lanes)
     for state, rows, _ in _steps(kernel, launch, memory, *arguments):

@@ -273,7 +273,7 @@ _row(
 )
 
 _COMPARE = "rd:p rs1:r rs2:r"
-for _name, _opcode, _modifier, _apply in (
+for _name, _opcode, _modifier, _test in (
     ("icmp_eq", 0x28, 0, integer.equal),
     ("icmp_ne", 0x28, 1, integer.not_equal),
     ("icmp_lt", 0x28, 2, integer.less),
@@ -292,7 +292,7 @@ for _name, _opcode, _modifier, _apply in (
 ):
     _sort = {"i": "signed", "u": "unsigned", "f": "float"}[_name[0]]
     _what = f"pd = rs1 {_name.split('_')[1]} rs2, {_sort}"
-    _row(_name, _opcode, _modifier, _COMPARE, Event.INTEGER, Kind.FLAG, _what, _apply)
+    _row(_name, _opcode, _modifier, _COMPARE, Event.INTEGER, Kind.FLAG, _what, _test)
 _row(
     *("select", 0x2B, 0, "rd:r rs1:p rs2:r rs3:r", Event.INTEGER, Kind.SELECT),
     *("rd = rs2 where ps, else rs3", integer.choose),

@@ -273,7 +273,8 @@ def _block_ends(kernel: Kernel, structure: Structure) -> list[int]:
         i for i, instruction in enumerate(code) if instruction.mnemonic in ("if", "else", "loop")
     }
     functions = {structure.partner[i] for i, c in enumerate(code) if c.mnemonic == "call"}
-    ends, stack = [], []
+    ends: list[int] = []
+    stack: list[int] = []
     final = -1
     for index, instruction in enumerate(code):
         if index in functions:

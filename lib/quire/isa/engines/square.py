@@ -6,6 +6,7 @@ whole rows of workgroups.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -89,7 +90,7 @@ class Square:
                 (linear // (x * y)) if z > 1 else zero,
             ]
 
-        values = [
+        values: list[Any] = [
             *axes(self.thread, launch.workgroup),
             *(self.thread // launch.wave_width, self.thread % launch.wave_width),
             *axes(self.group, launch.grid),

@@ -137,7 +137,8 @@ class _Tracer(Square):
     # --- loops as while_loop: what is carried, and in which shapes --------------------------------
 
     def _written(self, instructions: list[Instruction]) -> tuple[set[int], set[int], bool, bool]:
-        registers, flags = set(), set()
+        registers: set[int] = set()
+        flags: set[int] = set()
         near = far = False
         for i in instructions:
             for operand in i.operation.operands:
