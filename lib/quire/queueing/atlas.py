@@ -14,7 +14,7 @@ from quire.queueing.batched_optimum import BatchOptimum, optimum
 from quire.queueing.points import Points, points
 from quire.queueing.tuning import Tuned, tune_all
 
-LEVELS_ABOVE = (64, 256, 1024)  # free levels above K, more where racing is not yet optimal
+LEVELS_ABOVE = (64, 512, 1536)  # free levels above K, more where racing is not yet optimal
 
 
 @dataclass(frozen=True)

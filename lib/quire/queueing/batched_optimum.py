@@ -114,7 +114,7 @@ def _bounds(p: Parameters, search: _Search) -> tuple[Scalar, Scalar]:
 @partial(jax.jit, static_argnames=("levels", "most"))
 def _solve(
     p: Parameters, end: End, least: Int[Array, " points"], levels: int, most: int
-) -> tuple[_Search, Float[Array, " points"], Float[Array, " points"]]:
+) -> tuple[_Search, Rule, Float[Array, " points"], Float[Array, " points"]]:
     def one(p: Parameters, end: End, least: Int[Array, ""]):  # type: ignore[no-untyped-def]
         phases = end.G.shape[0]
         n = jnp.arange(levels + 1)[:, None]
@@ -139,7 +139,7 @@ def _solve(
         search = jax.lax.while_loop(lambda s: ~s.repeated & (s.iteration < most), improve, first)
         rule = _rule(search.race, search.keep)
         search = search._replace(values=refine(p, end, rule, search.values))
-        return search, *_bounds(p, search)
+        return search, rule, *_bounds(p, search)
 
     return jax.vmap(one)(p, end, least)
 
@@ -180,7 +180,7 @@ def optimum(
         raise ValueError(f"levels = {level} must be at least servers + 10 = {k + 10}")
     end = tail(batch, racing_setups(k)) if infinite else truncated(batch)
     least = _best_constant(batch)
-    search, lower, upper = _solve(
+    search, rule, lower, upper = _solve(
         parameters(batch), end_values(end, level), jnp.asarray(least), level, max_iterations
     )
     cost = np.asarray(search.values.cost)
@@ -188,7 +188,6 @@ def optimum(
     certified = np.asarray(upper) - np.asarray(lower) <= tolerance  # False for NaN
     if infinite:
         certified &= racing_is_optimal(batch, end, relative[:, level], cost, level)
-    rule = jax.vmap(_rule)(search.race, search.keep)
     return BatchOptimum(
         cost=cost,
         lower=np.asarray(lower),
