@@ -12,6 +12,8 @@ nox.options.reuse_existing_virtualenvs = True
 
 def install(session: nox.Session, extras: str) -> None:
     session.install("-e", f".[{extras}]", "-c", "constraints.txt")
+    # A peer of chapter 07, without its dependencies: they need a C library, and serve other uses.
+    session.install("--no-deps", "psitip==1.1.7")
 
 
 @nox.session
