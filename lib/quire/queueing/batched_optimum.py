@@ -20,7 +20,6 @@ from quire.queueing.levels import (
     Scalar,
     Values,
     drift,
-    evaluate_rule,
     refine,
     start_worth,
 )
@@ -125,21 +124,19 @@ def _solve(
         keep = jnp.where(n >= phases - 1, a, keep)
 
         def improve(search: _Search) -> _Search:
-            better = _improve(p, search)
-            values = evaluate_rule(p, end, _rule(better.race, better.keep))
-            return better._replace(values=values)
+            # each evaluation starts from the last values: only the change is subject to rounding
+            rule = _rule(search.race, search.keep)
+            values = refine(p, end, rule, search.values)
+            return _improve(p, search._replace(values=values))
 
+        start = jnp.zeros((levels + 2, phases)).at[-1].set(end.constant)
         first = _Search(
-            race,
-            keep,
-            evaluate_rule(p, end, _rule(race, keep)),
-            jnp.asarray(0),
-            jnp.asarray(False),
+            race, keep, Values(jnp.asarray(0.0), start), jnp.asarray(0), jnp.asarray(False)
         )
-        search = jax.lax.while_loop(lambda s: ~s.repeated & (s.iteration < most), improve, first)
-        rule = _rule(search.race, search.keep)
-        search = search._replace(values=refine(p, end, rule, search.values))
-        return search, rule, *_bounds(p, search)
+        search = jax.lax.while_loop(
+            lambda s: (s.iteration < 2) | (~s.repeated & (s.iteration < most)), improve, first
+        )
+        return search, _rule(search.race, search.keep), *_bounds(p, search)
 
     return jax.vmap(one)(p, end, least)
 

@@ -170,7 +170,9 @@ def start_worth(p: Parameters, h: Float[Array, "levels phases"]) -> Float[Array,
 
 
 def refine(p: Parameters, end: End, rule: Rule, values: Values) -> Values:
-    """One step of iterative refinement of :func:`evaluate_rule` (not for timed releases).
+    """Cost and values of ``rule`` as a change of ``values``, which must meet the end.
+
+    With the rule's own values this is one step of iterative refinement. Not for timed releases.
 
     Elimination down to an all but empty farm passes through expected times like ``exp(R)`` and
     loses that many digits; the residual is known to full precision and costs one more solve.

@@ -92,15 +92,16 @@ def band_costs(
     release = np.zeros_like(floor) if release_rate is None else release_rate
     given = parameters(batch)
     costs = []
-    for at in range(0, floor.shape[1], AT_ONCE):
-        part = [_widened(x[:, at : at + AT_ONCE]) for x in (floor, start, keep, release)]
+    width = 1 if floor.shape[1] == 1 else AT_ONCE
+    for at in range(0, floor.shape[1], width):
+        part = [_widened(x[:, at : at + width], width) for x in (floor, start, keep, release)]
         costs.append(np.asarray(_band_costs(given, end, *part, k)))
     return np.concatenate(costs, axis=1)[:, : floor.shape[1]]
 
 
-def _widened(table: Table) -> Float[np.ndarray, "points wide"]:
-    """The last candidate again, up to ``AT_ONCE``: every call has one compiled shape."""
-    return np.pad(table, ((0, 0), (0, AT_ONCE - table.shape[1])), mode="edge")
+def _widened(table: Table, width: int) -> Float[np.ndarray, "points wide"]:
+    """The last candidate again, up to ``width``: every call has one compiled shape."""
+    return np.pad(table, ((0, 0), (0, width - table.shape[1])), mode="edge")
 
 
 def dual_costs(batch: Points, up: Table, down: Table) -> Table:
@@ -143,9 +144,10 @@ def tune_bands(batch: Points, rounds: int = 2) -> list[Tuned]:
     floors = _around(batch, 12)
     floor = np.repeat(floors, len(starts), axis=1).astype(float)
     start = np.tile(starts, (count, floors.shape[1]))
+    floor, start = (np.pad(x, ((0, 0), (0, 1))) for x in (floor, start))  # the last is on-off
     grid = band_costs(batch, floor, start, np.maximum(start, 0))
-    zero = np.zeros((count, 1))
-    on_off = band_costs(batch, zero, zero, zero)[:, 0]
+    on_off = grid[:, -1]
+    grid, floor, start = grid[:, :-1], floor[:, :-1], start[:, :-1]
     level = np.where(start == 0, grid, np.inf)
     floor_cost, (floor_q,) = _pick(level, floor)
     floor_q = np.where(on_off < floor_cost, 0, floor_q)
