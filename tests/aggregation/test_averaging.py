@@ -27,13 +27,10 @@ def close(left, right, atol=1e-5):
     return all(np.allclose(a, b, atol=atol) for a, b in pairs)
 
 
-AGGREGATE = jax.jit(aggregate)
-
-
 def step(aggregator, params, updates, weights, rounds=1):
     state = aggregator.init(params)
     for _ in range(rounds):
-        taken, state, _ = AGGREGATE(aggregator, state, params, updates, weights)
+        taken, state, _ = aggregate(aggregator, state, params, updates, weights)
     return taken
 
 
@@ -165,7 +162,7 @@ def test_a_nan_update_is_counted_not_averaged(draw, even):
     params, updates = draw(0), draw(1, 4)
     broken = jax.tree.map(lambda leaf: leaf.at[1].set(jnp.nan), updates)
     for aggregator in (FedAvg(), GGRS(rank=3), PCGrad()):
-        taken, _, rejected = AGGREGATE(aggregator, aggregator.init(params), params, broken, even)
+        taken, _, rejected = aggregate(aggregator, aggregator.init(params), params, broken, even)
         assert int(rejected) == 1 and np.isfinite(float(norm(taken)))
 
 

@@ -32,6 +32,13 @@ def test_a_contest_is_the_single_runs(federation, network):
     # In the first round all see the same updates, and GGRS is the mean.
     for name in ("FedAvg, step-matched", "FedAvgM, step-matched", "clipped, step-matched"):
         assert np.allclose(lengths[name][:, 0], lengths["GGRS"][:, 0], rtol=1e-4)
+    apart = train(federation, network, rivals(ggrs)["subspace only"], local, rounds=2, seeds=2)
+    assert np.allclose(found["subspace only"].rounds.loss, apart.rounds.loss, atol=1e-5)
+    again = contest(federation, network, contenders, local, rounds=2, seeds=2, only=("FedAvg",))
+    assert list(again) == ["FedAvg"]
+    assert np.array_equal(again["FedAvg"].rounds.loss, found["FedAvg"].rounds.loss)
+    with pytest.raises(SettingError, match="only names FedSGD"):
+        contest(federation, network, contenders, local, rounds=1, seeds=1, only=("FedSGD",))
     with pytest.raises(SettingError, match="empty"):
         contest(federation, network, {}, local, rounds=1, seeds=1)
 

@@ -23,7 +23,7 @@ and a server that regulates updates before it averages them (GGRS). Read in this
 18. `pyg_peer`            the same training in PyTorch Geometric, client after client
 """
 
-from quire.aggregation.audit import RoundAudit, audit_round, first_order_effect
+from quire.aggregation.audit import RoundAudit, agreement, audit_round, first_order_effect
 from quire.aggregation.averaging import (
     Aggregator,
     Clipped,
@@ -146,6 +146,7 @@ __all__ = [
     "accuracy",
     "admit",
     "aggregate",
+    "agreement",
     "align",
     "audit_round",
     "block_federation",

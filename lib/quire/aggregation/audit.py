@@ -13,6 +13,7 @@ Source: ours. A simulator can do this, a server can not: it takes the clients' g
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -22,7 +23,8 @@ from jaxtyping import Array, Float
 from quire.aggregation.graphs import Federation
 from quire.aggregation.local_training import Client
 from quire.aggregation.networks import Network, logits, logits_from, preactivation
-from quire.aggregation.updates import TINY, Tree
+from quire.aggregation.proxies import Proxy, proxy_vector
+from quire.aggregation.updates import TINY, Tree, weighted_sum
 
 
 class RoundAudit(NamedTuple):
@@ -77,6 +79,7 @@ def audit_round(
     return RoundAudit(*jax.vmap(one)(params, clients, federation.real, before, after, updates))
 
 
+@partial(jax.jit, static_argnames="network")
 def first_order_effect(
     network: Network, params: Tree, clients: Client, step: Tree
 ) -> Float[Array, "K n c"]:
@@ -88,6 +91,36 @@ def first_order_effect(
         )[1]
 
     return jax.vmap(one)(clients)
+
+
+@partial(jax.jit, static_argnames=("network", "width"))
+def agreement(
+    network: Network,
+    params: Tree,
+    clients: Client,
+    updates: Tree,
+    weights: Float[Array, " K"],
+    width: int,
+) -> dict[str, Float[Array, " K"]]:
+    """Return every client's cosine with the mean update: the true one, and each proxy's.
+
+    ``coherence`` is cos(J_k u, J_k D_k) for the mean u on the client's own graph; ``weights``,
+    ``product`` and ``probe`` are cosines of the proxies' images, for which no graph of a client is
+    read. ``width`` is the number of a node's features.
+    """
+    mean = weighted_sum(updates, weights)
+    moved = first_order_effect(network, params, clients, mean)
+
+    def truth(client: Client, update: Tree, by_mean: Array) -> Array:
+        single = jax.tree.map(lambda leaf: leaf[None], client)
+        return _compare(by_mean, first_order_effect(network, params, single, update)[0])[0]
+
+    found = {"coherence": jax.vmap(truth)(clients, updates, moved)}
+    proxies: tuple[Proxy, ...] = ("weights", "product", "probe")
+    for proxy in proxies:
+        image = partial(proxy_vector, proxy, network, params, width=width)
+        found[proxy] = jax.vmap(lambda one, to=image: _compare(to(mean), to(one))[0])(updates)
+    return found
 
 
 def _compare(by_step: Array, by_update: Array) -> tuple[Array, Array, Array]:

@@ -82,6 +82,17 @@ def aggregate(
         When updates and parameters differ in structure or shape; names the leaf.
     """
     check_same_structure(params, updates)
+    return _aggregate(aggregator, state, params, updates, weights)
+
+
+@jax.jit
+def _aggregate(
+    aggregator: Aggregator,
+    state: State,
+    params: Tree,
+    updates: Tree,
+    weights: Float[Array, " K"],
+) -> tuple[Tree, State, Int[Array, ""]]:
     admitted, shares, rejected = admit(updates, weights)
     step, state = aggregator.apply(state, params, admitted, shares)
     return step, state, rejected

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -49,22 +50,15 @@ class Comparison(NamedTuple):
 
 def rivals(ggrs: GGRS, momentum: float = 0.9) -> dict[str, Aggregator]:
     """Return what GGRS must beat: plain, step-matched and clipped averages, and its own parts."""
+    plain = (FedAvg(), FedAvgM(momentum), Clipped(ggrs.kappa))
+    matched = [StepMatched(OneOf(plain, jnp.asarray(i)), ggrs) for i in range(len(plain))]
     return {
-        "FedAvg": FedAvg(),
-        "FedAvg, step-matched": StepMatched(FedAvg(), ggrs),
-        "FedAvgM, step-matched": StepMatched(FedAvgM(momentum), ggrs),
-        "clipped FedAvg": Clipped(ggrs.kappa),
-        "clipped, step-matched": StepMatched(Clipped(ggrs.kappa), ggrs),
-        **ablations(
-            tau=ggrs.tau,
-            gamma=ggrs.gamma,
-            kappa=ggrs.kappa,
-            beta=ggrs.beta,
-            rank=ggrs.rank,
-            proxy=ggrs.proxy,
-            network=ggrs.network,
-            width=ggrs.width,
-        ),
+        "FedAvg": plain[0],
+        "FedAvg, step-matched": matched[0],
+        "FedAvgM, step-matched": matched[1],
+        "clipped FedAvg": plain[2],
+        "clipped, step-matched": matched[2],
+        **ablations(ggrs),
     }
 
 
@@ -77,25 +71,48 @@ def contest(
     rounds: int,
     seeds: int,
     audit: bool = False,
+    only: tuple[str, ...] = (),
 ) -> dict[str, History]:
     """Train once per contender on the same seeds, compiling one program for all of them.
 
-    ``SettingError`` for no contenders, and whatever `train` refuses.
+    Contenders that differ in numbers only share a branch of that program.
+
+    Parameters
+    ----------
+    federation, network, local, rounds, seeds, audit
+        As for `train`.
+    contenders
+        Aggregators by name.
+    only
+        Train these alone, with the program of all of them; empty for every one.
+
+    Raises
+    ------
+    SettingError
+        For no contenders, a name in ``only`` that is none, and whatever `train` refuses.
     """
     if not contenders:
         raise SettingError("contenders is empty; name at least one aggregator")
-    options = tuple(contenders.values())
+    strangers = sorted(set(only) - set(contenders))
+    if strangers:
+        raise SettingError(f"only names {', '.join(strangers)}, which is not among the contenders")
+    kinds = [jax.tree.structure(contender) for contender in contenders.values()]
+    branches = dict(zip(kinds, contenders.values(), strict=True))
     return {
         name: train(
             federation,
             network,
-            OneOf(options, jnp.asarray(place)),
+            OneOf(
+                tuple({**branches, kind: contender}.values()),
+                jnp.asarray(list(branches).index(kind)),
+            ),
             local,
             rounds=rounds,
             seeds=seeds,
             audit=audit,
         )
-        for place, name in enumerate(contenders)
+        for (name, contender), kind in zip(contenders.items(), kinds, strict=True)
+        if not only or name in only
     }
 
 

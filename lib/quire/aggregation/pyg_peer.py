@@ -43,7 +43,7 @@ def pyg_federated_averaging(
     import torch
     from torch import nn
     from torch.nn import functional
-    from torch_geometric.nn import GCNConv
+    from torch_geometric.nn import GCNConv  # type: ignore[import-not-found]
 
     torch.manual_seed(seed)
     classes = int(np.asarray(federation.labels).max()) + 1

@@ -262,6 +262,7 @@ class GGRS:
         return ReferenceState(kernels, state.rounds + 1)
 
 
+@jax.jit
 def parts(
     ggrs: GGRS, state: ReferenceState, params: Tree, updates: Tree, weights: Float[Array, " K"]
 ) -> dict[str, Tree]:
@@ -270,32 +271,31 @@ def parts(
     ``mean`` is FedAvg's step; ``direction``, ``subspace`` and ``sensitivity`` are what each step of
     GGRS adds to it. Since the operator audit is linear in the step, it splits in the same way.
     """
-    switched = {
-        "mean": _with(ggrs, tau=-1.0, gamma=1.0, kappa=math.inf),
-        "direction": _with(ggrs, gamma=1.0, kappa=math.inf),
-        "subspace": _with(ggrs, kappa=math.inf),
-        "sensitivity": ggrs,
-    }
-    steps = [one.apply(state, params, updates, weights)[0] for one in switched.values()]
-    zero = scale(steps[0], 0.0)
+    steps = [
+        one.apply(state, params, updates, weights)[0]
+        for one in (
+            replace(ggrs, tau=-1.0, gamma=1.0, kappa=math.inf),
+            replace(ggrs, gamma=1.0, kappa=math.inf),
+            replace(ggrs, kappa=math.inf),
+            ggrs,
+        )
+    ]
+    before = [scale(steps[0], 0.0), *steps[:-1]]
     return {
-        name: jax.tree.map(jnp.subtract, step, before)
-        for name, step, before in zip(switched, steps, [zero, *steps[:-1]], strict=True)
+        name: jax.tree.map(jnp.subtract, step, old)
+        for name, step, old in zip(
+            ("mean", "direction", "subspace", "sensitivity"), steps, before, strict=True
+        )
     }
 
 
-def ablations(**settings: object) -> dict[str, GGRS]:
+def ablations(ggrs: GGRS) -> dict[str, GGRS]:
     """Return GGRS with one step switched on at a time, by the name of the step."""
-    full = GGRS(**settings)  # type: ignore[arg-type]
     return {
-        "direction only": _with(full, gamma=1.0, kappa=math.inf),
-        "subspace only": _with(full, tau=-1.0, kappa=math.inf),
-        "sensitivity only": _with(full, tau=-1.0, gamma=1.0),
+        "direction only": replace(ggrs, gamma=1.0, kappa=math.inf),
+        "subspace only": replace(ggrs, tau=-1.0, kappa=math.inf),
+        "sensitivity only": replace(ggrs, tau=-1.0, gamma=1.0),
     }
-
-
-def _with(ggrs: GGRS, **changes: float) -> GGRS:
-    return replace(ggrs, **changes)  # type: ignore[arg-type]
 
 
 def _push(

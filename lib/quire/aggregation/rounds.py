@@ -110,21 +110,25 @@ def train(
     return _train(arrays, aggregator, keys, network, local, rounds, personal, audit)
 
 
+@partial(jax.jit, static_argnames=("network", "local"))
 def client_updates(
-    federation: Federation, network: Network, local: LocalTraining, params: Tree, key: PRNGKeyArray
+    clients: Client,
+    network: Network,
+    local: LocalTraining,
+    params: Tree,
+    key: PRNGKeyArray,
 ) -> Tree:
     """Return every client's update of one round from shared parameters, stacked over clients.
 
     For looking at a single round from close by; control variates and personal layers are left out.
     """
-    clients = clients_of(federation, network, local)
     optimiser = transformation(local).init(params)
 
     def one(client: Client, dropout: PRNGKeyArray) -> Tree:
         trained, _, _ = train_client(network, local, client, params, optimiser, None, dropout)
         return jax.tree.map(jnp.subtract, trained, params)
 
-    return jax.jit(jax.vmap(one))(clients, jax.random.split(key, federation.clients))
+    return jax.vmap(one)(clients, jax.random.split(key, len(clients.labels)))
 
 
 def clients_of(federation: Federation, network: Network, local: LocalTraining) -> Client:

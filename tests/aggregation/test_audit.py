@@ -1,0 +1,22 @@
+import jax
+import numpy as np
+
+from quire.aggregation import LocalTraining, agreement, client_updates, clients_of, initial
+
+
+def test_proxies_and_truth_are_cosines_and_certain_when_all_agree(federation, network):
+    local = LocalTraining(epochs=2)
+    clients = clients_of(federation, network, local)
+    params = initial(network, 8, jax.random.key(0))
+    updates = client_updates(clients, network, local, params, jax.random.key(1))
+    found = agreement(network, params, clients, updates, federation.weights, 8)
+    assert set(found) == {"coherence", "weights", "product", "probe"}
+    assert all(np.all(np.abs(values) <= 1) and values.shape == (4,) for values in found.values())
+    same = jax.tree.map(lambda leaf: np.repeat(leaf[:1], 4, axis=0), updates)
+    alike = agreement(network, params, clients, same, federation.weights, 8)
+    assert all(np.allclose(values, 1, atol=1e-4) for values in alike.values())
+    # The plain proxy is a cosine of the updates themselves.
+    flat = np.concatenate([np.reshape(x, (4, -1)) for x in jax.tree.leaves(updates)], axis=1)
+    mean = np.asarray(federation.weights) @ flat
+    wanted = flat @ mean / np.linalg.norm(flat, axis=1) / np.linalg.norm(mean)
+    assert np.allclose(found["weights"], wanted, atol=1e-5)
