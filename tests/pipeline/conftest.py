@@ -7,7 +7,7 @@ import pytest
 
 from quire.pipeline import Hardware, balanced_plan, model_named, sample_batch, segmented_program
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "04-dip-pipeline" / "zb_scheduler_golden.csv"
+GOLDEN = Path(__file__).parents[2] / "data" / "golden" / "04-dip-pipeline" / "zb_scheduler_golden.csv"
 
 
 @pytest.fixture(scope="session")
