@@ -8,6 +8,7 @@ Nothing in them is random: no element ids, no markup, and a font that the PNG wr
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 import altair as alt
 import vl_convert
+from PIL import Image
 
 # JupyterLab 4 carries Vega-Lite 5 and knows no later name; what Altair writes, it draws as well.
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
@@ -120,8 +122,18 @@ def mimebundle(spec: Spec, **_options: Any) -> dict[str, Any]:
 
 
 def png(spec: Spec) -> bytes:
-    """Return the chart as a PNG at twice the size of a plain screen's pixel."""
-    return bytes(vl_convert.vegalite_to_png(json.dumps(spec), vl_version=_BOOK_VERSION, scale=1.5))
+    """Return the chart as a PNG, at one and a half times a plain screen's pixels."""
+    drawn = vl_convert.vegalite_to_png(json.dumps(spec), vl_version=_BOOK_VERSION, scale=1.5)
+    return with_palette(bytes(drawn))
+
+
+def with_palette(picture: bytes) -> bytes:
+    """Return a PNG with 256 colours: a chart has few, and a notebook carries it in base64."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    small = image.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def title(spec: Spec) -> str:
