@@ -52,7 +52,8 @@ model = mdpsolver.model()
 model.mdp(discount=given["discount"], rewards=given["rewards"],
           tranMatProbs=given["chances"], tranMatColumns=given["columns"])
 started = time.perf_counter()
-model.solve(algorithm=given["algorithm"], criterion="average", tolerance=given["tolerance"])
+model.solve(algorithm=given["algorithm"], criterion="average", tolerance=given["tolerance"],
+            parallel=False)
 seconds = time.perf_counter() - started
 print()
 print(json.dumps({"seconds": seconds, "values": list(model.getValueVector())}))
