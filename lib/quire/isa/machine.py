@@ -7,7 +7,7 @@ program have a few fixed sizes, so that XLA compiles an engine once and not once
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax.numpy as jnp
 import numpy as np
@@ -176,7 +176,7 @@ def shape_for(
         lanes=lanes,
         rows=33 if kernel.registers <= 32 else 256,
         program=bucket(rows + 1, 256),
-        local=bucket(max(4 * lanes, lanes // stride * ((local + 3) // 4)), 4096),
+        local=bucket(max(16 * lanes, lanes // stride * ((local + 3) // 4)), 4096),
         device=bucket(words, 32768),
     )
 
@@ -194,25 +194,33 @@ def batches(
     stride = launch.waves * launch.wave_width
     each = shape.lanes // stride
     for first in range(0, launch.workgroups, each):
-        i = jnp.int32
-        yield Batch(
-            width=i(launch.wave_width),
-            threads=i(launch.threads),
-            stride=i(stride),
-            groups=i(min(each, launch.workgroups - first)),
-            first=i(first),
-            workgroup=jnp.array(launch.workgroup, jnp.int32),
-            grid=jnp.array(launch.grid, jnp.int32),
-            local_bytes=i(local),
-            local_words=i(-(-local // 4)),
-            device_bytes=jnp.int64(4 * words),
-            seed=jnp.uint32(schedule.seed),
-            scatter=i(schedule.kind == "random"),
-            quantum=i(schedule.quantum),
-            skip=i(skip),
-            deviation=i(int(compat)),
-            until=jnp.int64(STEP_LIMIT),
-        )
+        i = np.int32
+        # host scalars: they become arrays when an engine is called
+        values: dict[str, Any] = {
+            "width": i(launch.wave_width),
+            "threads": i(launch.threads),
+            "stride": i(stride),
+            "groups": i(min(each, launch.workgroups - first)),
+            "first": i(first),
+            "workgroup": np.array(launch.workgroup, np.int32),
+            "grid": np.array(launch.grid, np.int32),
+            "local_bytes": i(local),
+            "local_words": i(-(-local // 4)),
+            "device_bytes": np.int64(4 * words),
+            "seed": np.uint32(schedule.seed % 2**32),
+            "scatter": i(schedule.kind == "random"),
+            "quantum": i(schedule.quantum),
+            "skip": i(skip),
+            "deviation": i(int(compat)),
+            "until": np.int64(STEP_LIMIT),
+        }
+        yield Batch(**values)
+
+
+def until(batch: Batch, steps: int) -> Batch:
+    """The same batch with another number of steps after which to stop."""
+    limit: Any = np.int64(steps)
+    return batch._replace(until=limit)
 
 
 def execute(
@@ -232,17 +240,19 @@ def execute(
     local = prepare(kernel, launch, memory)
     shape = shape_for(kernel, launch, len(rows), memory.size, local, lanes)
     code = jnp.asarray(matrix(rows, shape.program, shape.rows - 1))
-    device = jnp.zeros(shape.device, jnp.uint32).at[: memory.size].set(jnp.asarray(memory))
+    device = jnp.asarray(np.pad(memory, (0, shape.device - memory.size)))
     total = np.zeros(control.COUNTERS, np.int64)
-    touched = interpreter.untouched(shape.device if checked else 1)
+    touched = None
     for batch in batches(launch, shape, local, memory.size, schedule, skip, deviations(compat)):
-        batch = batch._replace(until=jnp.int64(limit))
+        batch = until(batch, limit)
         state = interpreter.start(batch, shape.rows, shape.lanes, shape.local, device, checked)
-        state = state._replace(device_touched=touched)
+        if touched is not None:
+            state = state._replace(device_touched=touched)
         state = interpreter.advance(state, code, batch, checked)
         raise_faults(state, batch, kernel, rows, limit)
         total += np.asarray(state.counters)
-        device, touched = state.device, state.device_touched
+        device = state.device
+        touched = state.device_touched if checked else None
     return Outcome(np.asarray(device)[: memory.size], events_of(total, launch))
 
 

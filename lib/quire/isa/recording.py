@@ -27,6 +27,7 @@ from quire.isa.machine import (
     prepare,
     raise_faults,
     shape_for,
+    until,
 )
 from quire.isa.program import Kernel, Launch
 
@@ -74,18 +75,17 @@ def _steps(
     limit: int,
     lanes: int,
 ) -> Iterator[tuple[interpreter.State, list[Micro], Batch]]:
-    """The state before each step and after the last, batch after batch."""
+    """The state before each step and after the last; each is used up by the one after it."""
     local = prepare(kernel, launch, memory)
     rows = lower(kernel, compat)
     shape = shape_for(kernel, launch, len(rows), memory.size, local, lanes)
-    code = jnp.asarray(matrix(rows, shape.program, shape.rows - 1))
-    device = jnp.zeros(shape.device, jnp.uint32).at[: memory.size].set(jnp.asarray(memory))
+    code = jnp.array(matrix(rows, shape.program, shape.rows - 1))
+    device = jnp.array(np.pad(memory, (0, shape.device - memory.size)))
     for batch in batches(launch, shape, local, memory.size, schedule, skip, compat):
         state = interpreter.start(batch, shape.rows, shape.lanes, shape.local, device, False)
         yield state, rows, batch
         for step in range(1, limit + 1):
-            until = batch._replace(until=jnp.int64(step))
-            state = interpreter.advance(state, code, until, False)
+            state = interpreter.advance(state, code, until(batch, step), False)
             if int(state.steps) < step:
                 break
             yield state, rows, batch
@@ -121,22 +121,22 @@ def record(
     words = -(-prepare(kernel, launch, memory) // 4)
     arguments = (schedule, deviations(compat), skip, limit, lanes)
     for state, rows, _ in _steps(kernel, launch, memory, *arguments):
-        active = np.asarray(state.active)[own]
+        active = np.array(state.active)[own]
         ran = rows[int(state.row)].index if int(state.steps) else -1
-        sleep = np.asarray(state.sleep)[own]
-        status = np.asarray(state.status)[: groups : width // 8]
+        sleep = np.array(state.sleep)[own]
+        status = np.array(state.status)[: groups : width // 8]
         kept.append(
             (
                 np.int32(ran),
                 active,
                 sleep != control.DEAD,
                 stack_masks(sleep, depth),
-                np.asarray(state.registers)[: kernel.registers, own],
-                np.asarray(state.flags)[:4, own],
-                np.asarray(state.local)[:words],
+                np.array(state.registers)[: kernel.registers, own],
+                np.array(state.flags)[:4, own],
+                np.array(state.local)[:words],
                 np.int32((status == control.WAITING).sum()),
                 np.int32((status == control.HALTED).sum()),
-                np.asarray(state.span)[wave * width // 8],
+                np.array(state.span)[wave * width // 8],
             )
         )
         if (status == control.HALTED).all():
@@ -189,17 +189,17 @@ def profile(
         if int(batch.first) != first:
             first = int(batch.first)
             counters = counters + last
-        last = np.asarray(state.counters)
+        last = np.array(state.counters)
         if not int(state.steps):
             continue
         row = rows[int(state.row)]
         used = min(slots, state.active.shape[0]) // width * width
-        active = np.asarray(state.active)[:used].reshape(-1, width)
+        active = np.array(state.active)[:used].reshape(-1, width)
         if ACTIONS["wave_shuffle"] <= row.action <= ACTIONS["wave_reduce_max"]:
             totals["shuffles"] += int(active.any(1).sum())
         if not row.width:
             continue
-        places = np.asarray(state.place)[:used].reshape(-1, width)
+        places = np.array(state.place)[:used].reshape(-1, width)
         is_local = row.memory in (1, 3) or row.action == ACTIONS["load_local"]
         if is_local:
             degrees = conflict_degree(places, active, banks)

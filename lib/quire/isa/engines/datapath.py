@@ -20,7 +20,7 @@ MAX_WIDTH = 64
 
 
 class Batch(NamedTuple):
-    """What one batch of workgroups has in common; every entry is a scalar."""
+    """What one batch of workgroups has in common; every entry is a scalar, or three."""
 
     width: jax.Array  # lanes per wave
     threads: jax.Array  # threads per workgroup

@@ -33,7 +33,6 @@ from quire.isa.engines.control import (
     ZERO_DIVISIONS,
     Context,
     Turn,
-    fall_through,
 )
 from quire.isa.engines.datapath import (
     Batch,
@@ -45,7 +44,7 @@ from quire.isa.engines.datapath import (
     spread,
     wave_any,
 )
-from quire.isa.engines.memory import Access, access, apply_memory, faults
+from quire.isa.engines.memory import Access, access, apply_memory, faults, when
 from quire.isa.engines.microcode import ACTIONS, Control
 from quire.isa.engines.races import Touched, touch, untouched
 from quire.isa.structure import MAX_CALL_DEPTH
@@ -80,6 +79,7 @@ class State(NamedTuple):
     pending: Int32[Array, ""]  # the store or atomic that has not reached memory yet
 
 
+@partial(jax.jit, static_argnames=("rows", "lanes", "local_words", "checked"))
 def start(
     batch: Batch, rows: int, lanes: int, local_words: int, device: jax.Array, checked: bool
 ) -> State:
@@ -144,6 +144,12 @@ def draw(steps: jax.Array, span: jax.Array, batch: Batch, ready: jax.Array) -> j
     return ready & (key == best[team])
 
 
+def count(flags: Bool[Array, " lanes"]) -> Int32[Array, ""]:
+    """How many flags are set; eight at a time, since a plain sum of booleans is slow on CPUs."""
+    eights = jax.lax.bitcast_convert_type(flags.astype(jnp.uint8).reshape(-1, 8), jnp.uint64)
+    return ((eights * jnp.uint64(0x0101010101010101)) >> 56).astype(jnp.int32).sum(dtype=jnp.int32)
+
+
 def _step(s: State, code: jax.Array, batch: Batch, place: Slots, checked: bool) -> State:
     ready = s.status == READY
     drawn = jax.lax.cond(
@@ -190,17 +196,23 @@ def _step(s: State, code: jax.Array, batch: Batch, place: Slots, checked: bool) 
     )
 
     waves = chosen.sum(dtype=jnp.int32) // (batch.width // 8)
-    event = column(row, "event")
-    counters = s.counters.at[jnp.maximum(event, 0)].add(jnp.where(event >= 0, waves, 0))
-    counters = counters.at[USEFUL].add(jnp.where(event >= 0, active.sum(dtype=jnp.int32), 0))
-    counters = counters.at[SLOTS].add(jnp.where(event >= 0, waves * batch.width, 0))
-    is_atomic = column(row, "memory") >= 3
-    counters = counters.at[ATOMIC_LANES].add(jnp.where(is_atomic, active.sum(dtype=jnp.int32), 0))
+    awake_lanes = count(active)
+    event, counted = column(row, "event"), column(row, "event") >= 0
     divides = (column(row, "action") == ACTIONS["idiv"]) | (
         column(row, "action") == ACTIONS["imod"]
     )
-    zeros = jnp.where(divides, jnp.where(active, aux, 0).sum(), 0).astype(jnp.int64)
-    counters = counters.at[ZERO_DIVISIONS].add(zeros)
+    zeros = jax.lax.cond(
+        divides, lambda: jnp.where(active, aux, 0).sum(dtype=jnp.int32), lambda: jnp.int32(0)
+    )
+    gains = {
+        USEFUL: jnp.where(counted, awake_lanes, 0),
+        SLOTS: jnp.where(counted, waves * batch.width, 0),
+        ATOMIC_LANES: jnp.where(column(row, "memory") >= 3, awake_lanes, 0),
+        ZERO_DIVISIONS: zeros,
+    }
+    gained = jnp.stack([gains.get(i, jnp.int32(0)) for i in range(COUNTERS)])
+    gained += jnp.where((jnp.arange(COUNTERS) == event) & counted, waves, 0)
+    counters = s.counters + gained
 
     turn = Turn(
         *(s.sleep, s.left, s.pc, s.status, s.span, s.calls, s.bases, s.called),
@@ -208,14 +220,15 @@ def _step(s: State, code: jax.Array, batch: Batch, place: Slots, checked: bool) 
     )
     context = Context(here, chosen, lanes, active, flag, row, batch, place)
 
-    def structured() -> Turn:
-        t = jax.lax.switch(
-            column(row, "control"), [partial(CONTROLS[kind], turn, context) for kind in Control]
-        )
+    def structured(turn: Turn) -> Turn:
+        kinds = [partial(CONTROLS[kind], turn, context) for kind in Control]
+        t = jax.lax.switch(column(row, "control"), kinds)
         alive = wave_any(t.sleep != DEAD, batch.width)
         return t._replace(status=jnp.where(alive, t.status, HALTED).astype(jnp.uint8))
 
-    t = jax.lax.cond(column(row, "control") > 0, structured, lambda: fall_through(turn, context))
+    plain = column(row, "control") == 0
+    turn = turn._replace(pc=jnp.where(chosen & plain, here + 1, turn.pc))
+    t = when(~plain, structured, turn)
     return State(
         registers=registers,
         flags=flags,
@@ -285,9 +298,11 @@ def _race(
     return jnp.stack([code, here, jnp.argmax(race)]).astype(jnp.int32), local, device
 
 
-@partial(jax.jit, static_argnames=("checked",))
+@partial(jax.jit, static_argnames=("checked",), donate_argnums=0)
 def advance(s: State, code: Int32[Array, "rows columns"], batch: Batch, checked: bool) -> State:
     """Run until every wave halts or waits, a fault happens, or ``batch.until`` steps are done.
+
+    The given state is used up: its arrays become those of the result.
 
     ``checked`` adds the race detector.
     """

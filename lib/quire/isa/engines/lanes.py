@@ -28,6 +28,7 @@ from quire.isa.machine import (
     batches,
     prepare,
     shape_for,
+    until,
 )
 from quire.isa.program import Kernel, Launch
 from quire.isa.structure import MAX_CALL_DEPTH, analyse
@@ -193,10 +194,10 @@ def run(
     rows = aim(kernel, deviations(compat))
     shape = shape_for(kernel, launch, len(rows), memory.size, local, lanes)
     code = jnp.asarray(matrix(rows, shape.program, shape.rows - 1))
-    device = jnp.zeros(shape.device, jnp.uint32).at[: memory.size].set(jnp.asarray(memory))
+    device = jnp.asarray(np.pad(memory, (0, shape.device - memory.size)))
     size = jnp.zeros(shape.lanes, bool)
     for batch in batches(launch, shape, local, memory.size, schedule, False, deviations(compat)):
-        batch = batch._replace(until=jnp.int64(limit))
+        batch = until(batch, limit)
         state = advance(device, code, batch, size, shape.rows, shape.local)
         status = np.asarray(state.status)
         if bool(state.fault):
