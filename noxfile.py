@@ -27,7 +27,8 @@ def book(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests."""
     install(session, "peers,tests")
-    session.run("pytest", *session.posargs)
+    # Two processes, a file of tests in one of them: chapters run beside everything else.
+    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session
