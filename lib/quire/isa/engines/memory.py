@@ -20,7 +20,7 @@ class Access(NamedTuple):
     shift: UInt32[Array, " lanes"]
     value: UInt32[Array, " lanes"]
     active: Bool[Array, " lanes"]
-    width: jax.Array
+    width: jax.Array | int  # 1, 2 or 4 bytes; a plain number if known beforehand
 
 
 def access(
@@ -76,12 +76,14 @@ def store(memory: Words, a: Access) -> Words:
             memory = _put(memory, a.at, (old & ~keep) | ((a.value << byte) & keep), mine)
         return memory
 
+    if isinstance(a.width, int) and a.width < 4:
+        return partial(memory)
     if memory.shape[0] >= lanes:
         memory = when((a.width == 4) & straight, coalesced, memory)
     else:
         straight = jnp.bool_(False)
     memory = when((a.width == 4) & ~straight, lambda m: _put(m, a.at, a.value, a.active), memory)
-    return when(a.width < 4, partial, memory)
+    return memory if isinstance(a.width, int) else when(a.width < 4, partial, memory)
 
 
 def _combine(kind: jax.Array, old: jax.Array, value: jax.Array, third: jax.Array) -> jax.Array:

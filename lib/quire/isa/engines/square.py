@@ -244,7 +244,7 @@ class Square:
                 shift=self._everywhere((place & 3) * 8),
                 value=self._everywhere(value),
                 active=self._everywhere(active),
-                width=jnp.int32(min(width, 4)),
+                width=min(width, 4),
             )
             if is_atomic:
                 third = self._everywhere(self.read(s, i.rs3))
