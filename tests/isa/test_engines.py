@@ -56,6 +56,23 @@ def test_wave_width_and_schedule_do_not_matter_if_lanes_do_not_talk(program, see
     assert all(np.array_equal(m, memories[0]) for m in memories)
 
 
+def test_compiled_wave_operations_on_lanes_that_fill_no_whole_wave():
+    text = """
+    .kernel k
+    .registers 8
+    mov_sr r0, sr_thread_id_x
+    mov_imm r1, 2
+    shl r2, r0, r1
+    wave_reduce_add r3, r0
+    device_store_u32 r2, r3
+    halt
+    .end
+    """
+    launch = Launch(workgroup=(20, 1, 1), wave_width=8)
+    memory = traced.run(assemble(text).kernel(), launch, np.zeros(32, np.uint32))
+    assert list(memory[:20]) == [28] * 8 + [92] * 8 + [70] * 4
+
+
 CALLS = """
 .kernel calls
 .registers 8

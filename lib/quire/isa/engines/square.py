@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from quire.isa.deviations import Deviation
-from quire.isa.engines.datapath import WAVE_FUNCTIONS, Batch, Lanes
+from quire.isa.engines.datapath import MAX_WIDTH, WAVE_FUNCTIONS, Batch, Lanes
 from quire.isa.engines.memory import Access, atomic, store, when
 from quire.isa.program import Instruction, Kernel, Launch
 from quire.isa.table import SPECIAL_REGISTERS, Kind
@@ -162,15 +162,22 @@ class Square:
         lane = self.thread % self.launch.wave_width
         width = jnp.int32(self.launch.wave_width)
         batch = Batch(*[jnp.int32(0)] * len(Batch._fields))
+
+        def line(array: Mask) -> jax.Array:
+            """One entry per lane, filled up to whole waves of the greatest width."""
+            flat = self._everywhere(array)
+            return jnp.pad(flat, (0, -flat.size % MAX_WIDTH))
+
         lanes = Lanes(
-            word=self._everywhere(self.read(s, i.rs1)),
-            other=self._everywhere(self.read(s, i.rs2)),
-            flag=self._everywhere(self.flag(s, i.rs1 if reads_flag else 0)),
-            active=self._everywhere(both(active, self.alive)),
-            lane=self._everywhere(lane),
+            word=line(self.read(s, i.rs1)),
+            other=line(self.read(s, i.rs2)),
+            flag=line(self.flag(s, i.rs1 if reads_flag else 0)),
+            active=line(both(active, self.alive)),
+            lane=line(lane),
             batch=batch._replace(width=width, deviation=self.deviation),
         )
-        word = self._back(WAVE_FUNCTIONS[i.mnemonic](lanes))
+        count = self.groups * self.slots
+        word = self._back(WAVE_FUNCTIONS[i.mnemonic](lanes)[:count])
         if i.mnemonic in ("wave_any", "wave_all"):
             old = self.flag(s, i.rd)
             s.flags[i.rd] = word != 0 if active is None else jnp.where(active, word != 0, old)
