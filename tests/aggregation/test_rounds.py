@@ -111,6 +111,13 @@ def test_seeds_are_independent_and_repeatable(federation, network):
     assert not np.allclose(both.rounds.loss[0], both.rounds.loss[1])
 
 
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_clients_side_by_side_or_in_turn_are_the_same(federation, network, at_once):
+    together = train(federation, network, FedAvg(), LOCAL, rounds=2, seeds=2)
+    in_turn = train(federation, network, FedAvg(), LOCAL, rounds=2, seeds=2, at_once=at_once)
+    assert leaves_close(together.params, in_turn.params)
+
+
 def test_a_history_has_the_shapes_it_says(federation, network):
     history = train(federation, network, FedAvg(), LOCAL, rounds=2, seeds=2)
     assert history.rounds.test.shape == (2, 2, 4) and history.rounds.step.shape == (2, 2)
@@ -185,6 +192,7 @@ def test_only_coupled_decay_shrinks_what_has_no_gradient_by_full_steps(federatio
     [
         ({"rounds": 0}, "rounds = 0"),
         ({"seeds": 0}, "seeds = 0"),
+        ({"at_once": 0}, "at_once = 0"),
         ({"personal": ("layer1",), "audit": True}, "shared layer1"),
         ({"personal": ("layer3",)}, "layer3"),
         ({"local": LocalTraining(steps=(1, 2))}, "steps names 2 clients"),

@@ -13,8 +13,9 @@ Source: ours. A simulator can do this, a server can not: it takes the clients' g
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +37,7 @@ class RoundAudit(NamedTuple):
 
 
 def audit_round(
+    each: Callable[[Callable[..., Any]], Callable[..., Any]],
     network: Network,
     params: Tree,
     clients: Client,
@@ -49,6 +51,8 @@ def audit_round(
 
     Parameters
     ----------
+    each
+        What makes a function of one client one of all, such as `jax.vmap`.
     network
         The network.
     params
@@ -76,7 +80,7 @@ def audit_round(
         by_update = push(update, preactivation(network, update, client.inputs))
         return _compare(by_step * real[:, None], by_update * real[:, None])
 
-    return RoundAudit(*jax.vmap(one)(params, clients, federation.real, before, after, updates))
+    return RoundAudit(*each(one)(params, clients, federation.real, before, after, updates))
 
 
 @partial(jax.jit, static_argnames="network")

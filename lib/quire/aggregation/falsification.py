@@ -72,6 +72,7 @@ def contest(
     seeds: int,
     audit: bool = False,
     only: tuple[str, ...] = (),
+    at_once: int | None = None,
 ) -> dict[str, History]:
     """Train once per contender on the same seeds, compiling one program for all of them.
 
@@ -79,7 +80,7 @@ def contest(
 
     Parameters
     ----------
-    federation, network, local, rounds, seeds, audit
+    federation, network, local, rounds, seeds, audit, at_once
         As for `train`.
     contenders
         Aggregators by name.
@@ -110,6 +111,7 @@ def contest(
             rounds=rounds,
             seeds=seeds,
             audit=audit,
+            at_once=at_once,
         )
         for (name, contender), kind in zip(contenders.items(), kinds, strict=True)
         if not only or name in only
