@@ -7,7 +7,8 @@ import pytest
 
 from quire.pipeline import Hardware, balanced_plan, model_named, sample_batch, segmented_program
 
-GOLDEN = Path(__file__).parents[2] / "data" / "golden" / "04-dip-pipeline" / "zb_scheduler_golden.csv"
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "data" / "golden" / "04-dip-pipeline" / "zb_scheduler_golden.csv"
 
 
 @pytest.fixture(scope="session")

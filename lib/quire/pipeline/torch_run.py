@@ -24,8 +24,8 @@ _LIMIT = 240.0
 def gradient_difference(text: str, *, seed: int = 0) -> float:
     """Largest absolute difference between pipelined and plain gradients (float32).
 
-    ``text`` is a table of whole microbatches as :func:`~quire.pipeline.write_actions` writes it. One
-    process per rank is started on this machine and ended again.
+    ``text`` is a table of whole microbatches as :func:`~quire.pipeline.write_actions` writes it.
+    One process per rank is started on this machine and ended again.
 
     Raises
     ------
