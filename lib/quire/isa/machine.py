@@ -15,7 +15,7 @@ from jaxtyping import Int64, UInt32
 
 from quire.isa.deviations import Deviation, deviations
 from quire.isa.engines import control, interpreter
-from quire.isa.engines.datapath import Batch
+from quire.isa.engines.datapath import Batch, slots
 from quire.isa.engines.microcode import Micro, lower, matrix
 from quire.isa.errors import (
     DataRace,
@@ -240,15 +240,18 @@ def execute(
     local = prepare(kernel, launch, memory)
     shape = shape_for(kernel, launch, len(rows), memory.size, local, lanes)
     code = jnp.asarray(matrix(rows, shape.program, shape.rows - 1))
-    device = jnp.asarray(np.pad(memory, (0, shape.device - memory.size)))
+    device = jnp.array(np.pad(memory, (0, shape.device - memory.size)), copy=True)
     total = np.zeros(control.COUNTERS, np.int64)
-    touched = None
+    touched, groups = None, 0
     for batch in batches(launch, shape, local, memory.size, schedule, skip, deviations(compat)):
         batch = until(batch, limit)
-        state = interpreter.start(batch, shape.rows, shape.lanes, shape.local, device, checked)
+        if int(batch.groups) != groups:
+            groups, place = int(batch.groups), slots(batch, shape.lanes)
+        state = interpreter.start(batch, place, shape.rows, shape.local, shape.device, checked)
+        state = state._replace(device=device)
         if touched is not None:
             state = state._replace(device_touched=touched)
-        state = interpreter.advance(state, code, batch, checked)
+        state = interpreter.advance(state, code, batch, place, checked)
         raise_faults(state, batch, kernel, rows, limit)
         total += np.asarray(state.counters)
         device = state.device

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int32, Int64, UInt8, UInt32
 from quire.isa.banks import conflict_degree, multiplicity, transactions
 from quire.isa.deviations import Deviation, deviations
 from quire.isa.engines import control, interpreter
-from quire.isa.engines.datapath import Batch
+from quire.isa.engines.datapath import Batch, slots
 from quire.isa.engines.microcode import ACTIONS, Micro, lower, matrix
 from quire.isa.machine import (
     LOCKSTEP,
@@ -82,10 +82,12 @@ def _steps(
     code = jnp.array(matrix(rows, shape.program, shape.rows - 1))
     device = jnp.array(np.pad(memory, (0, shape.device - memory.size)))
     for batch in batches(launch, shape, local, memory.size, schedule, skip, compat):
-        state = interpreter.start(batch, shape.rows, shape.lanes, shape.local, device, False)
+        place = slots(batch, shape.lanes)
+        state = interpreter.start(batch, place, shape.rows, shape.local, shape.device, False)
+        state = state._replace(device=device)
         yield state, rows, batch
         for step in range(1, limit + 1):
-            state = interpreter.advance(state, code, until(batch, step), False)
+            state = interpreter.advance(state, code, until(batch, step), place, False)
             if int(state.steps) < step:
                 break
             yield state, rows, batch

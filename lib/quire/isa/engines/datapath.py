@@ -5,6 +5,7 @@ not a shape, so that one compiled engine serves every width from 8 to 64.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -49,6 +50,7 @@ class Slots(NamedTuple):
     alive: Bool[Array, " lanes"]
 
 
+@partial(jax.jit, static_argnames="count")
 def slots(batch: Batch, count: int) -> Slots:
     """Lay the threads of a batch out over ``count`` slots."""
     slot = jnp.arange(count, dtype=jnp.int32)
@@ -64,26 +66,26 @@ def slots(batch: Batch, count: int) -> Slots:
 
 def special_word(index: jax.Array, batch: Batch, place: Slots) -> UInt32[Array, " lanes"]:
     """The special register ``index`` of every lane."""
-
-    def axes(linear: jax.Array, sizes: jax.Array) -> list[jax.Array]:
-        x, y = sizes[0], sizes[1]
-        return [linear % x, (linear // x) % y, linear // (x * y)]
-
     thread, group = place.thread.astype(jnp.int32), place.group + batch.first
     shape = place.lane.shape
+
+    def axis(linear: jax.Array, sizes: jax.Array, number: int) -> jax.Array:
+        x, y = sizes[0], sizes[1]
+        return (linear % x, (linear // x) % y, linear // (x * y))[number]
+
     waves = (batch.threads + batch.width - 1) // batch.width
-    values = [
-        *axes(thread, batch.workgroup),
-        *(thread // batch.width, place.lane.astype(jnp.int32)),
-        *axes(group, batch.grid),
-        *(batch.workgroup[i] for i in range(3)),
-        *(batch.grid[i] for i in range(3)),
-        *(batch.width, waves),
+    # division is slow: every value is computed only where it is asked for
+    values: list[Callable[[], jax.Array]] = [
+        *(partial(axis, thread, batch.workgroup, number) for number in range(3)),
+        *(lambda: thread // batch.width, lambda: place.lane.astype(jnp.int32)),
+        *(partial(axis, group, batch.grid, number) for number in range(3)),
+        *(partial(jnp.take, batch.workgroup, number) for number in range(3)),
+        *(partial(jnp.take, batch.grid, number) for number in range(3)),
+        *(lambda: batch.width, lambda: waves),
+        lambda: jnp.int32(0),  # the matrix registers read 0: no such capability
     ]
-    result = jnp.zeros(shape, jnp.int32)  # the matrix registers read 0: no such capability
-    for number, value in enumerate(values):
-        result = jnp.where(index == number, value, result)
-    return result.astype(jnp.uint32)
+    forms = [lambda v=v: jnp.broadcast_to(v(), shape).astype(jnp.uint32) for v in values]
+    return jax.lax.switch(index, forms)
 
 
 # --- lanes of one wave -------------------------------------------------------------------------

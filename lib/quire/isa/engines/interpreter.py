@@ -40,7 +40,6 @@ from quire.isa.engines.datapath import (
     Slots,
     branches,
     column,
-    slots,
     spread,
     wave_any,
 )
@@ -79,15 +78,16 @@ class State(NamedTuple):
     pending: Int32[Array, ""]  # the store or atomic that has not reached memory yet
 
 
-@partial(jax.jit, static_argnames=("rows", "lanes", "local_words", "checked"))
+@partial(jax.jit, static_argnames=("rows", "local_words", "device_words", "checked"))
 def start(
-    batch: Batch, rows: int, lanes: int, local_words: int, device: jax.Array, checked: bool
+    batch: Batch, place: Slots, rows: int, local_words: int, device_words: int, checked: bool
 ) -> State:
     """The state before the first step: registers and local memory are zero.
 
-    Without ``checked`` the records of the race detector are kept empty.
+    Device memory is empty until it is put in its place (`State._replace`), so that it need not be
+    copied. Without ``checked`` the records of the race detector are kept empty.
     """
-    place = slots(batch, lanes)
+    lanes = place.lane.shape[0]
     groups = lanes // 8
     zeros = jnp.zeros(groups, jnp.int32)
     flags = jnp.zeros((PREDICATE_ROWS, lanes), bool).at[4].set(True)
@@ -104,9 +104,9 @@ def start(
         bases=jnp.zeros((MAX_CALL_DEPTH, groups), jnp.int32),
         called=zeros,
         local=jnp.zeros(local_words, jnp.uint32),
-        device=device,
+        device=jnp.zeros(0, jnp.uint32),
         local_touched=untouched(local_words if checked else 1),
-        device_touched=untouched(device.shape[0] if checked else 1),
+        device_touched=untouched(device_words if checked else 1),
         counters=jnp.zeros(COUNTERS, jnp.int64),
         error=jnp.zeros(3, jnp.int32),
         steps=jnp.int64(0),
@@ -299,14 +299,15 @@ def _race(
 
 
 @partial(jax.jit, static_argnames=("checked",), donate_argnums=0)
-def advance(s: State, code: Int32[Array, "rows columns"], batch: Batch, checked: bool) -> State:
+def advance(
+    s: State, code: Int32[Array, "rows columns"], batch: Batch, place: Slots, checked: bool
+) -> State:
     """Run until every wave halts or waits, a fault happens, or ``batch.until`` steps are done.
 
     The given state is used up: its arrays become those of the result.
 
     ``checked`` adds the race detector.
     """
-    place = slots(batch, s.sleep.shape[0])
 
     def go_on(s: State) -> Bool[Array, ""]:
         return (s.status == READY).any() & (s.error[0] == 0) & (s.steps < batch.until)
