@@ -164,9 +164,16 @@ def _real(bits: Array, distribution: str) -> Array:
 
 
 def _signs(words: tuple[Array, Array], real: np.dtype) -> Array:
-    """64 rows of ±1 per draw: each bit becomes the sign of 1.0."""
-    both = jnp.stack(words, axis=1)  # draws, 2, columns
-    shifts = lax.broadcasted_iota(jnp.uint32, (1, 1, 32, 1), 2)
-    sign = (both[:, :, None, :] >> shifts) << np.uint32(31)
-    ones = lax.bitcast_convert_type(sign | np.uint32(0x3F800000), jnp.float32)
-    return ones.reshape(-1, both.shape[-1]).astype(real)
+    """64 rows of ±1 per draw: each bit becomes the sign of 1.0.
+
+    One row of words after the other: fused into one expression, XLA would draw the words anew for
+    every entry, and signs would cost as much as normal numbers.
+    """
+    columns = words[0].shape[-1]
+    shifts = lax.broadcasted_iota(jnp.uint32, (32, 1), 0)
+
+    def expand(row: Array) -> Array:
+        sign = (row >> shifts) << np.uint32(31)
+        return lax.bitcast_convert_type(sign | np.uint32(0x3F800000), jnp.float32).astype(real)
+
+    return lax.map(expand, jnp.stack(words, axis=1).reshape(-1, columns)).reshape(-1, columns)

@@ -89,8 +89,15 @@ def config(ink: Ink) -> dict[str, Any]:
             "domainColor": ink.line,
             "tickColor": ink.line,
             "gridColor": ink.grid,
+            "labelSeparation": 6,  # between the labels that greedy overlap removal keeps
         },
-        "legend": {**words, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
+        "legend": {
+            **words,
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "labelLimit": 260,  # Vega cuts words off at 160
+        },
         "header": {**words, "labelFontSize": 12, "titleFontSize": 12},
         "style": {
             "guide-label": {"fill": ink.text},

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from quire.workbook.cards import ProfileName
@@ -32,6 +33,7 @@ app.add_typer(data, name="data")
 
 _INTERRUPTED = 130
 _HOLDING = ("name", "state", "bytes", "licence")
+_NAMES = ("slug", "name")  # what one types again is never cut off
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ChapterName = Annotated[str, typer.Argument(metavar="CHAPTER", help="Slug or number.")]
@@ -59,7 +61,7 @@ def chapters(as_json: AsJson = False) -> None:
         }
         for chapter in all_chapters()
     ]
-    _print_rows(rows, as_json, hide=("profiles",))
+    _print_rows(rows, as_json, ("number", "slug", "title", "arxiv", "topic"))
 
 
 @app.command()
@@ -68,11 +70,20 @@ def claims(
     as_json: AsJson = False,
 ) -> None:
     """Print every claim with its verdict, read from the committed notebooks."""
+    from quire.workbook.entries import figure
     from quire.workbook.ledger import read_ledger
 
     chosen = [find_chapter(chapter)] if chapter else all_chapters()
-    rows = [asdict(entry) for each in chosen for entry in read_ledger(each)]
-    _print_rows(rows, as_json, show=("id", "says", "source", "measured", "verdict", "reason"))
+    entries = [entry for each in chosen for entry in read_ledger(each)]
+    if as_json:
+        _print_rows([asdict(entry) for entry in entries], as_json)
+        return
+    table = Table("claim", "verdict", "measured", "says")
+    table.columns[0].no_wrap = True
+    for entry in entries:
+        measured = f"{figure(entry.measured, entry.unit)}\n{entry.reason}".strip()
+        table.add_row(entry.id, entry.verdict, escape(measured), escape(entry.says))
+    Console().print(table)
 
 
 @app.command()
@@ -256,23 +267,13 @@ def _profile(name: str) -> ProfileName:
     return name  # type: ignore[return-value]
 
 
-def _print_rows(
-    rows: list[dict[str, Any]],
-    as_json: bool,
-    show: Sequence[str] | None = None,
-    hide: Sequence[str] = (),
-) -> None:
+def _print_rows(rows: list[dict[str, Any]], as_json: bool, columns: Sequence[str] = ()) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    columns = show or [name for name in (rows[0] if rows else ()) if name not in hide]
-    table = Table(*columns, show_lines=False)
+    table = Table()
+    for column in columns:
+        table.add_column(column, no_wrap=column in _NAMES)
     for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
+        table.add_row(*(escape("" if row[c] is None else str(row[c])) for c in columns))
     Console().print(table)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "" if value is None else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -47,10 +48,10 @@ class LedgerTable:
     def _repr_html_(self) -> str:
         rows = "\n".join(
             f'<tr class="quire-{_css(e.verdict)}"><td>{e.id}</td>'
-            f"<td>{html.escape(e.says)} <small>({e.source})</small></td>"
+            f"<td>{html.escape(_marked(e))}</td>"
             f"<td>{html.escape(expectation(e))}</td>"
             f"<td>{html.escape(figure(e.measured, e.unit))}</td>"
-            f"<td>{_badge(e.verdict)} {html.escape(e.reason)}</td></tr>"
+            f"<td>{_badge(e.verdict)}<br>{html.escape(e.reason)}</td></tr>"
             for e in self.entries
         )
         return (
@@ -100,6 +101,12 @@ def expectation(entry: Entry) -> str:
             return " before ".join(map(str, entry.expect)) + within
         case _:
             return figure(entry.expect, entry.unit) + within
+
+
+def _marked(entry: Entry) -> str:
+    """Return what is claimed, with the mark of its source unless the words carry it already."""
+    carried = re.search(rf"\b{entry.source}\b", entry.says)
+    return entry.says if carried else f"{entry.says} ({entry.source})"
 
 
 def _css(verdict: Verdict) -> str:
