@@ -32,7 +32,7 @@ from quire.pipeline.bounds import (
     lower_bound,
     preemptive_bound,
 )
-from quire.pipeline.comparison import BASELINES, STAGES, Comparison, compare, equal_memory
+from quire.pipeline.comparison import BASELINES, SPLIT, STAGES, Comparison, compare, equal_memory
 from quire.pipeline.costs import (
     Hardware,
     LayerCost,
@@ -64,7 +64,9 @@ from quire.pipeline.multimodal import (
     disttrain_like,
     fsdp_like_seconds,
     optimus_like,
+    static_gpipe,
     static_schedule,
+    static_zero_bubble,
 )
 from quire.pipeline.optimal import Optimum, solve_exactly
 from quire.pipeline.partition import (
@@ -124,6 +126,7 @@ __all__ = [
     "FORWARD",
     "KINDS",
     "MODELS",
+    "SPLIT",
     "STAGES",
     "WEIGHT",
     "Action",
@@ -201,8 +204,10 @@ __all__ = [
     "schedule_table",
     "segmented_program",
     "solve_exactly",
+    "static_gpipe",
     "static_program",
     "static_schedule",
+    "static_zero_bubble",
     "swap_search",
     "timed_tree_search",
     "topological_order",

@@ -43,12 +43,7 @@ def linear_program(
         raise ValueError(f"ranks is {ranks}: give at least 1")
     if stages == 0 or stages % ranks:
         raise ValueError(f"stages is {stages}: give a positive multiple of ranks {ranks}")
-    if placement not in ("loop", "v"):
-        raise ValueError(f"placement is {placement!r}: choose 'loop' or 'v'")
-    run = tuple(range(ranks))
-    path: tuple[int, ...] = ()
-    for chunk in range(stages // ranks):
-        path += run[::-1] if placement == "v" and chunk % 2 else run
+    path = stage_ranks(ranks, stages // ranks, placement)
     kept = np.ones_like(forward) if memory is None else memory
     return assemble(
         [
@@ -57,6 +52,23 @@ def linear_program(
         ],
         ranks,
     )
+
+
+def stage_ranks(ranks: int, chunks: int, placement: str) -> tuple[int, ...]:
+    """Rank of every stage, ``chunks`` per rank, in a ``loop`` or turning round in a ``v``.
+
+    Raises
+    ------
+    ValueError
+        If the placement is neither.
+    """
+    if placement not in ("loop", "v"):
+        raise ValueError(f"placement is {placement!r}: choose 'loop' or 'v'")
+    run = tuple(range(ranks))
+    path: tuple[int, ...] = ()
+    for chunk in range(chunks):
+        path += run[::-1] if placement == "v" and chunk % 2 else run
+    return path
 
 
 def uniform_program(

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from quire.pipeline.costs import Hardware
-from quire.pipeline.linear import interleaved, one_f_one_b
+from quire.pipeline.linear import gpipe, interleaved, one_f_one_b
 from quire.pipeline.listing import ListScheduler, Rules, ranked_key
 from quire.pipeline.modules import Model
 from quire.pipeline.partition import (
@@ -25,6 +25,10 @@ from quire.pipeline.partition import (
 from quire.pipeline.schedule import Schedule
 from quire.pipeline.segments import Plan, segmented_program
 from quire.pipeline.workload import Microbatch
+from quire.pipeline.zero_bubble import zb_1p, zb_2p, zb_v
+
+ZERO_BUBBLE = {"ZB-1P": zb_1p, "ZB-2P": zb_2p, "ZB-V": zb_v}
+"""Zero-bubble schedules by their published names; ZB-2P needs twice the activation memory."""
 
 
 def static_schedule(
@@ -51,6 +55,48 @@ def static_schedule(
     seconds = mean_layer_seconds(layer_times(model, history, hardware))
     cut = optimal_cut(seconds, chunks * ranks)
     return _best_order(model, batch, cut, ranks, hardware, reorder)
+
+
+def static_gpipe(
+    model: Model,
+    batch: Sequence[Microbatch],
+    history: Sequence[Microbatch],
+    ranks: int,
+    hardware: Hardware,
+) -> Schedule:
+    """GPipe on the cut that is optimal for the mean of ``history``; it keeps every microbatch."""
+    cut = optimal_cut(mean_layer_seconds(layer_times(model, history, hardware)), ranks)
+    return gpipe(static_program(model, batch, cut, ranks, hardware))
+
+
+def static_zero_bubble(
+    model: Model,
+    batch: Sequence[Microbatch],
+    history: Sequence[Microbatch],
+    ranks: int,
+    hardware: Hardware,
+    name: str,
+) -> Schedule:
+    """A zero-bubble schedule (a name of ``ZERO_BUBBLE``) on the cut optimal for the mean batch.
+
+    ZB-V folds two chunks of the model onto each rank. It is found anew for this very batch, which
+    the published schedulers, made for equal microbatches, do not do: generous on purpose.
+
+    Raises
+    ------
+    ValueError
+        If there is no zero-bubble schedule of that name.
+    """
+    if name not in ZERO_BUBBLE:
+        raise ValueError(f"schedule {name!r} is unknown: choose one of {', '.join(ZERO_BUBBLE)}")
+    folded = name == "ZB-V"
+    seconds = mean_layer_seconds(layer_times(model, history, hardware))
+    cut = optimal_cut(seconds, ranks * (2 if folded else 1))
+    program = static_program(
+        model, batch, cut, ranks, hardware, split_backward=True,
+        placement="v" if folded else "loop",
+    )  # fmt: skip
+    return ZERO_BUBBLE[name](program)
 
 
 def _best_order(

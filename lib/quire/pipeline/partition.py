@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from quire.pipeline.costs import Hardware, hop_seconds, layer_cost
+from quire.pipeline.linear import stage_ranks
 from quire.pipeline.modules import Model
 from quire.pipeline.program import Chain, Program, assemble
 from quire.pipeline.workload import Microbatch
@@ -73,8 +74,18 @@ def static_program(
     hardware: Hardware,
     *,
     split_backward: bool = False,
+    placement: str = "loop",
 ) -> Program:
-    """Program in which each microbatch is one chain through the stages of ``cut``, in a loop."""
+    """Program in which each microbatch is one chain through the stages of ``cut``.
+
+    ``placement`` is a loop over the ranks or a ``v``, as in
+    :func:`~quire.pipeline.linear.linear_program`.
+
+    Raises
+    ------
+    ValueError
+        If the stages are not a multiple of ranks, or the placement is unknown.
+    """
     stages = len(cut) - 1
     if stages % ranks:
         raise ValueError(f"cut has {stages} stages: give a multiple of ranks {ranks}")
@@ -82,7 +93,7 @@ def static_program(
     forward, backward, weight, memory = np.moveaxis(sums, 2, 0)
     if not split_backward:
         backward, weight = backward + weight, np.zeros_like(weight)
-    path = tuple(range(ranks)) * (stages // ranks)
+    path = stage_ranks(ranks, stages // ranks, placement)
     last = model.modules[-1]
     return assemble(
         [

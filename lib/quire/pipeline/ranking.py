@@ -266,7 +266,9 @@ def _select(node: _Node, exploration: float) -> tuple[_Node, int]:
 
 
 def _rollout(incumbent: Ranking, prefix: list[int], rng: np.random.Generator) -> Ranking:
-    rest = incumbent[~np.isin(incumbent, prefix)]
+    left = np.ones(len(incumbent), dtype=bool)
+    left[prefix] = False
+    rest = incumbent[left[incumbent]]
     for _ in range(max(1, len(rest) // 10)):
         if len(rest) > 1:
             i, j = rng.integers(len(rest), size=2)
