@@ -36,8 +36,10 @@
     return Boolean((spec.mark || spec.layer) && sized && !faceted);
   };
 
+  // A data set is a list of rows, or CSV with a line for each.
+  const length = (data) => (typeof data === "string" ? data.split("\n").length : data.length ?? 0);
   const rows = (spec) =>
-    Object.values(spec.datasets ?? {}).reduce((sum, data) => sum + (data.length ?? 0), 0);
+    Object.values(spec.datasets ?? {}).reduce((sum, data) => sum + length(data), 0);
 
   class Chart {
     constructor(figure) {

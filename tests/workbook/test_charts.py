@@ -1,7 +1,11 @@
 """Charts: what a notebook stores of them, and what they must say of themselves."""
 
+import json
+
 import altair as alt
+import pandas as pd
 import pytest
+import vl_convert
 from IPython.core.formatters import DisplayFormatter
 
 from quire.workbook import charts
@@ -47,6 +51,40 @@ def test_an_output_is_specification_picture_and_text(enabled: None) -> None:
     assert metadata == {}
 
 
+def test_a_table_keeps_types_and_draws_as_records_do(enabled: None) -> None:
+    frame = pd.DataFrame(
+        {
+            "x": [1, 2, 3],
+            "y": [0.5, None, 1.25],
+            "late": [True, False, True],
+            "of": ["a", 'b"', ","],
+        }
+    )
+    data = charts.table(frame)
+    told = {"title": "Flags", "description": "Three marks, of which the flag hides one."}
+
+    def drawn(source: object) -> dict[str, object]:
+        spec = (
+            alt.Chart(source, **told)
+            .transform_filter("datum.late")
+            .mark_point()
+            .encode(alt.X("x:Q", title="x"), alt.Y("y:Q", title="y"), alt.Color("of:N"))
+            .to_dict()
+        )
+        assert charts.problems(spec) == ()
+        return spec
+
+    spec = drawn(data)
+    assert list(spec["datasets"].values()) == [
+        'x,y,late,of\n1,0.5,true,a\n2,,false,"b"""\n3,1.25,true,","\n'
+    ]
+    assert spec["data"]["format"]["parse"] == {
+        "x": "number", "y": "number", "late": "boolean", "of": "string"
+    }  # fmt: skip
+    svg = [vl_convert.vegalite_to_svg(json.dumps(each)) for each in (spec, drawn(frame))]
+    assert svg[0] == svg[1]
+
+
 def test_the_same_chart_gives_the_same_bytes(enabled: None) -> None:
     assert charts.mimebundle(chart().to_dict()) == charts.mimebundle(chart().to_dict())
 
@@ -64,6 +102,12 @@ def test_a_whole_chart_has_no_problems(enabled: None) -> None:
         (chart().encode(alt.X("x:Q")), "axis x of field 'x' has no title"),
         (chart().mark_line(color="black"), "black"),
         (chart().encode(color=alt.value("#FFFFFF")), "#FFFFFF"),
+        (
+            chart().encode(
+                stroke=alt.condition("datum.x > 1", alt.value("black"), alt.value("red"))
+            ),
+            "black",
+        ),
     ],
 )
 def test_what_a_chart_lacks_is_told(spec: alt.Chart, problem: str) -> None:
