@@ -8,7 +8,9 @@ from quire.pipeline import (
     SPLIT,
     STAGES,
     Hardware,
+    InfeasibleMemory,
     compare,
+    equal_memory,
     model_named,
     peak_memory,
     sample_batch,
@@ -18,6 +20,7 @@ from quire.pipeline import (
 )
 
 MODEL, HARDWARE = model_named("vlm_s"), Hardware()
+NONE = np.zeros(4)  # no memory beyond that of a schedule's definition
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +53,13 @@ def test_what_is_segmented_keeps_to_its_memory_and_its_bound(comparison):
 
 def test_zero_bubble_keeps_what_its_name_says(batches):
     one, two = (
-        static_zero_bubble(MODEL, *batches, 4, HARDWARE, name) for name in ("ZB-1P", "ZB-2P")
+        static_zero_bubble(MODEL, *batches, 4, HARDWARE, name, NONE) for name in ("ZB-1P", "ZB-2P")
     )
     need = one.program.memory_need().max(axis=0)
     assert (peak_memory(one) <= 4 * need * (1 + 1e-9)).all()
     assert (peak_memory(two) <= 8 * need * (1 + 1e-9)).all()
     assert one.makespan < static_gpipe(MODEL, *batches, 4, HARDWARE).makespan
-    folded = static_zero_bubble(MODEL, *batches, 4, HARDWARE, "ZB-V").program
+    folded = static_zero_bubble(MODEL, *batches, 4, HARDWARE, "ZB-V", NONE).program
     assert folded.rank[folded.stage == 7].tolist() == folded.rank[folded.stage == 0].tolist()
 
 
@@ -72,4 +75,16 @@ def test_bad_values_are_named(batches):
     with pytest.raises(ValueError, match="search is 'luck'"):
         compare(MODEL, *batches, 4, HARDWARE, segments=(1, 1), search="luck")
     with pytest.raises(ValueError, match="schedule 'ZB-3P' is unknown"):
-        static_zero_bubble(MODEL, *batches, 4, HARDWARE, "ZB-3P")
+        static_zero_bubble(MODEL, *batches, 4, HARDWARE, "ZB-3P", NONE)
+
+
+def test_a_v_of_unequal_chunks_may_need_more_than_its_definition():
+    """The outbound chunk holds the vision encoder: too few of it fit into P microbatches."""
+    rng = np.random.default_rng([0, 1, 12])
+    model = model_named("vlm_m")
+    history, batch = sample_batch(model, 64, rng), sample_batch(model, 16, rng)
+    with pytest.raises(InfeasibleMemory):
+        static_zero_bubble(model, batch, history, 4, HARDWARE, "ZB-V", NONE)
+    limit = equal_memory(model, batch, history, 4, HARDWARE, 2.0)
+    folded = static_zero_bubble(model, batch, history, 4, HARDWARE, "ZB-V", limit)
+    assert violations(folded, limit) == []

@@ -141,7 +141,7 @@ def compare(
     found = find(steps.scheduler)
     schedules["+ search"], bounds = found.schedule, {"+ search": found.bound}
     if split:
-        schedules |= {name: static_zero_bubble(*fixed, name) for name in SPLIT[:3]}
+        schedules |= {name: static_zero_bubble(*fixed, name, limit) for name in SPLIT[:3]}
         apart = segmented_program(model, batch, pieces, hardware, split_backward=True)
         freer = find(ListScheduler(apart, rules))
         schedules["+ split"], bounds["+ split"] = freer.schedule, freer.bound

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 class InfeasibleMemory(ValueError):
-    """A rank's memory cannot hold even one microbatch on its own."""
+    """A rank's memory is too small: for one microbatch on its own, or for a family of orders."""
 
     def __init__(self, rank: int, need: float, have: float) -> None:
         super().__init__(
-            f"memory limit of rank {rank} is {have:.6g} but one microbatch alone needs {need:.6g}: "
+            f"memory limit of rank {rank} is {have:.6g} and one microbatch needs {need:.6g}: too little, "
             "raise the limit, recompute activations or cut smaller pieces"
         )
         self.rank = rank

@@ -25,10 +25,10 @@ from quire.pipeline.partition import (
 from quire.pipeline.schedule import Schedule
 from quire.pipeline.segments import Plan, segmented_program
 from quire.pipeline.workload import Microbatch
-from quire.pipeline.zero_bubble import zb_1p, zb_2p, zb_v
+from quire.pipeline.zero_bubble import zero_bubble
 
-ZERO_BUBBLE = {"ZB-1P": zb_1p, "ZB-2P": zb_2p, "ZB-V": zb_v}
-"""Zero-bubble schedules by their published names; ZB-2P needs twice the activation memory."""
+ZERO_BUBBLE = {"ZB-1P": 1, "ZB-2P": 2, "ZB-V": 1}
+"""Zero-bubble schedules by their published names, and their memory in ``P`` microbatches."""
 
 
 def static_schedule(
@@ -76,11 +76,14 @@ def static_zero_bubble(
     ranks: int,
     hardware: Hardware,
     name: str,
+    memory_limit: Float[np.ndarray, " ranks"],
 ) -> Schedule:
     """A zero-bubble schedule (a name of ``ZERO_BUBBLE``) on the cut optimal for the mean batch.
 
-    ZB-V folds two chunks of the model onto each rank. It is found anew for this very batch, which
-    the published schedulers, made for equal microbatches, do not do: generous on purpose.
+    ZB-V folds two chunks of the model onto each rank. The chunks differ in size, so it gets
+    ``memory_limit`` (bytes) where that is more than the ``P`` microbatches of its definition. Every
+    schedule is found anew for this very batch, which the published schedulers, made for equal
+    microbatches, do not do: generous on purpose.
 
     Raises
     ------
@@ -96,7 +99,8 @@ def static_zero_bubble(
         model, batch, cut, ranks, hardware, split_backward=True,
         placement="v" if folded else "loop",
     )  # fmt: skip
-    return ZERO_BUBBLE[name](program)
+    own = ZERO_BUBBLE[name] * ranks * program.memory_need().max(axis=0)
+    return zero_bubble(program, np.maximum(own, memory_limit) if folded else own)
 
 
 def _best_order(

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from quire.pipeline.emulator import emulate_ranks
+from quire.pipeline.failures import InfeasibleMemory
 from quire.pipeline.filling import anneal_choices, fill, weight_gradients
 from quire.pipeline.linear import operation_index
 from quire.pipeline.listing import check_memory
@@ -58,7 +59,7 @@ def zero_bubble(
     ValueError
         If the backward is not split or the program is neither form.
     InfeasibleMemory
-        If a rank cannot hold one microbatch.
+        If a rank cannot hold one microbatch, or no order of this family keeps to the limit.
     """
     if not (program.kind == WEIGHT).any():
         raise ValueError("the program has no weight gradients: split the backward for zero bubble")
@@ -72,7 +73,11 @@ def zero_bubble(
     words = (
         straight_words(index, room) if chunks == 1 else v_words(index, min(room, 2 * program.ranks))
     )
-    return _Filler(program, memory_limit).best(words, iterations, seed)
+    found = _Filler(program, memory_limit).best(words, iterations, seed)
+    if found is not None:
+        return found
+    rank = int(np.argmax(need.max(axis=0) / memory_limit))
+    raise InfeasibleMemory(rank, float(need.max(axis=0)[rank]), float(memory_limit[rank]))
 
 
 class _Filler:
@@ -107,6 +112,9 @@ class _Filler:
             for follow in (False, True)
         )
 
+    def _fits(self, word: Int[np.ndarray, " _"]) -> bool:
+        return bool(np.isfinite(self._quick(word)))
+
     def _settings(self, word: Int[np.ndarray, " _"]) -> Iterator[_Setting]:
         """The word filled under every setting, and with budgets learnt from the idle times."""
         rule = np.zeros(self._program.operations, dtype=np.int8)
@@ -124,9 +132,16 @@ class _Filler:
                     break
                 followed = again
 
-    def best(self, words: Iterator[Int[np.ndarray, " _"]], iterations: int, seed: int) -> Schedule:
-        """Fill the promising words under every setting, anneal the best few, return the best."""
-        promising = sorted(words, key=self._quick)[:PROMISING]
+    def best(
+        self, words: Iterator[Int[np.ndarray, " _"]], iterations: int, seed: int
+    ) -> Schedule | None:
+        """Fill the promising words under every setting, anneal the best few, return the best.
+
+        None if no word keeps to the memory limit.
+        """
+        promising = [w for w in sorted(words, key=self._quick)[:PROMISING] if self._fits(w)]
+        if not promising:
+            return None
         tried = [setting for word in promising for setting in self._settings(word)]
         tried.sort(key=lambda setting: setting.span)
         best, floor = tried[0], float(self._program.work().max())
