@@ -89,6 +89,17 @@ def test_the_same_chart_gives_the_same_bytes(enabled: None) -> None:
     assert charts.mimebundle(chart().to_dict()) == charts.mimebundle(chart().to_dict())
 
 
+def test_the_last_bits_of_a_processor_are_not_stored(enabled: None) -> None:
+    def stored(nudge: float) -> dict[str, object]:
+        frame = pd.DataFrame({"x": [1, 2], "y": [1 / 3 + nudge, 2e9 / 3]})
+        return charts.mimebundle(alt.Chart(frame).mark_point().encode(x="x:Q", y="y:Q").to_dict())
+
+    spec = stored(0.0)[charts.VEGALITE_MIME]
+    assert spec["datasets"] == {"data-0": [{"x": 1, "y": 0.333333}, {"x": 2, "y": 666667000.0}]}
+    assert spec["data"] == {"name": "data-0"}
+    assert stored(1e-16) == stored(0.0)
+
+
 def test_a_whole_chart_has_no_problems(enabled: None) -> None:
     assert charts.problems(chart().to_dict()) == ()
 

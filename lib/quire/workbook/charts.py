@@ -24,6 +24,9 @@ _NOTEBOOK_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 _NOTEBOOK_VERSION = "5.8"
 _BOOK_VERSION = "6.4"
 
+DIGITS = 6
+"""Significant digits of a chart's data: more than a picture shows, fewer than processors share."""
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -124,8 +127,8 @@ def config(ink: Ink) -> dict[str, Any]:
 def table(frame: pd.DataFrame) -> alt.InlineData:
     """Return a frame as a chart's data in CSV: a third of the bytes that a record per row takes.
 
-    The types of its columns travel with it; what is neither number nor flag is text. Round the
-    numbers first: all their digits are stored.
+    The types of its columns travel with it; what is neither number nor flag is text. Fractions
+    keep `DIGITS` digits.
     """
     kinds = {"b": "boolean", "i": "number", "u": "number", "f": "number"}
     parse = {str(name): kinds.get(frame[name].dtype.kind, "string") for name in frame.columns}
@@ -134,18 +137,31 @@ def table(frame: pd.DataFrame) -> alt.InlineData:
     plain = frame.assign(
         **{name: frame[name].map({True: "true", False: "false"}) for name in flags}
     )
-    values = plain.to_csv(index=False, lineterminator="\n")
+    values = plain.to_csv(index=False, lineterminator="\n", float_format=f"%.{DIGITS}g")
     return alt.InlineData(values=values, format=alt.CsvDataFormat(type="csv", parse=parse))
 
 
 def mimebundle(spec: Spec, **_options: Any) -> dict[str, Any]:
     """Return a chart's output: specification, PNG and text. This is the renderer Altair calls."""
-    spec = {**spec, "$schema": _NOTEBOOK_SCHEMA}
+    spec = {**stable(spec), "$schema": _NOTEBOOK_SCHEMA}
     return {
         VEGALITE_MIME: spec,
         "image/png": png(spec),
         "text/plain": description(spec) or f"Chart: {title(spec)}",
     }
+
+
+def stable(spec: Spec) -> Spec:
+    """Return the chart with its data as another processor would give them.
+
+    Fractions keep `DIGITS` digits, and data sets are numbered: Altair names them by a hash of all.
+    """
+    data = spec.get("datasets", {})
+    text = json.dumps({**spec, "datasets": {}} if data else spec)
+    for number, name in enumerate(data):
+        text = text.replace(json.dumps(name), json.dumps(f"data-{number}"))
+    kept = {f"data-{number}": _rounded(rows) for number, rows in enumerate(data.values())}
+    return {**json.loads(text), "datasets": kept} if data else json.loads(text)
 
 
 def png(spec: Spec) -> bytes:
@@ -200,6 +216,17 @@ def problems(spec: Spec) -> tuple[str, ...]:
         except ValueError as fault:
             found.append(f"does not compile in Vega-Lite {version}: {_first_lines(str(fault))}")
     return tuple(dict.fromkeys(found))
+
+
+def _rounded(rows: Any) -> Any:
+    """Return data with `DIGITS` significant digits in every fraction, however deep it lies."""
+    if isinstance(rows, float):
+        return float(f"{rows:.{DIGITS}g}")
+    if isinstance(rows, list):
+        return [_rounded(row) for row in rows]
+    if isinstance(rows, dict):
+        return {key: _rounded(value) for key, value in rows.items()}
+    return rows
 
 
 def _lines(given: Any, key: str) -> list[str]:

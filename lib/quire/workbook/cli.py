@@ -180,7 +180,7 @@ def lab(
     """Open the notebooks in JupyterLab, prose rendered as in the book."""
     from quire.workbook.lab import open_lab
 
-    raise typer.Exit(open_lab(port, browser))
+    open_lab(port, browser)
 
 
 @app.command()

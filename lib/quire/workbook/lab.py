@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
-import subprocess
 import sys
+from typing import NoReturn
 
 from quire.workbook.errors import UserError
 from quire.workbook.home import home
 
 
-def open_lab(port: int, browser: bool = True) -> int:
-    """Run JupyterLab on ``port`` until it is closed, and return its exit status.
+def open_lab(port: int, browser: bool = True) -> NoReturn:
+    """Become JupyterLab, on ``port``, until it is closed.
 
     Raises
     ------
@@ -26,4 +27,7 @@ def open_lab(port: int, browser: bool = True) -> int:
             raise UserError(f"port {port} is in use", "choose another with --port") from None
     command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--ServerApp.port_retries=0"]
     command += [f"--notebook-dir={home()}"] + ([] if browser else ["--no-browser"])
-    return subprocess.run(command, check=False).returncode
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container one is root, and Jupyter would refuse
+    # Replaced, not started as a child: Ctrl-C and SIGTERM reach JupyterLab, which ends its kernels.
+    os.execv(sys.executable, command)

@@ -1,0 +1,48 @@
+"""JupyterLab starts over the workbook's notebooks, with MyST, and ends when told to."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from quire.workbook.chapters import Chapter
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read().decode()
+
+
+@pytest.mark.slow
+def test_lab_serves_the_notebooks_with_myst_and_ends_when_told(
+    tiny: Chapter, tmp_path: Path
+) -> None:
+    log, command = tmp_path / "log", [sys.executable, "-m", "quire", "lab", "--no-browser"]
+    with (
+        log.open("w") as words,
+        subprocess.Popen([*command, f"--port={free_port()}"], stderr=words, stdout=words) as lab,
+    ):
+        try:
+            deadline = time.monotonic() + 120
+            while not (said := re.search(r"http://127\S+?token=\w+", log.read_text())):
+                assert lab.poll() is None and time.monotonic() < deadline, log.read_text()
+                time.sleep(0.2)
+            page = said[0]
+            assert "jupyterlab-myst" in read(page)
+            server, token = re.fullmatch(r"(http://[^/]+/).*(token=\w+)", page).groups()
+            assert tiny.notebook.name in read(f"{server}api/contents/notebooks?{token}")
+        finally:
+            lab.send_signal(signal.SIGTERM)
+        assert lab.wait(60) is not None
