@@ -19,8 +19,8 @@ __kernel void reduce_local(__global const uint *x, __global uint *out) {
     uint t = get_local_id(0);
     part[t] = x[get_global_id(0)];
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint half = get_local_size(0) / 2; half > 0; half /= 2) {
-        if (t < half) part[t] += part[t + half];
+    for (uint span = get_local_size(0) / 2; span > 0; span /= 2) {
+        if (t < span) part[t] += part[t + span];
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     if (t == 0) out[get_group_id(0)] = part[0];
@@ -77,10 +77,7 @@ def test_local_memory_barriers_and_atomics_as_an_opencl_device_runs_them():
         pytest.skip("no OpenCL platform: pip install pocl-binary-distribution")
     context = cl.Context(platforms[0].get_devices()[:1])
     queue = cl.CommandQueue(context)
-    try:
-        program = cl.Program(context, OPENCL).build()
-    except cl.RuntimeError as fault:
-        pytest.skip(f"the OpenCL compiler does not know this processor: {str(fault)[-80:]}")
+    program = cl.Program(context, OPENCL).build()
     flags = cl.mem_flags
     source = cl.Buffer(context, flags.READ_ONLY | flags.COPY_HOST_PTR, hostbuf=DATA)
     launch = Launch((4, 1, 1), (256, 1, 1), 16)

@@ -53,15 +53,18 @@ def multiply_add(a: Words, b: Words, c: Words) -> Words:
 
 
 def divide(a: Words, b: Words) -> Words:
-    """Signed quotient, truncated; 0 where the divisor is 0 (undefined by the specification)."""
-    quotient = jax.lax.div(signed(a), jnp.where(b == 0, 1, signed(b)))
-    return jnp.where(b == 0, jnp.uint32(0), unsigned(quotient))
+    """Signed quotient, truncated; 0 where the divisor is 0 (undefined by the specification).
+
+    A quotient of 32-bit numbers is farther from the next integer than double precision errs.
+    """
+    quotient = signed(a).astype(jnp.float64) / signed(jnp.where(b == 0, 1, b)).astype(jnp.float64)
+    whole = jnp.trunc(quotient).astype(jnp.int64).astype(jnp.uint32)
+    return jnp.where(b == 0, jnp.uint32(0), whole)
 
 
 def remainder(a: Words, b: Words) -> Words:
     """Signed remainder with the dividend's sign; 0 where the divisor is 0."""
-    rest = jax.lax.rem(signed(a), jnp.where(b == 0, 1, signed(b)))
-    return jnp.where(b == 0, jnp.uint32(0), unsigned(rest))
+    return jnp.where(b == 0, jnp.uint32(0), a - divide(a, b) * b)
 
 
 def negate(a: Words) -> Words:

@@ -168,34 +168,42 @@ def fraction(a: Words, deviation: jax.Array) -> Words:
     return _settle(value - whole, a)
 
 
+def _compare(a: Words, b: Words, test: Callable[[jax.Array, jax.Array], jax.Array]) -> Flags:
+    """A comparison of ordered numbers by integer work, with -0 equal to +0."""
+    zero = jnp.int32(0)
+    x = jnp.where(absolute(a) == 0, zero, _ordered(a))
+    y = jnp.where(absolute(b) == 0, zero, _ordered(b))
+    return test(x, y) & ~are_unordered(a, b)
+
+
 def equal(a: Words, b: Words) -> Flags:
     """``a == b``, false for NaN."""
-    return widen(a) == widen(b)
+    return _compare(a, b, jax.lax.eq)
 
 
 def not_equal(a: Words, b: Words) -> Flags:
     """``a != b``, true for NaN."""
-    return widen(a) != widen(b)
+    return ~equal(a, b)
 
 
 def less(a: Words, b: Words) -> Flags:
     """``a < b``, false for NaN."""
-    return widen(a) < widen(b)
+    return _compare(a, b, jax.lax.lt)
 
 
 def less_equal(a: Words, b: Words) -> Flags:
     """``a <= b``, false for NaN."""
-    return widen(a) <= widen(b)
+    return _compare(a, b, jax.lax.le)
 
 
 def greater(a: Words, b: Words) -> Flags:
     """``a > b``, false for NaN."""
-    return widen(a) > widen(b)
+    return less(b, a)
 
 
 def greater_equal(a: Words, b: Words) -> Flags:
     """``a >= b``, false for NaN."""
-    return widen(a) >= widen(b)
+    return less_equal(b, a)
 
 
 def are_ordered(a: Words, b: Words) -> Flags:

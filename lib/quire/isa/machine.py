@@ -5,18 +5,19 @@ specification allows, since nothing orders workgroups. The lane array, the regis
 program have a few fixed sizes, so that XLA compiles an engine once and not once per kernel.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int64, UInt32
 
 from quire.isa.deviations import Deviation, deviations
 from quire.isa.engines import control, interpreter
-from quire.isa.engines.datapath import Batch, slots
-from quire.isa.engines.microcode import Micro, lower, matrix
+from quire.isa.engines.datapath import Batch, Slots, slots
+from quire.isa.engines.liveness import uncertain
+from quire.isa.engines.microcode import TRUE, Micro, lower, matrix, predicate_rows
 from quire.isa.errors import (
     DataRace,
     Deadlock,
@@ -125,7 +126,7 @@ class Outcome:
     events: Events
 
 
-def prepare(kernel: Kernel, launch: Launch, memory: Memory) -> int:
+def prepare(kernel: Kernel, launch: Launch, words: int) -> int:
     """Check a launch and return its local memory in bytes.
 
     Raises `RegisterOutOfRange`, `UnsupportedCapability`, and `DispatchRejected` for resources that
@@ -145,7 +146,7 @@ def prepare(kernel: Kernel, launch: Launch, memory: Memory) -> int:
     local = kernel.local_bytes if launch.local_bytes is None else launch.local_bytes
     if not 0 <= local <= LOCAL_LIMIT:
         raise DispatchRejected(f"local_bytes={local} is beyond the core's {LOCAL_LIMIT}")
-    if memory.size == 0:
+    if words == 0:
         raise ValueError("memory is empty: pass at least one word")
     return local
 
@@ -157,31 +158,38 @@ def bucket(size: int, least: int) -> int:
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes that are compiled in: lanes, rows of registers and program, words of memories."""
+    """The sizes that are compiled in: lanes, rows of registers, predicates and program, words."""
 
     lanes: int
-    rows: int
+    registers: int
+    predicates: int
     program: int
     local: int
     device: int
 
+    @property
+    def rows(self) -> int:
+        """Rows of the register file, predicates included."""
+        return self.registers + self.predicates
+
 
 def shape_for(
-    kernel: Kernel, launch: Launch, rows: int, words: int, local: int, lanes: int
+    kernel: Kernel, launch: Launch, rows: list[Micro], words: int, local: int, lanes: int
 ) -> Shape:
     """The compiled sizes that hold a launch; ``lanes`` is raised to one workgroup if it must."""
     stride = launch.waves * launch.wave_width
     lanes = max(lanes, bucket(stride, 256))
     return Shape(
         lanes=lanes,
-        rows=33 if kernel.registers <= 32 else 256,
-        program=bucket(rows + 1, 256),
+        registers=33 if kernel.registers <= 32 else 256,
+        predicates=predicate_rows(rows),
+        program=bucket(len(rows) + 1, 256),
         local=bucket(max(16 * lanes, lanes // stride * ((local + 3) // 4)), 4096),
         device=bucket(words, 32768),
     )
 
 
-def batches(
+def batch_for(
     launch: Launch,
     shape: Shape,
     local: int,
@@ -189,32 +197,32 @@ def batches(
     schedule: Schedule,
     skip: bool,
     compat: Deviation,
-) -> Iterator[Batch]:
-    """One `Batch` after another until every workgroup of the grid has had its turn."""
+    limit: int,
+) -> Batch:
+    """What all batches of a launch have in common."""
     stride = launch.waves * launch.wave_width
-    each = shape.lanes // stride
-    for first in range(0, launch.workgroups, each):
-        i = np.int32
-        # host scalars: they become arrays when an engine is called
-        values: dict[str, Any] = {
-            "width": i(launch.wave_width),
-            "threads": i(launch.threads),
-            "stride": i(stride),
-            "groups": i(min(each, launch.workgroups - first)),
-            "first": i(first),
-            "workgroup": np.array(launch.workgroup, np.int32),
-            "grid": np.array(launch.grid, np.int32),
-            "local_bytes": i(local),
-            "local_words": i(-(-local // 4)),
-            "device_bytes": np.int64(4 * words),
-            "seed": np.uint32(schedule.seed % 2**32),
-            "scatter": i(schedule.kind == "random"),
-            "quantum": i(schedule.quantum),
-            "skip": i(skip),
-            "deviation": i(int(compat)),
-            "until": np.int64(STEP_LIMIT),
-        }
-        yield Batch(**values)
+    i = np.int32
+    # host scalars: they become arrays when an engine is called
+    values: dict[str, Any] = {
+        "width": i(launch.wave_width),
+        "threads": i(launch.threads),
+        "stride": i(stride),
+        "each": i(shape.lanes // stride),
+        "total": i(launch.workgroups),
+        "workgroup": np.array(launch.workgroup, np.int32),
+        "grid": np.array(launch.grid, np.int32),
+        "local_bytes": i(local),
+        "local_words": i(-(-local // 4)),
+        "device_bytes": np.int64(4 * words),
+        "seed": np.uint32(schedule.seed % 2**32),
+        "scatter": i(schedule.kind == "random"),
+        "quantum": i(schedule.quantum),
+        "skip": i(skip),
+        "deviation": i(int(compat)),
+        "limit": np.int64(limit),
+        "until": np.int64(2**62),
+    }
+    return Batch(**values)
 
 
 def until(batch: Batch, steps: int) -> Batch:
@@ -223,40 +231,86 @@ def until(batch: Batch, steps: int) -> Batch:
     return batch._replace(until=limit)
 
 
-def execute(
+@dataclass(frozen=True)
+class Loaded:
+    """A kernel made ready for the array engine and one launch: what is left is to run it."""
+
+    kernel: Kernel
+    rows: tuple[Micro, ...]
+    program: interpreter.Program
+    launch: Launch
+    shape: Shape
+    batch: Batch
+    place: Slots
+    words: int
+    checked: bool
+    limit: int
+
+    def hold(self, memory: Memory) -> jax.Array:
+        """Device memory in the size that the engine wants."""
+        return jnp.array(np.pad(memory, (0, self.shape.device - memory.size)), copy=True)
+
+    def begin(self, device: jax.Array) -> interpreter.State:
+        """The state before the first step; ``device`` is used up when the state is advanced."""
+        shape = self.shape
+        sizes = (shape.rows, shape.registers, shape.local, shape.device, self.checked)
+        return interpreter.start(self.batch, self.place, *sizes)._replace(device=device)
+
+    def advance(self, state: interpreter.State, steps: int | None = None) -> interpreter.State:
+        """Run until the launch ends, a fault happens, or ``steps`` steps are over in all."""
+        batch = self.batch if steps is None else until(self.batch, steps)
+        return interpreter.advance(
+            state, self.program, batch, self.place, self.shape.registers, self.checked
+        )
+
+    def __call__(self, device: jax.Array) -> interpreter.State:
+        """The state after a run on a copy of ``device``, which `hold` gave."""
+        return self.advance(self.begin(jnp.array(device, copy=True)))
+
+    def finish(self, state: interpreter.State) -> Outcome:
+        """What a run left; raises the fault that the state carries, if any."""
+        raise_faults(state, self)
+        memory = np.asarray(state.device)[: self.words]
+        return Outcome(memory, events_of(np.asarray(state.counters), self.launch))
+
+
+def load_rows(
     rows: list[Micro],
     kernel: Kernel,
     launch: Launch,
-    memory: Memory,
+    words: int,
+    local: int,
     *,
-    schedule: Schedule,
-    compat: Deviation | str | None,
-    skip: bool,
-    checked: bool,
-    limit: int,
-    lanes: int,
-) -> Outcome:
-    """Run micro-operations on the array engine; the work behind `run` and if-conversion."""
-    local = prepare(kernel, launch, memory)
-    shape = shape_for(kernel, launch, len(rows), memory.size, local, lanes)
-    code = jnp.asarray(matrix(rows, shape.program, shape.rows - 1))
-    device = jnp.array(np.pad(memory, (0, shape.device - memory.size)), copy=True)
-    total = np.zeros(control.COUNTERS, np.int64)
-    touched, groups = None, 0
-    for batch in batches(launch, shape, local, memory.size, schedule, skip, deviations(compat)):
-        batch = until(batch, limit)
-        if int(batch.groups) != groups:
-            groups, place = int(batch.groups), slots(batch, shape.lanes)
-        state = interpreter.start(batch, place, shape.rows, shape.local, shape.device, checked)
-        state = state._replace(device=device)
-        if touched is not None:
-            state = state._replace(device_touched=touched)
-        state = interpreter.advance(state, code, batch, place, checked)
-        raise_faults(state, batch, kernel, rows, limit)
-        total += np.asarray(state.counters)
-        device = state.device
-        touched = state.device_touched if checked else None
-    return Outcome(np.asarray(device)[: memory.size], events_of(total, launch))
+    schedule: Schedule = LOCKSTEP,
+    compat: Deviation | str | None = None,
+    skip: bool = False,
+    checked: bool = False,
+    limit: int = STEP_LIMIT,
+    lanes: int = 4096,
+) -> Loaded:
+    """Micro-operations made ready for a launch; the work behind `load` and if-conversion."""
+    shape = shape_for(kernel, launch, rows, words, local, lanes)
+    table = matrix(rows, shape.program, shape.registers)
+    dirty = uncertain(rows, table, shape.registers + TRUE)
+    clear = np.zeros(shape.rows, np.int32)
+    clear[: dirty.size] = dirty
+    program = interpreter.Program(jnp.asarray(table), jnp.asarray(clear), jnp.int32(dirty.size))
+    switches = deviations(compat)
+    batch = batch_for(launch, shape, local, words, schedule, skip, switches, limit)
+    place = slots(batch, shape.lanes)
+    return Loaded(
+        *(kernel, tuple(rows), program, launch, shape, batch, place, words, checked, limit)
+    )
+
+
+def load(kernel: Kernel, launch: Launch, words: int, **options: Any) -> Loaded:
+    """A kernel made ready for device memory of ``words`` words; options as in `run`.
+
+    Raises what `prepare` raises.
+    """
+    local = prepare(kernel, launch, words)
+    rows = lower(kernel, deviations(options.get("compat")))
+    return load_rows(rows, kernel, launch, words, local, **options)
 
 
 def events_of(counters: Int64[np.ndarray, " counters"], launch: Launch) -> Events:
@@ -267,33 +321,27 @@ def events_of(counters: Int64[np.ndarray, " counters"], launch: Launch) -> Event
     return Events(**counts, workgroups=launch.workgroups, waves=launch.workgroups * launch.waves)
 
 
-def raise_faults(
-    state: interpreter.State, batch: Batch, kernel: Kernel, rows: list[Micro], limit: int
-) -> None:
+def raise_faults(state: interpreter.State, loaded: Loaded) -> None:
     """Raise the fault that a state carries, if any."""
+    kernel, rows, batch = loaded.kernel, loaded.rows, loaded.batch
     code, row, slot = (int(n) for n in np.asarray(state.error))
     status = np.asarray(state.status)
-    width = int(batch.width)
+    width, stride = int(batch.width), int(batch.stride)
     if code:
-        _raise(code, rows[row], slot, state, batch, kernel)
+        _raise(code, rows[row], slot, state, loaded)
     if (status == control.READY).any():
         at = rows[min(int(np.asarray(state.pc)[status == control.READY].min()), len(rows) - 1)]
         raise InstructionLimit(
-            f"kernel {kernel.name!r} did not end within {limit} steps; it is at"
+            f"kernel {kernel.name!r} did not end within {loaded.limit} steps; it is at"
             f" {_where(at, kernel)}: look for a loop that no lane leaves"
         )
     waiting = np.flatnonzero(status == control.WAITING) * 8
     if waiting.size:
-        group = int(waiting[0]) // int(batch.stride)
-        waves = sorted(
-            {
-                int(w) % int(batch.stride) // width
-                for w in waiting
-                if w // int(batch.stride) == group
-            }
-        )
+        group = int(waiting[0]) // stride
+        own = waiting[waiting // stride == group]
+        waves = sorted({int(slot) % stride // width for slot in own})
         raise Deadlock(
-            f"workgroup {group + int(batch.first)}: waves {waves} wait at a barrier that the"
+            f"workgroup {group + int(state.first)}: waves {waves} wait at a barrier that the"
             f" others never reach"
         )
 
@@ -304,18 +352,11 @@ def _where(row: Micro, kernel: Kernel) -> str:
     return f"offset {instruction.offset}{line}, {instruction_text(instruction)}"
 
 
-def _raise(
-    code: int,
-    row: Micro,
-    slot: int,
-    state: interpreter.State,
-    batch: Batch,
-    kernel: Kernel,
-) -> NoReturn:
-    stride = int(batch.stride)
-    who = f"thread {slot % stride} of workgroup {slot // stride + int(batch.first)}"
-    address = (int(np.asarray(state.registers)[row.a, slot]) + row.imm * (row.memory < 3)) % 2**32
-    where = _where(row, kernel)
+def _raise(code: int, row: Micro, slot: int, state: interpreter.State, loaded: Loaded) -> NoReturn:
+    stride = int(loaded.batch.stride)
+    who = f"thread {slot % stride} of workgroup {slot // stride + int(state.first)}"
+    address = (int(np.asarray(state.file)[row.a, slot]) + row.imm * (row.memory < 3)) % 2**32
+    where = _where(row, loaded.kernel)
     kind, what = {
         control.OUTSIDE: (OutOfBounds, f"address {address} is outside of its memory"),
         control.CROOKED: (Misaligned, f"address {address} is no multiple of {row.width}"),
@@ -345,15 +386,12 @@ def run(
     ``memory`` is the whole device memory as 32-bit words and is left alone. ``compat`` switches
     deviations of the reference on. ``skip`` lets a wave jump over blocks that none of its lanes
     enters; without it events are counted as the reference counts them, which never skips.
-    ``checked`` adds the race detector. ``limit`` is in steps of the machine, ``lanes`` how many
-    lanes run at once. Raises the named faults of `quire.isa.errors`.
+    ``checked`` adds the race detector. ``limit`` is in steps of the machine and per batch of
+    workgroups, ``lanes`` how many lanes run at once. Raises the named faults of
+    `quire.isa.errors`.
     """
-    rows = lower(kernel, deviations(compat))
-    return execute(
-        rows,
-        kernel,
-        launch,
-        memory,
+    loaded = load(
+        *(kernel, launch, memory.size),
         schedule=schedule,
         compat=compat,
         skip=skip,
@@ -361,3 +399,4 @@ def run(
         limit=limit,
         lanes=lanes,
     )
+    return loaded.finish(loaded.advance(loaded.begin(loaded.hold(memory))))

@@ -7,27 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Int32, Int64, UInt8, UInt32
+from jaxtyping import Bool, Int32, UInt8, UInt32
 
 from quire.isa.banks import conflict_degree, multiplicity, transactions
-from quire.isa.deviations import Deviation, deviations
+from quire.isa.deviations import Deviation
 from quire.isa.engines import control, interpreter
-from quire.isa.engines.datapath import Batch, slots
-from quire.isa.engines.microcode import ACTIONS, Micro, lower, matrix
+from quire.isa.engines.microcode import ACTIONS, Micro
 from quire.isa.machine import (
     LOCKSTEP,
     STEP_LIMIT,
     Events,
+    Loaded,
     Memory,
     Schedule,
-    batches,
     events_of,
-    prepare,
-    raise_faults,
-    shape_for,
-    until,
+    load,
 )
 from quire.isa.program import Kernel, Launch
 
@@ -65,36 +60,34 @@ def stack_masks(sleep: UInt8[np.ndarray, " lanes"], depth: int) -> Bool[np.ndarr
     return ((sleep[None] == 0) | (sleep[None] // 8 >= levels)) & (sleep[None] != control.DEAD)
 
 
-def _steps(
-    kernel: Kernel,
-    launch: Launch,
-    memory: Memory,
-    schedule: Schedule,
-    compat: Deviation,
-    skip: bool,
-    limit: int,
-    lanes: int,
-) -> Iterator[tuple[interpreter.State, list[Micro], Batch]]:
-    """The state before each step and after the last; each is used up by the one after it."""
-    local = prepare(kernel, launch, memory)
-    rows = lower(kernel, compat)
-    shape = shape_for(kernel, launch, len(rows), memory.size, local, lanes)
-    code = jnp.array(matrix(rows, shape.program, shape.rows - 1))
-    device = jnp.array(np.pad(memory, (0, shape.device - memory.size)))
-    for batch in batches(launch, shape, local, memory.size, schedule, skip, compat):
-        place = slots(batch, shape.lanes)
-        state = interpreter.start(batch, place, shape.rows, shape.local, shape.device, False)
-        state = state._replace(device=device)
-        yield state, rows, batch
-        for step in range(1, limit + 1):
-            state = interpreter.advance(state, code, until(batch, step), place, False)
-            if int(state.steps) < step:
-                break
-            yield state, rows, batch
-            if int(state.error[0]):
-                break
-        raise_faults(state, batch, kernel, rows, limit)
-        device = state.device
+@dataclass(frozen=True)
+class Seen:
+    """One step about to be taken: the micro-operation, its lanes, and their byte addresses."""
+
+    row: Micro
+    active: Bool[np.ndarray, " lanes"]
+    places: UInt32[np.ndarray, " lanes"]
+
+
+def _steps(loaded: Loaded, memory: Memory) -> Iterator[tuple[interpreter.State, Seen | None]]:
+    """The state before each step with what comes next, and the last state with nothing.
+
+    Each state is used up by the one after it.
+    """
+    state = loaded.begin(loaded.hold(memory))
+    registers = loaded.shape.registers
+    for step in range(1, loaded.limit + 1):
+        row, active, base = interpreter.peek(state, loaded.program, loaded.batch, registers)
+        micro = loaded.rows[min(int(row), len(loaded.rows) - 1)]
+        offset = 0 if micro.memory >= 3 else micro.imm
+        places = (np.asarray(base) + np.uint32(offset)).astype(np.uint32)
+        ready = (np.asarray(state.status) == control.READY).any()
+        if not ready or int(state.error[0]):
+            break
+        yield state, Seen(micro, np.array(active), places)
+        state = loaded.advance(state, step)
+    loaded.finish(state)
+    yield state, None
 
 
 def record(
@@ -119,30 +112,34 @@ def record(
         raise ValueError(f"wave={wave}: a workgroup has waves 0 to {launch.waves - 1}")
     width, groups = launch.wave_width, launch.waves * launch.wave_width // 8
     own = slice(wave * width, (wave + 1) * width)
+    options = {"schedule": schedule, "compat": compat, "skip": skip}
+    loaded = load(kernel, launch, memory.size, limit=limit, lanes=lanes, **options)
+    words, flags = int(loaded.batch.local_words), loaded.shape.registers
+    ran, active = -1, np.zeros(width, bool)
     kept: list[tuple[Any, ...]] = []
-    words = -(-prepare(kernel, launch, memory) // 4)
-    arguments = (schedule, deviations(compat), skip, limit, lanes)
-    for state, rows, _ in _steps(kernel, launch, memory, *arguments):
-        active = np.array(state.active)[own]
-        ran = rows[int(state.row)].index if int(state.steps) else -1
+    for state, seen in _steps(loaded, memory):
+        if int(state.first):  # the first workgroup is done
+            break
         sleep = np.array(state.sleep)[own]
         status = np.array(state.status)[: groups : width // 8]
+        file = np.array(state.file)[:, own]
         kept.append(
             (
                 np.int32(ran),
                 active,
                 sleep != control.DEAD,
                 stack_masks(sleep, depth),
-                np.array(state.registers)[: kernel.registers, own],
-                np.array(state.flags)[:4, own],
+                file[: kernel.registers],
+                file[flags : flags + 4] != 0,
                 np.array(state.local)[:words],
                 np.int32((status == control.WAITING).sum()),
                 np.int32((status == control.HALTED).sum()),
                 np.array(state.span)[wave * width // 8],
             )
         )
-        if (status == control.HALTED).all():
+        if seen is None:
             break
+        ran, active = seen.row.index, seen.active[own]
     return Recording(*(np.stack(column) for column in zip(*kept, strict=True)))
 
 
@@ -181,27 +178,21 @@ def profile(
 ) -> Profile:
     """Run a launch step by step and look at every address (skips nothing, as the reference)."""
     width = launch.wave_width
-    slots = launch.waves * width * launch.workgroups
     totals = dict.fromkeys(("accesses", "passes", "bytes", "rounds", "near", "far", "shuffles"), 0)
     worst, counters = 0, np.zeros(control.COUNTERS, np.int64)
-    last: Int64[np.ndarray, " counters"] = counters
-    first = -1
-    arguments = (LOCKSTEP, Deviation.NONE, False, limit, lanes)
-    for state, rows, batch in _steps(kernel, launch, memory, *arguments):
-        if int(batch.first) != first:
-            first = int(batch.first)
-            counters = counters + last
-        last = np.array(state.counters)
-        if not int(state.steps):
-            continue
-        row = rows[int(state.row)]
-        used = min(slots, state.active.shape[0]) // width * width
-        active = np.array(state.active)[:used].reshape(-1, width)
+    loaded = load(kernel, launch, memory.size, limit=limit, lanes=lanes)
+    used = int(loaded.batch.each) * launch.waves * width
+    for state, seen in _steps(loaded, memory):
+        counters = np.array(state.counters)
+        if seen is None:
+            break
+        row = seen.row
+        active = seen.active[:used].reshape(-1, width)
         if ACTIONS["wave_shuffle"] <= row.action <= ACTIONS["wave_reduce_max"]:
             totals["shuffles"] += int(active.any(1).sum())
         if not row.width:
             continue
-        places = np.array(state.place)[:used].reshape(-1, width)
+        places = seen.places[:used].reshape(-1, width)
         is_local = row.memory in (1, 3) or row.action == ACTIONS["load_local"]
         if is_local:
             degrees = conflict_degree(places, active, banks)
@@ -215,7 +206,7 @@ def profile(
             totals["far"] += int((lines > 0).sum()) if not row.memory else 0
         if row.memory >= 3:
             totals["rounds"] += int(multiplicity(places, active).sum())
-    events = events_of(counters + last, launch)
+    events = events_of(counters, launch)
     per_group, per_wave = 1 / launch.workgroups, 1 / (launch.workgroups * launch.waves)
     return Profile(
         instructions=events.instructions * per_group,

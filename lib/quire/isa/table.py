@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from quire.isa import arithmetic as integer
 from quire.isa import floating as single
-from quire.isa import formats
+from quire.isa import formats, quick
 
 
 class Event(enum.IntEnum):
@@ -72,7 +72,8 @@ class Operation:
     """One row of the table.
 
     ``apply`` takes the source words (both words of a pair) and, if ``deviates``, the switches of
-    `Deviation`; it is None where an engine does the work (memory, lanes, control).
+    `Deviation`; it is None where an engine does the work (memory, lanes, control). ``quick`` is a
+    shorter way to the same words where the host can be trusted (`quire.isa.quick`).
     """
 
     mnemonic: str
@@ -84,6 +85,11 @@ class Operation:
     meaning: str
     apply: Callable[..., Any] | None = None
     deviates: bool = False
+
+    @property
+    def quick(self) -> Callable[..., Any] | None:
+        """The function that gives the words and where they are in doubt, if there is one."""
+        return _QUICK.get(self.mnemonic)
 
     @property
     def words(self) -> int:
@@ -111,6 +117,10 @@ def _operands(text: str) -> tuple[Operand, ...]:
     return tuple(pieces)
 
 
+_QUICK: dict[str, Callable[..., Any]] = {
+    **{"fadd": quick.add, "fsub": quick.subtract, "fmul": quick.multiply},
+    "fma": quick.fused_multiply_add,
+}
 ROWS: list[Operation] = []
 R2, R3, R4 = "rd:r rs1:r", "rd:r rs1:r rs2:r", "rd:r rs1:r rs2:r rs3:r"
 

@@ -18,11 +18,11 @@ from quire.isa.engines.microcode import (
     Micro,
     crack,
 )
-from quire.isa.machine import LOCKSTEP, STEP_LIMIT, Memory, Outcome, Schedule, execute
+from quire.isa.machine import LOCKSTEP, STEP_LIMIT, Memory, Outcome, Schedule, load_rows, prepare
 from quire.isa.program import Kernel, Launch
 from quire.isa.structure import analyse
 
-_SCRATCH_MASK = 111  # the last predicate row
+_SCRATCH_MASK = MASKS + 1  # depth 0 has no else, so this row is free
 
 
 def _mask(depth: int) -> int:
@@ -50,7 +50,7 @@ class _Emitter:
         self.rows: list[Micro] = []
 
     def _logic(self, to: int, first: int, second: int, name: str = "mask_and") -> None:
-        self.rows.append(Micro(action=ACTIONS[name], flag=first, imm=second, flag_to=to))
+        self.rows.append(Micro(action=ACTIONS[name], flag=first, second=second, flag_to=to))
 
     def _remove(self, lanes: int, masks: list[int]) -> None:
         for mask in masks:
@@ -142,16 +142,12 @@ def run(
 
     A barrier under divergence is not noticed here: the masks are not the machine's.
     """
-    rows = convert(kernel, deviations(compat))
-    return execute(
-        rows,
-        kernel,
-        launch,
-        memory,
+    local = prepare(kernel, launch, memory.size)
+    loaded = load_rows(
+        *(convert(kernel, deviations(compat)), kernel, launch, memory.size, local),
         schedule=schedule,
         compat=compat,
-        skip=False,
-        checked=False,
         limit=limit,
         lanes=lanes,
     )
+    return loaded.finish(loaded.advance(loaded.begin(loaded.hold(memory))))

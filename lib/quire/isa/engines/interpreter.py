@@ -6,9 +6,11 @@ per lane. A lane is awake (0) or sleeps until a certain end of a certain block: 
 every sleeping lane has exactly one place where it wakes, this is the mask stack of the
 specification's section 5 with every lane that left a loop taken out of all inner frames.
 
-One step runs one micro-operation: the smallest program counter among the waves that the schedule
-puts first, for all waves that stand there. A lockstep schedule puts every wave first; a random one
-draws an order of the waves of each workgroup between barriers, or anew every few steps.
+The schedule chooses waves that stand at one program counter. They *sprint* (`_sprint`) over
+micro-operations that change nothing but their registers, one switch and one written row each, up to
+a control instruction, a store, or the place where other waves wait; `_turn` does the rest. A
+lockstep schedule puts every wave first; a random one draws an order of the waves of each workgroup
+between barriers, or anew every few steps.
 """
 
 from functools import partial
@@ -18,71 +20,78 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int32, Int64, UInt8, UInt32
 
+from quire.isa.engines import units
 from quire.isa.engines.control import (
-    ATOMIC_LANES,
-    CONTROLS,
+    BARRIERS,
+    CONTINUED,
     COUNTERS,
-    CROOKED,
     DEAD,
     HALTED,
-    OUTSIDE,
-    RACE,
     READY,
     SLOTS,
     USEFUL,
     ZERO_DIVISIONS,
-    Context,
-    Turn,
+    Past,
 )
 from quire.isa.engines.datapath import (
+    STOP,
     Batch,
     Operands,
     Slots,
     branches,
     column,
+    fetch_active,
     spread,
     wave_any,
 )
-from quire.isa.engines.memory import Access, access, apply_memory, faults, when
-from quire.isa.engines.microcode import ACTIONS, Control
-from quire.isa.engines.races import Touched, touch, untouched
+from quire.isa.engines.folding import count, least, somewhere
+from quire.isa.engines.memory import when
+from quire.isa.engines.microcode import MASKS, TRUE, Plain
+from quire.isa.engines.races import Touched, untouched
 from quire.isa.structure import MAX_CALL_DEPTH
 
-PREDICATE_ROWS = 112
+FAR = 2**30
 
 
 class State(NamedTuple):
-    """Everything that changes while a batch runs."""
+    """Everything that changes while a launch runs, batch after batch."""
 
-    registers: UInt32[Array, "rows lanes"]
-    flags: Bool[Array, "predicates lanes"]
+    file: UInt32[Array, "rows lanes"]  # registers, the scratch register, predicates
     sleep: UInt8[Array, " lanes"]
-    left: UInt32[Array, " lanes"]  # loops left, one bit per depth (for one deviation)
     pc: Int32[Array, " groups"]
     status: UInt8[Array, " groups"]
     span: Int32[Array, " groups"]  # barriers passed
-    calls: Int32[Array, "frames groups"]
-    bases: Int32[Array, "frames groups"]
-    called: Int32[Array, " groups"]  # depth of the call stack
+    past: Past
     local: UInt32[Array, " local"]
     device: UInt32[Array, " device"]
     local_touched: Touched
     device_touched: Touched
     counters: Int64[Array, " counters"]
     error: Int32[Array, "3"]  # code, row, slot
+    first: Int32[Array, ""]  # the batch's first workgroup
     steps: Int64[Array, ""]
-    row: Int32[Array, ""]  # the micro-operation of the last step
-    active: Bool[Array, " lanes"]  # and the lanes that ran it
-    word: UInt32[Array, " lanes"]  # what they computed, and where it belongs
-    place: UInt32[Array, " lanes"]
-    pending: Int32[Array, ""]  # the store or atomic that has not reached memory yet
+    began: Int64[Array, ""]  # steps when the batch began
 
 
-@partial(jax.jit, static_argnames=("rows", "local_words", "device_words", "checked"))
+class Program(NamedTuple):
+    """A lowered kernel: its matrix, and the rows of the file to clear before each batch."""
+
+    code: Int32[Array, "program columns"]
+    clear: Int32[Array, " rows"]
+    clears: Int32[Array, ""]
+
+
+@partial(jax.jit, static_argnames=("rows", "registers", "local_words", "device_words", "checked"))
 def start(
-    batch: Batch, place: Slots, rows: int, local_words: int, device_words: int, checked: bool
+    batch: Batch,
+    place: Slots,
+    rows: int,
+    registers: int,
+    local_words: int,
+    device_words: int,
+    checked: bool,
 ) -> State:
-    """The state before the first step: registers and local memory are zero.
+    """The state before the first step: registers, predicates and local memory are zero.
 
     Device memory is empty until it is put in its place (`State._replace`), so that it need not be
     copied. Without ``checked`` the records of the race detector are kept empty.
@@ -90,37 +99,66 @@ def start(
     lanes = place.lane.shape[0]
     groups = lanes // 8
     zeros = jnp.zeros(groups, jnp.int32)
-    flags = jnp.zeros((PREDICATE_ROWS, lanes), bool).at[4].set(True)
-    wave = place.alive.reshape(groups, 8).any(1)
+    frames = jnp.zeros((MAX_CALL_DEPTH, groups), jnp.int32)
+    alive, sleep, status = _population(batch, place, jnp.int32(0))
+    file = jnp.zeros((rows, lanes), jnp.uint32).at[registers + TRUE].set(1)
     return State(
-        registers=jnp.zeros((rows, lanes), jnp.uint32),
-        flags=flags.at[6].set(place.alive),
-        sleep=jnp.where(place.alive, 0, DEAD).astype(jnp.uint8),
-        left=jnp.zeros(lanes, jnp.uint32),
+        file=file.at[registers + MASKS].set(alive.astype(jnp.uint32)),
+        sleep=sleep,
         pc=zeros,
-        status=jnp.where(spread_wave(wave, batch.width), READY, HALTED).astype(jnp.uint8),
+        status=status,
         span=zeros,
-        calls=jnp.zeros((MAX_CALL_DEPTH, groups), jnp.int32),
-        bases=jnp.zeros((MAX_CALL_DEPTH, groups), jnp.int32),
-        called=zeros,
+        past=Past(jnp.zeros(lanes, jnp.uint32), frames, frames, zeros, zeros),
         local=jnp.zeros(local_words, jnp.uint32),
         device=jnp.zeros(0, jnp.uint32),
         local_touched=untouched(local_words if checked else 1),
         device_touched=untouched(device_words if checked else 1),
         counters=jnp.zeros(COUNTERS, jnp.int64),
         error=jnp.zeros(3, jnp.int32),
+        first=jnp.int32(0),
         steps=jnp.int64(0),
-        row=jnp.int32(0),
-        active=jnp.zeros(lanes, bool),
-        word=jnp.zeros(lanes, jnp.uint32),
-        place=jnp.zeros(lanes, jnp.uint32),
-        pending=jnp.int32(0),
+        began=jnp.int64(0),
     )
 
 
-def spread_wave(groups: Bool[Array, " groups"], width: jax.Array) -> Bool[Array, " groups"]:
-    """A flag of any group of eight lanes, given to all groups of its wave."""
-    return wave_any(jnp.repeat(groups, 8), width)
+def _population(
+    batch: Batch, place: Slots, first: jax.Array
+) -> tuple[Bool[Array, " lanes"], UInt8[Array, " lanes"], UInt8[Array, " groups"]]:
+    """Which lanes live in the batch that starts at a workgroup, asleep or not, ready or not."""
+    alive = place.inside & (place.group < batch.total - first)
+    status = jnp.where(wave_any(alive, batch.width), READY, HALTED)
+    return alive, jnp.where(alive, 0, DEAD).astype(jnp.uint8), status.astype(jnp.uint8)
+
+
+def _next_batch(s: State, program: Program, batch: Batch, place: Slots, registers: int) -> State:
+    """The state with the next workgroups in place of those that have ended."""
+    first = s.first + batch.each
+    alive, sleep, status = _population(batch, place, first)
+    none = jnp.zeros(place.lane.shape, jnp.uint32)
+
+    def wipe(number: jax.Array, file: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_update_index_in_dim(file, none, program.clear[number], 0)
+
+    file = jax.lax.fori_loop(0, program.clears, wipe, s.file)
+    piece = min(4096, s.local.shape[0])
+    empty = jnp.zeros(piece, jnp.uint32)
+
+    def empty_piece(number: jax.Array, local: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_update_slice_in_dim(local, empty, number * piece, 0)
+
+    used = batch.each * batch.local_words
+    return s._replace(
+        file=file.at[registers + MASKS].set(alive.astype(jnp.uint32)),
+        sleep=sleep,
+        pc=jnp.zeros_like(s.pc),
+        status=status,
+        span=jnp.zeros_like(s.span),
+        past=s.past._replace(left=none, called=jnp.zeros_like(s.pc), base=jnp.zeros_like(s.pc)),
+        local=jax.lax.fori_loop(0, (used + piece - 1) // piece, empty_piece, s.local),
+        local_touched=untouched(s.local_touched.reader_low.shape[0]),
+        first=first,
+        began=s.steps,
+    )
 
 
 def _mix(number: jax.Array) -> UInt32[Array, "..."]:
@@ -144,180 +182,175 @@ def draw(steps: jax.Array, span: jax.Array, batch: Batch, ready: jax.Array) -> j
     return ready & (key == best[team])
 
 
-def count(flags: Bool[Array, " lanes"]) -> Int32[Array, ""]:
-    """How many flags are set; eight at a time, since a plain sum of booleans is slow on CPUs."""
-    eights = jax.lax.bitcast_convert_type(flags.astype(jnp.uint8).reshape(-1, 8), jnp.uint64)
-    return ((eights * jnp.uint64(0x0101010101010101)) >> 56).astype(jnp.int32).sum(dtype=jnp.int32)
+class Choice(NamedTuple):
+    """Who runs next: the row, the waves that stand there, and where they meet others."""
+
+    here: jax.Array
+    chosen: Bool[Array, " groups"]
+    meets: jax.Array  # the row where the next waves of this schedule stand
+    awake: Bool[Array, " lanes"]
 
 
-def _step(s: State, code: jax.Array, batch: Batch, place: Slots, checked: bool) -> State:
+def choose(s: State, batch: Batch) -> Choice:
+    """The smallest program counter among the waves that the schedule puts first."""
     ready = s.status == READY
     drawn = jax.lax.cond(
-        batch.scatter != 0, lambda: draw(s.steps, s.span, batch, ready), lambda: ready
+        batch.scatter != 0,
+        lambda: draw(s.steps - s.began, s.span, batch, ready),
+        lambda: ready,
     )
-    here = jnp.where(drawn, s.pc, 2**30).min()
+    here = least(jnp.where(drawn, s.pc, FAR))
     chosen = drawn & (s.pc == here)
-    lanes = spread(chosen)
-    row = jax.lax.dynamic_index_in_dim(code, here, 0, keepdims=False)
+    meets = least(jnp.where(drawn & ~chosen, s.pc, FAR))
+    return Choice(here, chosen, meets, spread(chosen) & (s.sleep == 0))
 
-    guard = jax.lax.dynamic_index_in_dim(s.flags, column(row, "guard"), 0, keepdims=False)
-    awake = lanes & (s.sleep == 0)
-    active = awake & (guard ^ (column(row, "negate") == 1))
-    flag = jax.lax.dynamic_index_in_dim(s.flags, column(row, "flag"), 0, keepdims=False)
-    at = jnp.clip(column(row, "imm"), 0, PREDICATE_ROWS - 1)
-    second = jax.lax.dynamic_index_in_dim(s.flags, at, 0, keepdims=False)
-    x = Operands(s.registers, s.local, s.device, flag, second, active, row)
-    word, aux = jax.lax.switch(column(row, "action"), branches(batch, place), x)
 
-    # a faulty access changes nothing
-    found = jax.lax.cond(
-        column(row, "width") > 0,
-        lambda: _check(aux, active, row, batch, here),
-        lambda: jnp.zeros(3, jnp.int32),
-    )
-    near = access(aux, word, active, row, place.group * batch.local_words)
-    far = access(aux, word, active, row, 0)
-    local_touched, device_touched = s.local_touched, s.device_touched
-    if checked:
-        found, local_touched, device_touched = jax.lax.cond(
-            (column(row, "width") > 0) & (found[0] == 0),
-            lambda: _race(s, near, far, row, batch, here),
-            lambda: (found, s.local_touched, s.device_touched),
-        )
-    written = active & (found[0] == 0)
-    to, flag_to = column(row, "to"), column(row, "flag_to")
-    kept = jax.lax.dynamic_index_in_dim(s.registers, to, 0, keepdims=False)
-    registers = jax.lax.dynamic_update_index_in_dim(
-        s.registers, jnp.where(written & (column(row, "memory") == 0), word, kept), to, 0
-    )
-    kept = jax.lax.dynamic_index_in_dim(s.flags, flag_to, 0, keepdims=False)
-    flags = jax.lax.dynamic_update_index_in_dim(
-        s.flags, jnp.where(written, word != 0, kept), flag_to, 0
-    )
+class _Sprint(NamedTuple):
+    file: jax.Array
+    pc: jax.Array
+    steps: jax.Array
+    tally: Int32[Array, " classes"]  # micro-operations per class of events, the last uncounted
+    useful: jax.Array
+    zeros: jax.Array  # lanes that divided by zero
+    met: Int32[Array, ""]  # barriers passed
+    stopped: Bool[Array, ""]  # at a faulty load, or a test in which lanes disagree
 
-    waves = chosen.sum(dtype=jnp.int32) // (batch.width // 8)
-    awake_lanes = count(active)
-    event, counted = column(row, "event"), column(row, "event") >= 0
-    divides = (column(row, "action") == ACTIONS["idiv"]) | (
-        column(row, "action") == ACTIONS["imod"]
-    )
-    zeros = jax.lax.cond(
-        divides, lambda: jnp.where(active, aux, 0).sum(dtype=jnp.int32), lambda: jnp.int32(0)
-    )
-    gains = {
-        USEFUL: jnp.where(counted, awake_lanes, 0),
-        SLOTS: jnp.where(counted, waves * batch.width, 0),
-        ATOMIC_LANES: jnp.where(column(row, "memory") >= 3, awake_lanes, 0),
-        ZERO_DIVISIONS: zeros,
+
+def _allowed(
+    s: State, batch: Batch, place: Slots, choice: Choice, checked: bool
+) -> Bool[Array, " kinds"]:
+    """Per kind of micro-operation (`Plain`), whether a sprint of these waves may run it."""
+    lanes = spread(choice.chosen)
+    awake_waves = wave_any(choice.awake, batch.width)
+    peopled = ~somewhere(choice.chosen & ~awake_waves)
+    full = ~somewhere(lanes & (s.sleep != 0) & (s.sleep != DEAD))
+    continued = somewhere(lanes & (s.sleep & 7 == CONTINUED) & (s.sleep != DEAD))
+    here = place.group.reshape(-1, 8)[:, 0] < jnp.minimum(batch.each, batch.total - s.first)
+    everyone = ~somewhere(choice.chosen != here) & (batch.scatter == 0)
+    kinds = {
+        Plain.NEVER: jnp.bool_(False),
+        Plain.ALWAYS: jnp.bool_(True),
+        Plain.LOAD: jnp.bool_(not checked),
+        Plain.TEST: peopled | (batch.skip == 0),
+        Plain.ENDIF: full,
+        Plain.ENDLOOP: peopled & ~continued,
+        Plain.BARRIER: full & everyone,
     }
-    gained = jnp.stack([gains.get(i, jnp.int32(0)) for i in range(COUNTERS)])
-    gained += jnp.where((jnp.arange(COUNTERS) == event) & counted, waves, 0)
-    counters = s.counters + gained
+    return jnp.stack([kinds[kind] for kind in Plain])
 
-    turn = Turn(
-        *(s.sleep, s.left, s.pc, s.status, s.span, s.calls, s.bases, s.called),
-        *(s.flags[0], counters, jnp.where(s.error[0] == 0, found, s.error)),
+
+def _sprint(
+    s: State,
+    program: Program,
+    batch: Batch,
+    place: Slots,
+    choice: Choice,
+    registers: int,
+    checked: bool,
+) -> tuple[State, Int32[Array, ""], Bool[Array, ""]]:
+    """Run plain micro-operations; the state, the row reached, and whether `_turn` must do it."""
+    age = s.steps - s.began
+    until = jnp.minimum(batch.until, s.began + batch.limit)
+    redraw = ((age >> batch.quantum) + 1) << batch.quantum
+    until = jnp.where(batch.scatter != 0, jnp.minimum(until, s.began + redraw), until)
+    awake_lanes = count(choice.awake)
+    true = registers + TRUE
+    table = branches(batch, place)
+    allowed = _allowed(s, batch, place, choice, checked)
+
+    def fetch(c: _Sprint) -> jax.Array:
+        return jax.lax.dynamic_index_in_dim(program.code, c.pc, 0, keepdims=False)
+
+    def may_run(c: _Sprint) -> jax.Array:
+        return (c.pc < choice.meets) & (c.steps < until)
+
+    def goes_on(c: _Sprint) -> jax.Array:
+        return allowed[column(fetch(c), "plain")] & may_run(c) & ~c.stopped
+
+    def step(c: _Sprint) -> _Sprint:
+        row = fetch(c)
+        active = fetch_active(c.file, row, choice.awake, true)
+        x = Operands(c.file, s.local, s.device, active, choice.awake, row, s.first)
+        word, note = jax.lax.switch(column(row, "action"), table, x)
+        stops = note == STOP
+        to = column(row, "dest")
+        kept = jax.lax.dynamic_index_in_dim(c.file, to, 0, keepdims=False)
+        new = jnp.where(active & ~stops, word, kept)
+        own = column(row, "guard") == true
+        lanes = jax.lax.cond(own, lambda: awake_lanes, lambda: count(active))
+        event, kind = column(row, "event"), column(row, "plain")
+        onward = jnp.where(stops, 0, 1)
+        after = jnp.where(kind == Plain.ENDLOOP, column(row, "target"), c.pc) + 1
+        return _Sprint(
+            jax.lax.dynamic_update_index_in_dim(c.file, new, to, 0),
+            jnp.where(stops, c.pc, after),
+            c.steps + onward,
+            c.tally.at[event].add(onward),
+            c.useful + jnp.where((event >= 0) & ~stops, lanes, 0),
+            c.zeros + jnp.maximum(note, 0),
+            c.met + jnp.where((kind == Plain.BARRIER) & ~stops, 1, 0),
+            stops,
+        )
+
+    none = jnp.int64(0)
+    begin = _Sprint(
+        *(s.file, choice.here, s.steps, jnp.zeros(7, jnp.int32), none, none, jnp.int32(0)),
+        jnp.bool_(False),
     )
-    context = Context(here, chosen, lanes, active, flag, row, batch, place)
-
-    def structured(turn: Turn) -> Turn:
-        kinds = [partial(CONTROLS[kind], turn, context) for kind in Control]
-        t = jax.lax.switch(column(row, "control"), kinds)
-        alive = wave_any(t.sleep != DEAD, batch.width)
-        return t._replace(status=jnp.where(alive, t.status, HALTED).astype(jnp.uint8))
-
-    plain = column(row, "control") == 0
-    turn = turn._replace(pc=jnp.where(chosen & plain, here + 1, turn.pc))
-    t = when(~plain, structured, turn)
-    return State(
-        registers=registers,
-        flags=flags,
-        sleep=t.sleep,
-        left=t.left,
-        pc=t.pc,
-        status=t.status,
-        span=t.span,
-        calls=t.calls,
-        bases=t.bases,
-        called=t.called,
-        local=s.local,
-        device=s.device,
-        local_touched=local_touched,
-        device_touched=device_touched,
-        counters=t.counters,
-        error=t.error,
-        steps=s.steps + 1,
-        row=here.astype(jnp.int32),
-        active=active,
-        word=word,
-        place=aux,
-        pending=jnp.where(t.error[0] == 0, column(row, "memory"), 0),
+    c = jax.lax.while_loop(goes_on, step, begin)
+    waves = count(choice.chosen) // (batch.width // 8)
+    gained = jnp.zeros(COUNTERS, jnp.int64).at[:6].set(c.tally[:6].astype(jnp.int64) * waves)
+    gained = gained.at[USEFUL].set(c.useful).at[ZERO_DIVISIONS].set(c.zeros)
+    gained = gained.at[SLOTS].set(c.tally[:6].sum().astype(jnp.int64) * waves * batch.width)
+    gained = gained.at[BARRIERS].set(c.met * jnp.minimum(batch.each, batch.total - s.first))
+    s = s._replace(
+        file=c.file,
+        pc=jnp.where(choice.chosen, c.pc, s.pc),
+        span=jnp.where(choice.chosen, s.span + c.met, s.span),
+        steps=c.steps,
+        counters=s.counters + gained,
     )
+    return s, c.pc, may_run(c) & (c.stopped | ~allowed[column(fetch(c), "plain")])
 
 
-def _settle(s: State, code: jax.Array, batch: Batch, place: Slots) -> State:
-    """Let the store or atomic of the last step reach memory, and its old words the registers."""
-    row = jax.lax.dynamic_index_in_dim(code, s.row, 0, keepdims=False)
-    near = access(s.place, s.word, s.active, row, place.group * batch.local_words)
-    far = access(s.place, s.word, s.active, row, 0)
-    local, device, old = apply_memory(s.local, s.device, near, far, s.registers[-1], row, s.pending)
-    to = column(row, "to")
-    kept = jax.lax.dynamic_index_in_dim(s.registers, to, 0, keepdims=False)
-    new = jnp.where(s.active & (column(row, "old") == 1), old, kept)
-    registers = jax.lax.dynamic_update_index_in_dim(s.registers, new, to, 0)
-    return s._replace(local=local, device=device, registers=registers, pending=jnp.int32(0))
-
-
-def _check(
-    place: jax.Array, active: jax.Array, row: jax.Array, batch: Batch, here: jax.Array
-) -> jax.Array:
-    """The first lane whose access is out of bounds or misaligned, as an error triple."""
-    outside, crooked = faults(place, active, row, batch)
-    kind = jnp.where(outside.any(), OUTSIDE, jnp.where(crooked.any(), CROOKED, 0))
-    return jnp.stack([kind, here, jnp.argmax(outside | crooked)]).astype(jnp.int32)
-
-
-def _race(
-    s: State, near: Access, far: Access, row: jax.Array, batch: Batch, here: jax.Array
-) -> tuple[jax.Array, Touched, Touched]:
-    """The first lane that races, as an error triple, and the new records."""
-    memory, action = column(row, "memory"), column(row, "action")
-    kind = jnp.where(memory == 0, 0, jnp.where(memory < 3, 1, 2))
-    is_local = (memory == 1) | (memory == 3) | (action == ACTIONS["load_local"])
-    waves = batch.stride // batch.width
-    slot = jnp.arange(s.sleep.shape[0], dtype=jnp.int32)
-    wave = slot // batch.width + batch.first * waves
-    span = spread(s.span)
-    # the side that is not touched sees no active lane
-    near = near._replace(active=near.active & is_local)
-    far = far._replace(active=far.active & ~is_local)
-    local, race = touch(s.local_touched, near, wave, span, waves, kind)
-    device, other = touch(s.device_touched, far, wave, span, waves, kind)
-    race |= other
-    code = jnp.where(race.any(), RACE, 0)
-    return jnp.stack([code, here, jnp.argmax(race)]).astype(jnp.int32), local, device
-
-
-@partial(jax.jit, static_argnames=("checked",), donate_argnums=0)
-def advance(
-    s: State, code: Int32[Array, "rows columns"], batch: Batch, place: Slots, checked: bool
+def _turn(
+    s: State, program: Program, batch: Batch, place: Slots, registers: int, checked: bool
 ) -> State:
-    """Run until every wave halts or waits, a fault happens, or ``batch.until`` steps are done.
+    """A sprint, then the control instruction, store or faulty load that ended it."""
+    choice = choose(s, batch)
+    s, here, due = _sprint(s, program, batch, place, choice, registers, checked)
+    there = units.There(choice._replace(here=here), registers + TRUE, checked)
+    return when(due, lambda s: units.perform(s, program.code, batch, place, there), s)
 
-    The given state is used up: its arrays become those of the result.
 
-    ``checked`` adds the race detector.
+@partial(jax.jit, static_argnames=("registers", "checked"), donate_argnums=0)
+def advance(
+    s: State, program: Program, batch: Batch, place: Slots, registers: int, checked: bool
+) -> State:
+    """Run until every workgroup has ended, waves wait for ever, a fault happens or steps run out.
+
+    The given state is used up: its arrays become those of the result. ``registers`` is how many
+    rows of the file are registers; ``checked`` adds the race detector.
     """
 
     def go_on(s: State) -> Bool[Array, ""]:
-        return (s.status == READY).any() & (s.error[0] == 0) & (s.steps < batch.until)
+        in_time = (s.steps < batch.until) & (s.steps - s.began < batch.limit)
+        return somewhere(s.status == READY) & (s.error[0] == 0) & in_time
 
-    def until_store(s: State) -> State:
-        """Steps that only read the memories: an inner loop, so that XLA need not copy them."""
-        return jax.lax.while_loop(
-            lambda s: go_on(s) & (s.pending == 0),
-            lambda s: _step(s, code, batch, place, checked),
-            s,
-        )
+    def turn(s: State) -> State:
+        s = _turn(s, program, batch, place, registers, checked)
+        over = ~somewhere(s.status != HALTED) & (s.first + batch.each < batch.total)
+        return when(over, lambda s: _next_batch(s, program, batch, place, registers), s)
 
-    return jax.lax.while_loop(go_on, lambda s: _settle(until_store(s), code, batch, place), s)
+    return jax.lax.while_loop(go_on, turn, s)
+
+
+@partial(jax.jit, static_argnames="registers")
+def peek(
+    s: State, program: Program, batch: Batch, registers: int
+) -> tuple[Int32[Array, ""], Bool[Array, " lanes"], UInt32[Array, " lanes"]]:
+    """What the next step will be: its row, its active lanes, and the words of its first source."""
+    choice = choose(s, batch)
+    row = program.code[choice.here]
+    active = fetch_active(s.file, row, choice.awake, registers + TRUE)
+    return choice.here, active, s.file[column(row, "a")]

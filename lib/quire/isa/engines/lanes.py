@@ -15,20 +15,32 @@ import numpy as np
 from jaxtyping import Array, Bool, Int32, Int64, UInt8, UInt32
 
 from quire.isa.deviations import Deviation, deviations
-from quire.isa.engines.datapath import Batch, Operands, branches, column, slots, spread, wave_any
+from quire.isa.engines.datapath import (
+    Batch,
+    Operands,
+    Slots,
+    address,
+    branches,
+    column,
+    fetch_active,
+    register,
+    slots,
+    spread,
+    wave_any,
+)
+from quire.isa.engines.folding import least, somewhere
 from quire.isa.engines.interpreter import draw
-from quire.isa.engines.memory import access, apply_memory, faults
-from quire.isa.engines.microcode import Control, Micro, lower, matrix
+from quire.isa.engines.memory import access, apply_memory, faults, when
+from quire.isa.engines.microcode import PREDICATES, TRUE, Control, Micro, lower, matrix
 from quire.isa.errors import Deadlock, InstructionLimit, OutOfBounds
 from quire.isa.machine import (
     LOCKSTEP,
     STEP_LIMIT,
     Memory,
     Schedule,
-    batches,
+    batch_for,
     prepare,
     shape_for,
-    until,
 )
 from quire.isa.program import Kernel, Launch
 from quire.isa.structure import MAX_CALL_DEPTH, analyse
@@ -40,8 +52,7 @@ FAR = 2**30
 class State(NamedTuple):
     """Everything that changes while a batch runs."""
 
-    registers: UInt32[Array, "rows lanes"]
-    flags: Bool[Array, "predicates lanes"]
+    file: UInt32[Array, "rows lanes"]  # registers, the scratch register, predicates
     pc: Int32[Array, " lanes"]
     status: UInt8[Array, " lanes"]
     span: Int32[Array, " groups"]  # barriers passed
@@ -81,36 +92,45 @@ def _key(s: State) -> Int32[Array, " lanes"]:
     return jnp.where(s.status == RUNNING, s.pc - s.called * 2**20, FAR)
 
 
-def _step(s: State, code: jax.Array, batch: Batch) -> State:
+def _step(
+    s: State, code: jax.Array, batch: Batch, place: Slots, first: jax.Array, registers: int
+) -> State:
     count = s.pc.shape[0]
-    place = slots(batch, count)
     running = wave_any(s.status == RUNNING, batch.width)
     drawn = jax.lax.cond(
         batch.scatter != 0, lambda: draw(s.steps, s.span, batch, running), lambda: running
     )
     key = jnp.where(spread(drawn), _key(s), FAR)
-    lanes = (key == key.min()) & (key < FAR)
-    at = jnp.argmin(key)
-    here = s.pc[at]
+    smallest = least(key)
+    lanes = (key == smallest) & (key < FAR)
+    here = s.pc[jnp.argmax(key == smallest)]
     row = jax.lax.dynamic_index_in_dim(code, here, 0, keepdims=False)
 
-    guard = jax.lax.dynamic_index_in_dim(s.flags, column(row, "guard"), 0, keepdims=False)
-    active = lanes & (guard ^ (column(row, "negate") == 1))
-    flag = jax.lax.dynamic_index_in_dim(s.flags, column(row, "flag"), 0, keepdims=False)
-    x = Operands(s.registers, s.local, s.device, flag, flag, active, row)
-    word, aux = jax.lax.switch(column(row, "action"), branches(batch, place), x)
-    outside, crooked = faults(aux, active, row, batch)
-    fault = (column(row, "width") > 0) & (outside | crooked).any()
-    written = active & ~fault
-    near = access(aux, word, written, row, place.group * batch.local_words)
-    far = access(aux, word, written, row, 0)
-    local, device, old = apply_memory(
-        s.local, s.device, near, far, s.registers[-1], row, column(row, "memory")
-    )
-    word = jnp.where(column(row, "old") == 1, old, word)
-    to, flag_to = column(row, "to"), column(row, "flag_to")
-    registers = s.registers.at[to].set(jnp.where(written, word, s.registers[to]))
-    flags = s.flags.at[flag_to].set(jnp.where(written, word != 0, s.flags[flag_to]))
+    active = fetch_active(s.file, row, lanes, registers + TRUE)
+    x = Operands(s.file, s.local, s.device, active, lanes, row, first)
+    word, _ = jax.lax.switch(column(row, "action"), branches(batch, place), x)
+    flag = jax.lax.dynamic_index_in_dim(s.file, column(row, "flag"), 0, keepdims=False) != 0
+
+    def memory(s: State) -> State:
+        at, value = address(x), register(x, "b")
+        outside, crooked = faults(at, active, row, batch)
+        fault = somewhere(outside | crooked)
+        near = access(at, value, active, row, place.group * batch.local_words)
+        far = access(at, value, active, row, 0)
+        kind = jnp.where(fault, 0, column(row, "memory"))
+        third = s.file[registers - 1]
+        local, device, old = apply_memory(s.local, s.device, near, far, third, row, kind)
+        kept = s.file[column(row, "dest")]
+        new = jnp.where(active & (column(row, "old") == 1) & ~fault, old, kept)
+        file = s.file.at[column(row, "dest")].set(new)
+        return s._replace(file=file, local=local, device=device, fault=s.fault | fault)
+
+    to = column(row, "dest")
+    kept = jax.lax.dynamic_index_in_dim(s.file, to, 0, keepdims=False)
+    writes = active & (column(row, "memory") == 0)
+    new = jnp.where(writes, word, kept)
+    s = s._replace(file=jax.lax.dynamic_update_index_in_dim(s.file, new, to, 0))
+    s = when(column(row, "width") > 0, memory, s)
 
     control = column(row, "control")
     is_ = {kind: control == kind for kind in Control}
@@ -135,28 +155,33 @@ def _step(s: State, code: jax.Array, batch: Batch) -> State:
     arrived = jnp.zeros(groups, jnp.int32).at[team].add(there.astype(jnp.int32))
     free = there & (arrived[team] == batch.stride // 8)
     status = jnp.where(spread(free) & (status == WAITING), RUNNING, status).astype(jnp.uint8)
-    return State(
-        *(registers, flags, pc, status, s.span + free),
-        *(jnp.where(frame, here + 1, s.calls), called, local, device, s.fault | fault, s.steps + 1),
+    return s._replace(
+        pc=pc,
+        status=status,
+        span=s.span + free,
+        calls=jnp.where(frame, here + 1, s.calls),
+        called=called,
+        steps=s.steps + 1,
     )
 
 
-@partial(jax.jit, static_argnames=("rows", "local_words"))
+@partial(jax.jit, static_argnames=("rows", "registers", "local_words"))
 def advance(
     device: UInt32[Array, " device"],
     code: Int32[Array, "program columns"],
     batch: Batch,
-    lanes: Bool[Array, " lanes"],
+    place: Slots,
+    first: Int32[Array, ""],
     rows: int,
+    registers: int,
     local_words: int,
 ) -> State:
-    """Run a batch until no lane can; ``lanes`` only carries the number of slots."""
-    count = lanes.shape[0]
-    alive = slots(batch, count).alive
+    """Run the batch that starts at workgroup ``first`` until no lane can go on."""
+    count = place.lane.shape[0]
+    alive = place.inside & (place.group < batch.total - first)
     zeros = jnp.zeros(count, jnp.int32)
     s = State(
-        registers=jnp.zeros((rows, count), jnp.uint32),
-        flags=jnp.zeros((6, count), bool).at[4].set(True),
+        file=jnp.zeros((rows, count), jnp.uint32).at[registers + TRUE].set(1),
         pc=zeros,
         status=jnp.where(alive, RUNNING, ENDED).astype(jnp.uint8),
         span=jnp.zeros(count // 8, jnp.int32),
@@ -169,9 +194,9 @@ def advance(
     )
 
     def go_on(s: State) -> Bool[Array, ""]:
-        return (s.status == RUNNING).any() & ~s.fault & (s.steps < batch.until)
+        return somewhere(s.status == RUNNING) & ~s.fault & (s.steps < batch.limit)
 
-    return jax.lax.while_loop(go_on, lambda s: _step(s, code, batch), s)
+    return jax.lax.while_loop(go_on, lambda s: _step(s, code, batch, place, first, registers), s)
 
 
 def run(
@@ -190,15 +215,17 @@ def run(
     since there is no mask to mistreat. Raises `OutOfBounds`, `Deadlock` and `InstructionLimit`
     without naming the instruction: the interpreter does that.
     """
-    local = prepare(kernel, launch, memory)
-    rows = aim(kernel, deviations(compat))
-    shape = shape_for(kernel, launch, len(rows), memory.size, local, lanes)
-    code = jnp.asarray(matrix(rows, shape.program, shape.rows - 1))
+    local = prepare(kernel, launch, memory.size)
+    switches = deviations(compat)
+    rows = aim(kernel, switches)
+    shape = shape_for(kernel, launch, rows, memory.size, local, lanes)
+    code = jnp.asarray(matrix(rows, shape.program, shape.registers))
     device = jnp.asarray(np.pad(memory, (0, shape.device - memory.size)))
-    size = jnp.zeros(shape.lanes, bool)
-    for batch in batches(launch, shape, local, memory.size, schedule, False, deviations(compat)):
-        batch = until(batch, limit)
-        state = advance(device, code, batch, size, shape.rows, shape.local)
+    batch = batch_for(launch, shape, local, memory.size, schedule, False, switches, limit)
+    place = slots(batch, shape.lanes)
+    sizes = (shape.registers + PREDICATES[0], shape.registers, shape.local)
+    for first in range(0, launch.workgroups, int(batch.each)):
+        state = advance(device, code, batch, place, jnp.int32(first), *sizes)
         status = np.asarray(state.status)
         if bool(state.fault):
             raise OutOfBounds(f"kernel {kernel.name!r} accesses memory out of bounds or crookedly")

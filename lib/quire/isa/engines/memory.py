@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int32, UInt32
 
-from quire.isa.engines.datapath import Batch, column
+from quire.isa.engines.datapath import Batch, column, run_of_words
 from quire.isa.engines.microcode import ACTIONS, Memory
 
 Words = UInt32[Array, " words"]
@@ -58,15 +58,13 @@ def store(memory: Words, a: Access) -> Words:
     Stores where lane after lane writes word after word are one slice.
     """
     lanes = a.at.shape[0]
-    start = jnp.where(a.active, a.at - jnp.arange(lanes, dtype=jnp.int32), 2**31 - 1)
-    lowest = start.min()
-    straight = (jnp.where(a.active, start, lowest) == lowest).all()
-    straight &= (lowest >= 0) & (lowest + lanes <= memory.shape[0])
+    size = jnp.uint32(4 * memory.shape[0])
+    straight, start = run_of_words(a.at.astype(jnp.uint32) << 2, a.active, size)
 
     def coalesced(memory: Words) -> Words:
-        old = jax.lax.dynamic_slice_in_dim(memory, lowest, lanes)
+        old = jax.lax.dynamic_slice_in_dim(memory, start, lanes)
         new = jnp.where(a.active, a.value, old)
-        return jax.lax.dynamic_update_slice_in_dim(memory, new, lowest, 0)
+        return jax.lax.dynamic_update_slice_in_dim(memory, new, start, 0)
 
     def partial(memory: Words) -> Words:
         for byte in (0, 8, 16, 24):  # no two lanes change one word in the same round by accident
@@ -143,6 +141,7 @@ def apply_memory(
     zeros = jnp.zeros(third.shape, jnp.uint32)
     kind = jnp.clip(column(row, "imm"), 0, 8)
     wants_old = column(row, "old") == 1
+    # whens are loops of at most one round, cheap while their condition fails
     local = when(memory == Memory.STORE_LOCAL, lambda m: store(m, near), local)
     device = when(memory == Memory.STORE_DEVICE, lambda m: store(m, far), device)
     local, old = when(
@@ -165,11 +164,11 @@ def faults(
     batch: Batch,
 ) -> tuple[Bool[Array, " lanes"], Bool[Array, " lanes"]]:
     """Per lane, whether its access is out of bounds, and whether it is misaligned."""
-    width = column(row, "width").astype(jnp.uint64)
+    width = column(row, "width").astype(jnp.uint32)
     kind = column(row, "memory")
     is_local = (kind == Memory.STORE_LOCAL) | (kind == Memory.ATOMIC_LOCAL)
     is_local |= column(row, "action") == ACTIONS["load_local"]
-    limit = jnp.where(is_local, batch.local_bytes, batch.device_bytes).astype(jnp.uint64)
-    outside = active & (place.astype(jnp.uint64) + width > limit)
-    crooked = active & (place % jnp.maximum(width, 1).astype(jnp.uint32) != 0)
+    limit = jnp.where(is_local, batch.local_bytes, batch.device_bytes).astype(jnp.uint32)
+    outside = active & ((place > limit - width) | (limit < width))
+    crooked = active & (place & (width - 1) != 0)
     return outside, crooked & ~outside

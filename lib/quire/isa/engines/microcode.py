@@ -18,8 +18,9 @@ from quire.isa.table import ROWS, Kind, Operation
 
 SCRATCH = -1  # the last register row, which no program can name
 TRUE = 4  # predicate row that always holds
-NOWHERE = 5  # predicate row that swallows results
+NOWHERE = 5  # no predicate is written
 MASKS = 6  # first predicate row that an engine may use for its own masks
+PREDICATES = (24, 112)  # sizes of the predicate file: for five levels of masks, and for all 32
 
 
 class Control(enum.IntEnum):
@@ -38,6 +39,21 @@ class Control(enum.IntEnum):
     HALT = 10
     BARRIER = 11
     JUMP_IF_ANY = 12  # back to the target while a lane of the wave has the source predicate
+    BREAK_LATE = 13  # as the reference: the lane is back at endif and goes at endloop
+    ENDLOOP_LATE = 14
+    CONTINUE_BACK = 15  # as the reference: the whole wave goes back
+
+
+class Plain(enum.IntEnum):
+    """When a micro-operation may run in a sprint, that is without a look at masks and counters."""
+
+    NEVER = 0
+    ALWAYS = 1
+    LOAD = 2  # unless races are watched for
+    TEST = 3  # if, break, continue and loop: if its waves have lanes (and all decide alike)
+    ENDIF = 4  # if no lane sleeps
+    ENDLOOP = 5  # if every wave goes round again
+    BARRIER = 6  # if all waves come together
 
 
 class Memory(enum.IntEnum):
@@ -55,7 +71,7 @@ LANE_ROWS: tuple[Operation, ...] = tuple(row for row in ROWS if row.apply is not
 EXTRA = (
     *("nothing", "immediate", "special", "load_local", "load_device", "store"),
     *(row.mnemonic for row in ROWS if row.kind is Kind.WAVE),
-    *("mask_and", "mask_and_not"),
+    *("mask_and", "mask_and_not", "all_of", "none_of", "everyone"),
 )
 ACTIONS: dict[str, int] = {
     name: index for index, name in enumerate([*(row.mnemonic for row in LANE_ROWS), *EXTRA])
@@ -66,9 +82,10 @@ ACTIONS: dict[str, int] = {
 class Micro:
     """One micro-operation; the fields are the columns of the matrix.
 
-    ``a`` to ``d`` are register rows, ``to`` the register row written, ``flag_to`` and ``flag`` the
-    predicate rows written and read, ``half`` picks the high word of a pair's result, ``jump`` the
-    row to go to when no lane is left, ``event`` the class that is counted (-1: not counted).
+    ``a`` to ``d`` are register rows, ``to`` the register row written, ``flag_to`` the predicate row
+    that is written instead, ``flag`` and ``second`` predicate rows that are read, ``half`` picks
+    the high word of a pair's result, ``jump`` the row to go to when no lane is left, ``event`` the
+    class that is counted (-1: not counted).
     """
 
     action: int = ACTIONS["nothing"]
@@ -79,6 +96,7 @@ class Micro:
     to: int = SCRATCH
     flag_to: int = NOWHERE
     flag: int = TRUE
+    second: int = TRUE
     guard: int = TRUE
     negate: int = 0
     imm: int = 0
@@ -96,18 +114,52 @@ class Micro:
     index: int = 0
 
 
-COLUMNS: dict[str, int] = {name: i for i, name in enumerate(Micro.__dataclass_fields__)}
+# the columns of the matrix: the fields, then what is made of them
+_MADE = ("dest", "plain")
+COLUMNS: dict[str, int] = {name: i for i, name in enumerate([*Micro.__dataclass_fields__, *_MADE])}
 
 
-def matrix(rows: list[Micro], length: int, scratch: int) -> Int32[np.ndarray, "rows columns"]:
-    """The rows as a matrix, padded with halts to ``length``; ``scratch`` is the spare register."""
+def predicate_rows(rows: list[Micro]) -> int:
+    """The smaller of the two sizes of the predicate file that holds a program's masks."""
+    highest = max(max(row.flag, row.flag_to, row.guard, row.second) for row in rows)
+    return next(size for size in PREDICATES if highest < size)
+
+
+def matrix(rows: list[Micro], length: int, registers: int) -> Int32[np.ndarray, "rows columns"]:
+    """The rows as a matrix, padded with halts to ``length``.
+
+    ``registers`` is the number of register rows, the last of them the scratch register; predicates
+    follow them in one file. ``dest`` is the row that is written, ``plain`` a `Plain`.
+    """
     halt = Micro(control=int(Control.HALT))
     padded = rows + [halt] * (length - len(rows))
-    table = np.array([[getattr(row, name) for name in COLUMNS] for row in padded], dtype=np.int64)
+    fields = list(Micro.__dataclass_fields__)
+    table = np.array([[getattr(row, name) for name in fields] for row in padded], dtype=np.int64)
     for name in ("a", "to"):
         column = table[:, COLUMNS[name]]
-        column[column == SCRATCH] = scratch
+        column[column == SCRATCH] = registers - 1
+    for name in ("flag", "second", "guard", "flag_to"):
+        table[:, COLUMNS[name]] += registers
+    to, flag_to = table[:, COLUMNS["to"]], table[:, COLUMNS["flag_to"]]
+    dest = np.where(flag_to == registers + NOWHERE, to, flag_to)
+    plain = [_plain(row) for row in padded]
+    table = np.column_stack([table, dest, plain])
     return table.astype(np.uint32).view(np.int32)
+
+
+_SPRINTS = {
+    **{Control.IF: Plain.TEST, Control.BREAK: Plain.TEST, Control.CONTINUE: Plain.TEST},
+    **{Control.LOOP: Plain.TEST, Control.ENDIF: Plain.ENDIF, Control.ENDLOOP: Plain.ENDLOOP},
+    Control.BARRIER: Plain.BARRIER,
+}
+
+
+def _plain(row: Micro) -> int:
+    if row.control:
+        return int(_SPRINTS.get(Control(row.control), Plain.NEVER))
+    if row.memory:
+        return int(Plain.NEVER)
+    return int(Plain.LOAD if row.width else Plain.ALWAYS)
 
 
 def crack(instruction: Instruction, index: int, deviation: Deviation) -> list[Micro]:
@@ -198,16 +250,19 @@ def _atomic(base: Micro, operation: Operation) -> list[Micro]:
 def _wave(base: Micro, operation: Operation) -> list[Micro]:
     action = ACTIONS[operation.mnemonic]
     if operation.mnemonic in ("wave_any", "wave_all"):
-        return [replace(base, action=action, flag=base.a, to=SCRATCH, flag_to=base.to)]
+        return [replace(base, action=action, flag=base.a, a=0, to=SCRATCH, flag_to=base.to)]
     if operation.mnemonic == "wave_ballot":
-        return [replace(base, action=action, flag=base.a)]
+        return [replace(base, action=action, flag=base.a, a=0)]
     return [replace(base, action=action)]
 
 
 def _move(base: Micro, operation: Operation) -> list[Micro]:
     if operation.mnemonic == "mov_imm":
         return [replace(base, action=ACTIONS["immediate"])]
-    return [replace(base, action=ACTIONS["special"], imm=base.a)]
+    return [replace(base, action=ACTIONS["special"], imm=base.a, a=0)]
+
+
+_TESTS = {"IF": "all_of", "BREAK": "none_of", "CONTINUE": "none_of", "BARRIER": "everyone"}
 
 
 def _control(base: Micro, operation: Operation) -> list[Micro]:
@@ -216,7 +271,8 @@ def _control(base: Micro, operation: Operation) -> list[Micro]:
     if name not in Control.__members__:  # fences, wait and nop: every step is in order here
         return [base]
     flag = base.a if operation.operands and operation.operands[0].form == "p" else TRUE
-    return [replace(base, control=int(Control[name]), flag=flag)]
+    action = ACTIONS[_TESTS.get(name, "nothing")]
+    return [replace(base, action=action, control=int(Control[name]), flag=flag, a=0)]
 
 
 _CRACKERS = {
@@ -243,6 +299,7 @@ def lower(kernel: Kernel, deviation: Deviation) -> list[Micro]:
     cracked = _drop_unread_results(kernel, cracked)
     first = np.concatenate([[0], np.cumsum([len(rows) for rows in cracked])])
     ends = _block_ends(kernel, structure)
+    strange = _strange(deviation)
     rows: list[Micro] = []
     for index, group in enumerate(cracked):
         loop, outer = structure.loop[index], structure.outer_if[index]
@@ -253,6 +310,7 @@ def lower(kernel: Kernel, deviation: Deviation) -> list[Micro]:
             rows.append(
                 replace(
                     row,
+                    control=strange.get(row.control, row.control),
                     depth=structure.depth[index],
                     target=int(first[max(structure.partner[index], 0)]),
                     jump=int(first[ends[index]]) if ends[index] >= 0 else here,
@@ -261,6 +319,15 @@ def lower(kernel: Kernel, deviation: Deviation) -> list[Micro]:
                 )
             )
     return rows
+
+
+def _strange(deviation: Deviation) -> dict[int, int]:
+    """The control of the reference in place of ours."""
+    late = {Control.BREAK: Control.BREAK_LATE, Control.ENDLOOP: Control.ENDLOOP_LATE}
+    strange: dict[Control, Control] = late if deviation & Deviation.BREAK_IN_IF else {}
+    if deviation & Deviation.CONTINUE:
+        strange = {**strange, Control.CONTINUE: Control.CONTINUE_BACK}
+    return {int(ours): int(theirs) for ours, theirs in strange.items()}
 
 
 def _block_ends(kernel: Kernel, structure: Structure) -> list[int]:

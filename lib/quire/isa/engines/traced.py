@@ -278,7 +278,7 @@ def compile_kernel(
 
     The function is jitted and kept, so that a second call with the same arguments costs nothing.
     """
-    local = prepare(kernel, launch, np.zeros(words, np.uint32))
+    local = prepare(kernel, launch, words)
     if compat & _UNCOMPILED:
         raise ValueError(
             "the trace compiler has no mask stack to mistreat: run BREAK_IN_IF and CONTINUE on the"
