@@ -190,9 +190,12 @@ def new(
     title: Annotated[str | None, typer.Option(help="The paper's title.")] = None,
 ) -> None:
     """Make the skeleton of a new chapter, which passes the tests as it stands."""
+    from quire.workbook.progress import bar
     from quire.workbook.scaffold import new_chapter
 
-    for path in new_chapter(arxiv_id, slug, title):
+    with bar(slug) as advance:
+        made = new_chapter(arxiv_id, slug, title, on_progress=advance)
+    for path in made:
         typer.echo(path)
 
 

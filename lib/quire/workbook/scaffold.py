@@ -20,6 +20,7 @@ from quire.workbook.book.contents import update_contents
 from quire.workbook.cards import Part
 from quire.workbook.chapters import all_chapters, find_chapter
 from quire.workbook.errors import UserError
+from quire.workbook.execution import Progress, run
 from quire.workbook.files import write_atomically
 from quire.workbook.home import PACKAGE, home
 
@@ -28,7 +29,11 @@ _FIRST_FREE = 16
 
 
 def new_chapter(
-    arxiv_id: str, slug: str, title: str | None = None, part: Part = "Machines"
+    arxiv_id: str,
+    slug: str,
+    title: str | None = None,
+    part: Part = "Machines",
+    on_progress: Progress | None = None,
 ) -> tuple[Path, ...]:
     """Make the skeleton of a chapter in the workbook, run it once, and return the new files.
 
@@ -42,6 +47,8 @@ def new_chapter(
         The paper's title; a placeholder without it.
     part
         The part of the book it goes under.
+    on_progress
+        Told after each cell of the first run.
 
     Raises
     ------
@@ -71,10 +78,10 @@ def new_chapter(
         "cite": f"arxiv{arxiv_id.replace('.', '')}",
         "part": part,
     }
-    return _write(root, words)
+    return _write(root, words, on_progress)
 
 
-def _write(root: Path, words: dict[str, str]) -> tuple[Path, ...]:
+def _write(root: Path, words: dict[str, str], on_progress: Progress | None) -> tuple[Path, ...]:
     topic, slug = words["topic"], words["slug"]
     shared = {path: path.read_text(encoding="utf-8") for path in (_toc(root), _bibliography(root))}
     package, tests = PACKAGE / topic, root / "tests" / topic
@@ -90,7 +97,7 @@ def _write(root: Path, words: dict[str, str]) -> tuple[Path, ...]:
         for path, text in files.items():
             write_atomically(path, text)
         update_contents(root)
-        _run(slug, root)
+        _run(slug, root, on_progress)
     except BaseException:
         for path in files.keys() - shared.keys():
             path.unlink(missing_ok=True)
@@ -102,12 +109,10 @@ def _write(root: Path, words: dict[str, str]) -> tuple[Path, ...]:
     return (*files, _toc(root))
 
 
-def _run(slug: str, root: Path) -> None:
+def _run(slug: str, root: Path, on_progress: Progress | None) -> None:
     """Execute the fresh notebook in place: chapters are committed with their outputs."""
-    from quire.workbook.execution import run
-
     chapter = find_chapter(slug, root)
-    run(chapter, chapter.notebook)
+    run(chapter, chapter.notebook, on_progress=on_progress)
 
 
 def _notebook(words: dict[str, str]) -> NotebookNode:
