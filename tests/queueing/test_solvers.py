@@ -178,55 +178,6 @@ def test_n_policy_threshold():
             assert int(np.argmax(starts)) == threshold
 
 
-def brute_force(transitions, costs):
-    """Least average cost over all deterministic policies of a unichain problem, by enumeration."""
-    from itertools import product
-
-    actions, states, _ = transitions.shape
-    best = np.inf
-    for policy in product(range(actions), repeat=states):
-        chain = transitions[list(policy), range(states)]
-        system = np.vstack([(chain.T - np.eye(states))[1:], np.ones(states)])
-        law = np.linalg.solve(system, np.eye(states)[-1])
-        best = min(best, law @ costs[range(states), list(policy)])
-    return best
-
-
-def test_textbook_three_states_undiscounted():
-    # the exercise of pymdptoolbox's issue 37 (rewards, hence negative costs)
-    transitions = np.array(
-        [
-            [[0.25, 0.25, 0.5], [0.75, 0, 0.25], [0.5, 0.5, 0]],
-            [[0, 0.25, 0.75], [0.25, 0, 0.75], [0.25, 0.25, 0.5]],
-        ]
-    )
-    costs = -np.array([[0.55, 0.75], [1, 0.8], [1.2, 1]])
-    problem = discrete_problem(transitions, costs)
-    best = brute_force(transitions, costs)
-    for solve in (policy_iteration, relative_value_iteration, modified_policy_iteration):
-        assert solve(problem).cost == pytest.approx(best, abs=1e-8)
-
-
-def test_textbook_machine_replacement():
-    # wear grows by 0, 1 or 2; replacing costs 5 and gives a new machine; running costs 2 * wear
-    states = 6
-    # a worn-out machine stays so; 1e-6 keeps every policy unichain
-    run = np.zeros((states, states))
-    for wear in range(states):
-        for more, chance in ((0, 0.3), (1, 0.4), (2, 0.3)):
-            run[wear, min(wear + more, states - 1)] += chance
-    run = (1 - 1e-6) * run + 1e-6 / states
-    transitions = np.stack([run, np.tile(run[0], (states, 1))])
-    wear = np.arange(states)
-    costs = np.stack([2.0 * wear, np.full(states, 5.0)], axis=1)
-    problem = discrete_problem(transitions, costs)
-    found = policy_iteration(problem)
-    assert found.cost == pytest.approx(brute_force(transitions, costs), abs=1e-8)
-    replace = problem.choice[found.taken] % 2
-    assert (np.diff(replace) >= 0).all()  # a control limit
-    assert relative_value_iteration(problem).cost == pytest.approx(found.cost, abs=1e-8)
-
-
 def test_trade_off_curve():
     farm = Farm(2.5, 0.2, 5)
     curve = trade_off(farm, Costs(), 100, np.logspace(-0.5, 1.2, 8))

@@ -8,8 +8,8 @@ class InfeasibleMemory(ValueError):
 
     def __init__(self, rank: int, need: float, have: float) -> None:
         super().__init__(
-            f"memory limit of rank {rank} is {have:.6g} and one microbatch needs {need:.6g}: too little, "
-            "raise the limit, recompute activations or cut smaller pieces"
+            f"memory limit of rank {rank} is {have:.6g}, too little where one microbatch needs "
+            f"{need:.6g}: raise the limit, recompute activations or cut smaller pieces"
         )
         self.rank = rank
         self.need = need

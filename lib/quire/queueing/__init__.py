@@ -13,7 +13,7 @@ Read in this order:
 6. many farms at once, in JAX: ``points``, ``racing`` (the infinite tail), ``levels`` (block
    elimination), ``batched_optimum`` (policy iteration), ``tuning``, ``atlas``;
 7. ``routing`` and ``joint_routing`` (several sites), ``simulation``, ``autoscaler``,
-   ``rule_of_thumb``.
+   ``rule_of_thumb``; ``textbook`` and ``peers`` (known answers, other people's solvers).
 """
 
 from quire.queueing.atlas import AtlasPage, atlas, joined, random_points
@@ -77,6 +77,7 @@ from quire.queueing.semi_markov import SemiMarkov, discrete_problem
 from quire.queueing.simulation import Estimate, Simulated, simulate
 from quire.queueing.stationary import Performance, evaluate, evaluate_decisions, stationary_law
 from quire.queueing.system import Costs, Farm, slowest_decay, truncation_level
+from quire.queueing.textbook import admission_control, machine_replacement, naor_threshold
 from quire.queueing.tuning import (
     Tuned,
     band_costs,
@@ -131,6 +132,7 @@ __all__ = [
     "UnlimitedSetup",
     "UnstableSystem",
     "Verdict",
+    "admission_control",
     "at_random",
     "atlas",
     "band_costs",
@@ -159,11 +161,13 @@ __all__ = [
     "least_marginal_cost",
     "linear_program",
     "lower_hull",
+    "machine_replacement",
     "mm1_setup_response_time",
     "mmk_response_time",
     "modified_policy_iteration",
     "n_policy",
     "n_policy_cost",
+    "naor_threshold",
     "optimum",
     "pack",
     "points",

@@ -49,6 +49,30 @@ class AtlasPage:
         """``g/g* - 1`` of the best tuned simple policy."""
         return self.best_simple / self.cost - 1
 
+    def columns(self) -> dict[str, np.ndarray]:
+        """One array per column of a table: the points, the proof, every family's gap, the best.
+
+        Gaps are ``g/g* - 1``; ``floor``, ``start`` and ``keep`` are the tuned band's settings.
+        """
+        batch = self.batch
+        settings = next(f for f in self.tuned if f.family == "band").settings.astype(int)
+        return {
+            "index": self.index,
+            "servers": np.full(len(self.index), batch.servers),
+            "load": batch.load,
+            "setup_rate": batch.setup_rate,
+            "delay": batch.delay,
+            "allocation": batch.allocation,
+            "cost": self.cost,
+            "lower": self.lower,
+            "upper": self.upper,
+            "certified": self.certified,
+            "best": np.array(self.best_family),
+            "gap": self.gap,
+            **{f"gap of {f.family}": f.cost / self.cost - 1 for f in self.tuned},
+            **dict(zip(("floor", "start", "keep"), settings.T, strict=True)),
+        }
+
     def take(self, rows: Int[np.ndarray, " chosen"]) -> "AtlasPage":
         """Some rows of the page."""
         return AtlasPage(

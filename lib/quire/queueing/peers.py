@@ -107,6 +107,16 @@ def toolbox_cost(
     return -float(solver.average_reward)
 
 
+def toolbox_forest() -> tuple[
+    Float[np.ndarray, "actions states states"], Float[np.ndarray, "states actions"]
+]:
+    """Pymdptoolbox's own example, a forest that is felled or left to grow, as costs."""
+    from mdptoolbox.example import forest
+
+    transitions, rewards = forest()
+    return np.asarray(transitions), -np.asarray(rewards)
+
+
 def ciw_waiting_probability(farm: Farm, requests: int, seed: int) -> tuple[float, float]:
     """Share of requests that wait in M/M/K simulated by ciw, and Erlang's C formula."""
     import ciw

@@ -69,12 +69,13 @@ def fit_rule(
     settings = np.concatenate([tuned.settings for _, _, tuned in groups])
     floor = (settings[:, 0] - amount) / np.sqrt(amount)
     wanted = np.stack([floor, settings[:, 1], settings[:, 2]])
-    first = np.linalg.lstsq(features.T, wanted.T, rcond=None)[0].T
+    # rounded, like the gaps below: another processor's last digits must not lead elsewhere
+    first = np.linalg.lstsq(features.T, wanted.T, rcond=None)[0].T.round(6)
 
     def mean_gap(flat: Float[np.ndarray, " twelve"]) -> float:
         rule = RuleOfThumb(flat.reshape(3, 4))
         gaps = [np.minimum(rule.costs(batch) / best - 1, 0.5) for batch, best, _ in groups]
-        return float(np.concatenate(gaps).mean())
+        return round(float(np.concatenate(gaps).mean()), 8)
 
     simplex = np.vstack([first.ravel(), first.ravel() + 0.4 * np.eye(12)])
     found = minimize(
