@@ -56,6 +56,23 @@ def test_wave_width_and_schedule_do_not_matter_if_lanes_do_not_talk(program, see
     assert all(np.array_equal(m, memories[0]) for m in memories)
 
 
+def test_compiled_constants_keep_the_sign_of_zero():
+    text = """
+    .kernel k
+    .registers 8
+    mov_imm r1, 0x80000000
+    fma r2, r1, r3, r3
+    fadd r4, r1, r3
+    mov_imm r5, 4
+    device_store_u32 r3, r2
+    device_store_u32 r5, r4
+    halt
+    .end
+    """
+    launch = Launch(workgroup=(1, 1, 1), wave_width=8)
+    assert not traced.run(assemble(text).kernel(), launch, np.ones(8, np.uint32))[:2].any()
+
+
 def test_compiled_wave_operations_on_lanes_that_fill_no_whole_wave():
     text = """
     .kernel k

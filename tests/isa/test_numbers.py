@@ -114,6 +114,22 @@ def test_a_sum_that_double_rounding_would_get_wrong():
     assert got == np.float32(1 + 2.0**-11)
 
 
+@pytest.mark.parametrize("name", ["fadd", "fsub", "fmul", "fma"])
+def test_the_quick_way_is_exact_wherever_it_does_not_doubt(name):
+    generator = np.random.default_rng(12)
+    near = generator.integers(0x3E000000, 0x42000000, (3, 20000), dtype=np.uint32)
+    # a product on a tie with something small beside it: the hard case of two roundings
+    factor, tiny = np.float32(1 + 2.0**-12), np.float32(2.0**-80)
+    a = np.concatenate([A, near[0], [factor.view(np.uint32)] * 2])
+    b = np.concatenate([B, near[1], [factor.view(np.uint32)] * 2])
+    c = np.concatenate([B[::-1], near[2], np.array([tiny, -tiny]).view(np.uint32)])
+    words = (a, b, c)[: len(TABLE[name].operands) - 1]
+    got, doubt = (np.asarray(x) for x in jax.jit(TABLE[name].quick)(*words))
+    wanted = apply(name, *words)
+    assert np.array_equal(got[~doubt], wanted[~doubt])
+    assert not doubt[A.size : A.size + 20000].any()  # ordinary numbers are never in doubt
+
+
 def test_doubles_are_fused_exactly():
     generator = np.random.default_rng(4)
     a, b = generator.standard_normal((2, 400))

@@ -54,10 +54,14 @@ def fused_multiply_add(a: Words, b: Words, c: Words) -> Answer:
     """``a * b + c`` rounded once.
 
     The product is exact in double precision and the sum is rounded there and again: wrong only if
-    the first rounding ends on a tie of the second.
+    the first rounding lost something and ended on a tie of the second.
     """
     x, y, z = (_single(word).astype(jnp.float64) for word in (a, b, c))
-    total = x * y + z
+    product = x * y
+    total = product + z
+    back = total - product
+    lost = (product - (total - back)) + (z - back)
     low = jax.lax.bitcast_convert_type(total, jnp.uint64).astype(jnp.uint32) & 0x1FFFFFFF
-    doubt = _beyond(a, _FACTOR) | _beyond(b, _FACTOR) | _beyond(c, _TERM) | (low == 0x10000000)
+    doubt = _beyond(a, _FACTOR) | _beyond(b, _FACTOR) | _beyond(c, _TERM)
+    doubt |= (low == 0x10000000) & (lost != 0)
     return _bits(total.astype(jnp.float32)), doubt

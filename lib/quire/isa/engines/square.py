@@ -10,12 +10,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from quire.isa.deviations import Deviation
 from quire.isa.engines.datapath import MAX_WIDTH, WAVE_FUNCTIONS, Batch, Lanes
+from quire.isa.engines.known import LARGEST, Known, arrangement, evaluate, run_start, take_rows
 from quire.isa.engines.memory import Access, atomic, store, when
 from quire.isa.program import Instruction, Kernel, Launch
-from quire.isa.table import SPECIAL_REGISTERS, Kind
+from quire.isa.table import SPECIAL_REGISTERS, Event, Kind
 
 Mask = jax.Array | None  # None: every lane of this block
 
@@ -38,13 +40,17 @@ class State:
     device: jax.Array
     fault: jax.Array
     ended: jax.Array
+    doubt: jax.Array  # lanes whose floats the host may have got wrong
+    known: dict[int, Known] = field(default_factory=dict)  # registers that are numbers by now
+    known_flags: dict[int, Known] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
 
 
 def copy(s: State) -> State:
     """A state that can be changed without changing this one."""
     return State(
-        *(dict(s.registers), dict(s.flags), s.local, s.device, s.fault, s.ended, list(s.frames))
+        *(dict(s.registers), dict(s.flags), s.local, s.device, s.fault, s.ended, s.doubt),
+        *(dict(s.known), dict(s.known_flags), list(s.frames)),
     )
 
 
@@ -58,7 +64,19 @@ def both(a: Mask, b: Mask) -> Mask:
 class Square:
     """The registers and memories of one launch as arrays of threads by workgroups."""
 
-    def __init__(self, kernel: Kernel, launch: Launch, local: int, words: int, compat: Deviation):
+    def __init__(
+        self,
+        kernel: Kernel,
+        launch: Launch,
+        local: int,
+        words: int,
+        compat: Deviation,
+        quick: bool,
+        nothing: jax.Array,
+    ):
+        self.quick = quick  # trust the host's floats and note doubts
+        # a zero that the compiler cannot see: it takes x + 0 for x, which is wrong for x = -0
+        self.nothing = nothing
         self.kernel, self.launch = kernel, launch
         self.words, self.local_words, self.local_bytes = words, -(-local // 4), local
         self.compat = compat
@@ -69,9 +87,18 @@ class Square:
         self.thread_axis = 0 if self.local_words else 1
         sizes = {self.thread_axis: self.slots, 1 - self.thread_axis: self.groups}
         self.full = (sizes[0], sizes[1])
-        self.thread = self._along(self.thread_axis, self.slots)
-        self.group = self._along(1 - self.thread_axis, self.groups)
-        self.alive: Mask = self.thread < launch.threads if launch.threads < self.slots else None
+        partial = launch.threads < self.slots
+        self.alive: Mask = self.thread < launch.threads if partial else None
+
+    @property
+    def thread(self) -> jax.Array:
+        """The thread of each lane in its workgroup."""
+        return self._along(self.thread_axis, self.slots)
+
+    @property
+    def group(self) -> jax.Array:
+        """The workgroup of each lane."""
+        return self._along(1 - self.thread_axis, self.groups)
 
     def _along(self, axis: int, count: int) -> jax.Array:
         line = jnp.arange(count, dtype=jnp.uint32)
@@ -115,6 +142,13 @@ class Square:
         """Write a register for the lanes of a mask."""
         old = self.read(s, index)
         s.registers[index] = word if mask is None else jnp.where(mask, word, old)
+        s.known.pop(index, None)
+
+    def know(self, s: State, index: int, i: Instruction, mask: Mask) -> None:
+        """Note a constant or a special register that was just written for all lanes."""
+        if mask is None:
+            word = evaluate(lambda: self.special(i.rs1)) if i.mnemonic == "mov_sr" else i.imm
+            s.known[index] = np.asarray(word, np.uint32).reshape(np.shape(word) or (1, 1))
 
     def guard(self, s: State, instruction: Instruction, mask: Mask) -> Mask:
         """The lanes of a mask that an instruction's own predicate leaves."""
@@ -135,17 +169,43 @@ class Square:
             if operand.form == "p":
                 words.append(self.flag(s, index))
             words += [self.read(s, index + k) for k in range(operand.width)]
+        if i.operation.event is Event.FLOAT:
+            words = [word ^ self.nothing for word in words]
         options = {"deviation": self.deviation} if i.operation.deviates else {}
         assert i.operation.apply is not None
-        result = i.operation.apply(*words, **options)
+        known = self._foresee(i, s, active)
+        if self.quick and i.operation.quick is not None:
+            result, doubt = i.operation.quick(*words)
+            s.doubt = s.doubt | (doubt if active is None else doubt & active)
+        else:
+            result = i.operation.apply(*words, **options)
         if i.operation.kind is Kind.FLAG:
             old = self.flag(s, i.rd)
             s.flags[i.rd] = result if active is None else jnp.where(active, result, old)
+            s.known_flags.pop(i.rd, None)
+            if known is not None:
+                s.known_flags[i.rd] = known
         elif i.operation.kind is Kind.PAIR:
             for k in (0, 1):
                 self.write(s, i.rd + k, result[k], active)
         else:
             self.write(s, i.rd, result, active)
+            if known is not None:
+                s.known[i.rd] = known
+
+    def _foresee(self, i: Instruction, s: State, active: Mask) -> Known | None:
+        """The result of integer work on numbers that are known by now."""
+        row = i.operation
+        plain = row.event is not Event.FLOAT and row.kind in (Kind.WORD, Kind.FLAG)
+        if active is not None or not plain or row.deviates or row.apply is None:
+            return None
+        fields = [operand.field for operand in row.operands if operand.field != "rd"]
+        sources = [s.known.get(getattr(i, name)) for name in fields]
+        known = [source for source in sources if source is not None]
+        if len(known) < len(sources):
+            return None
+        shape = np.broadcast_shapes(*(source.shape for source in known))
+        return evaluate(row.apply, *known) if np.prod(shape) <= LARGEST else None
 
     def _everywhere(self, array: Mask) -> jax.Array:
         """An array with an entry per lane, as one line: thread after thread of each workgroup."""
@@ -186,6 +246,18 @@ class Square:
 
     # --- memory ---------------------------------------------------------------------------------
 
+    def _words_known(self, i: Instruction, s: State, active: Mask) -> Known | None:
+        """The words that all lanes address, if they are known and none of them is faulty."""
+        place = s.known.get(i.rs1)
+        width = i.operation.bytes_moved
+        limit = self.local_bytes if i.operation.is_local else 4 * self.words
+        if place is None or active is not None:
+            return None
+        bytes_ = place.astype(np.int64)
+        if bytes_.max() + width > limit or (bytes_ % min(width, 4)).any():
+            return None
+        return bytes_ // 4
+
     def _check(self, i: Instruction, s: State, place: jax.Array, active: Mask) -> None:
         width = i.operation.bytes_moved
         limit = self.local_bytes if i.operation.is_local else 4 * self.words
@@ -196,28 +268,41 @@ class Square:
     def load(self, i: Instruction, s: State, active: Mask) -> None:
         """A load from either memory."""
         place = self.read(s, i.rs1)
-        self._check(i, s, place, active)
+        foreseen = self._words_known(i, s, active)
+        if foreseen is None:
+            self._check(i, s, place, active)
         width = i.operation.bytes_moved
         for k in range(max(width // 4, 1)):
             at = (place >> 2).astype(jnp.int32) + k
-            word = self._local_row(s, at) if i.operation.is_local else self._device(s, at, active)
+            now = None if foreseen is None else foreseen + k
+            if i.operation.is_local:
+                word = self._local_row(s, at, now)
+            else:
+                word = self._device(s, at, active, now)
             if width < 4:
                 word = (word >> ((place & 3) * 8)) & (0xFF if width == 1 else 0xFFFF)
             self.write(s, i.rd + k, word, active)
 
-    def _local_row(self, s: State, at: jax.Array) -> jax.Array:
+    def _local_row(self, s: State, at: jax.Array, now: Known | None) -> jax.Array:
         """Words of local memory; an address that all workgroups share reads whole rows."""
+        if now is not None and now.shape[1] == 1:
+            return take_rows(s.local, now[:, 0])
         at = jnp.clip(at, 0, s.local.shape[0] - 1)
         if at.shape[1] == 1:
             return s.local[at[:, 0]]
         return jnp.take_along_axis(s.local, at, axis=0)
 
-    def _device(self, s: State, at: jax.Array, active: Mask) -> jax.Array:
+    def _device(self, s: State, at: jax.Array, active: Mask, now: Known | None) -> jax.Array:
         """Words of device memory; a coalesced load of all lanes is one slice."""
-        at = jnp.clip(at, 0, s.device.shape[0] - 1)
         count = self.full[0] * self.full[1]
+        if now is not None and now.shape == self.full:
+            order = now if self.thread_axis == 1 else now.T
+            if (start := run_start(order.reshape(-1))) is not None:
+                return self._back(s.device[start : start + count])
+        if now is None:
+            at = jnp.clip(at, 0, s.device.shape[0] - 1)
         if at.shape != self.full or self.thread_axis == 0 or count > s.device.shape[0]:
-            return s.device[at]
+            return s.device.at[at].get(mode="promise_in_bounds")
         line = at - jnp.arange(count, dtype=jnp.int32).reshape(self.full)
         lowest = jnp.where(True if active is None else active, line, 2**31 - 1).min()
         agrees = line == lowest
@@ -233,12 +318,17 @@ class Square:
         """A store to either memory, or an atomic."""
         place = self.read(s, i.rs1)
         active = both(active, self.alive)
-        self._check(i, s, place, active)
+        foreseen = self._words_known(i, s, active)
+        if foreseen is None:
+            self._check(i, s, place, active)
         width = i.operation.bytes_moved
         is_atomic = i.operation.kind is Kind.ATOMIC
         for k in range(max(width // 4, 1)):
             at = (place >> 2).astype(jnp.int32) + k
             value = self.read(s, i.rs2 + k)
+            now = None if foreseen is None or width < 4 or is_atomic else foreseen + k
+            if now is not None and self._store_known(i, s, now, value):
+                continue
             shared = at.shape[1] == 1 and (active is None or active.shape[1] == 1)
             if shared and i.operation.is_local and width == 4 and not is_atomic:
                 self._store_rows(s, at, value, active)
@@ -265,6 +355,29 @@ class Square:
                 s.local = memory.reshape(s.local.shape)
             else:
                 s.device = memory
+
+    def _store_known(self, i: Instruction, s: State, now: Known, value: jax.Array) -> bool:
+        """A store of all lanes to known words that fill a range: the update of one slice."""
+        if i.operation.is_local:
+            if now.shape != (self.slots, 1):
+                return False
+            words, rows = now[:, 0], jnp.broadcast_to(value, self.full)
+        else:
+            if now.shape != self.full:
+                return False
+            words = (now if self.thread_axis == 1 else now.T).reshape(-1)
+            rows = self._everywhere(value)
+        found = arrangement(words)
+        if found is None:
+            return False
+        start, lane = found
+        if not np.array_equal(lane, np.arange(lane.size)):
+            rows = rows[lane]
+        if i.operation.is_local:
+            s.local = s.local.at[start : start + lane.size].set(rows)
+        else:
+            s.device = s.device.at[start : start + lane.size].set(rows)
+        return True
 
     def _store_rows(self, s: State, at: jax.Array, value: jax.Array, active: Mask) -> None:
         """A store to addresses that all workgroups share: rows, in one slice where they follow."""

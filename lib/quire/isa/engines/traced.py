@@ -7,7 +7,8 @@ that manages an EXEC mask (AMD). XLA then fuses straight-line code. Values are t
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -22,6 +23,7 @@ from quire.isa.machine import LOCKSTEP, STEP_LIMIT, Memory, Schedule, prepare
 from quire.isa.program import Instruction, Kernel, Launch
 from quire.isa.table import Kind
 
+UNROLLED = 200  # instructions that a loop may become if it is traced round by round
 _UNCOMPILED = Deviation.BREAK_IN_IF | Deviation.CONTINUE
 
 
@@ -44,6 +46,13 @@ class _Tracer(Square):
         return mask
 
     def _if(self, node: If, s: State, mask: Mask) -> Mask:
+        foreseen = s.known_flags.get(node.head.rs1)
+        if (
+            foreseen is not None
+            and node.head.guard is None
+            and (foreseen == foreseen.flat[0]).all()
+        ):
+            return self.block(node.then if foreseen.flat[0] else node.otherwise, s, mask)
         takes = self.guard(s, node.head, self.flag(s, node.head.rs1))
         assert takes is not None
         then = self.block(node.then, s, both(mask, takes))
@@ -68,6 +77,8 @@ class _Tracer(Square):
     def _loop(self, node: Loop, s: State, mask: Mask) -> Mask:
         written = flatten(node.body)
         if (head := self._uniform_head(node, s, mask)) is not None:
+            if self._unrolled(node, head, s, mask):
+                return mask
             return self._counted(node, head, s, mask, written)
         live = jnp.ones((1, 1), bool) if mask is None else mask
         ended_before = s.ended
@@ -112,6 +123,24 @@ class _Tracer(Square):
         shapes = self._settled_shapes(probe, keys, node.body, at, mask)
         flag = jax.eval_shape(lambda packed: uniform(self._unpack(s, keys, packed)), shapes)
         return at if flag.shape == (1, 1) else None
+
+    def _unrolled(self, node: Loop, at: int, s: State, mask: Mask) -> bool:
+        """Trace a short loop round by round, if it is known when all lanes leave it."""
+        head = node.body[at]
+        assert isinstance(head, Instruction)
+        ahead, size = copy(s), len(flatten(node.body))
+        for _ in range(UNROLLED // size):
+            self.block(node.body[:at], ahead, mask)
+            leaves = ahead.known_flags.get(head.rs1)
+            if leaves is None:
+                return False
+            if leaves.all():
+                vars(s).update(vars(ahead))
+                return True
+            if leaves.any():
+                return False
+            self.block(node.body[at + 1 :], ahead, mask)
+        return False
 
     def _counted(
         self, node: Loop, at: int, s: State, mask: Mask, inside: list[Instruction]
@@ -159,6 +188,7 @@ class _Tracer(Square):
             "flags": {k: self.flag(s, k) for k in sorted(flags)},
             "fault": s.fault,
             "ended": s.ended,
+            "doubt": s.doubt,
         }
         if near:
             packed["local"] = s.local
@@ -169,10 +199,16 @@ class _Tracer(Square):
     def _unpack(
         self, s: State, keys: tuple[set[int], set[int], bool, bool], packed: dict[str, Any]
     ) -> State:
+        registers, flags, _, _ = keys
         fresh = copy(s)
         fresh.registers.update(packed["registers"])
         fresh.flags.update(packed["flags"])
         fresh.fault, fresh.ended = packed["fault"], packed["ended"]
+        fresh.doubt = packed["doubt"]
+        for index in registers:
+            fresh.known.pop(index, None)
+        for index in flags:
+            fresh.known_flags.pop(index, None)
         fresh.local = packed.get("local", s.local)
         fresh.device = packed.get("device", s.device)
         return fresh
@@ -224,6 +260,7 @@ class _Tracer(Square):
         after = self._unpack(s, keys, packed)
         s.registers, s.flags = after.registers, after.flags
         s.local, s.device, s.fault, s.ended = after.local, after.device, after.fault, after.ended
+        s.doubt, s.known, s.known_flags = after.doubt, after.known, after.known_flags
 
     # --- instructions -------------------------------------------------------------------------
 
@@ -238,6 +275,7 @@ class _Tracer(Square):
             constant = jnp.full((1, 1), i.imm, jnp.uint32)
             word = constant if i.mnemonic == "mov_imm" else self.special(i.rs1)
             self.write(s, i.rd, word, active)
+            self.know(s, i.rd, i, active)
         elif kind is Kind.WAVE:
             self.wave(i, s, active)
         elif kind is Kind.LOAD:
@@ -270,13 +308,32 @@ def _widen(array: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return jnp.broadcast_to(array, shape)
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel as JAX functions from device memory to (device memory, faulty, in doubt).
+
+    ``quick`` trusts the host's single precision and says whether a lane was in doubt; ``exact``
+    never is, and is compiled only when it is needed.
+    """
+
+    quick: Callable[[jax.Array], tuple[jax.Array, jax.Array, jax.Array]]
+    exact: Callable[[jax.Array], tuple[jax.Array, jax.Array, jax.Array]]
+
+    def __call__(self, device: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The device memory after a run, and whether an access was faulty."""
+        memory, fault, doubt = self.quick(device)
+        if bool(doubt):
+            memory, fault, _ = self.exact(device)
+        return memory, fault
+
+
 @lru_cache(maxsize=64)
 def compile_kernel(
     kernel: Kernel, launch: Launch, words: int, compat: Deviation = Deviation.NONE
-) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
-    """One JAX function from device memory to (device memory, whether an access was faulty).
+) -> Compiled:
+    """The kernel compiled for one launch and device memory of ``words`` words.
 
-    The function is jitted and kept, so that a second call with the same arguments costs nothing.
+    The functions are jitted and kept, so that a second call with the same arguments costs nothing.
     """
     local = prepare(kernel, launch, words)
     if compat & _UNCOMPILED:
@@ -286,20 +343,25 @@ def compile_kernel(
         )
     nodes = tree(kernel)
 
-    def function(device: jax.Array) -> tuple[jax.Array, jax.Array]:
-        tracer = _Tracer(kernel, launch, local, words, compat)
+    def function(
+        quick: bool, nothing: jax.Array, device: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        tracer = _Tracer(kernel, launch, local, words, compat, quick, nothing)
+        nobody = jnp.zeros((1, 1), bool)
         s = State(
             registers={},
             flags={},
             local=jnp.zeros((max(tracer.local_words, 1), tracer.groups), jnp.uint32),
             device=device,
             fault=jnp.bool_(False),
-            ended=jnp.zeros((1, 1), bool),
+            ended=nobody,
+            doubt=nobody,
         )
         tracer.block(nodes, s, tracer.alive)
-        return s.device, s.fault
+        return s.device, s.fault, s.doubt.any()
 
-    return jax.jit(function)
+    quick, exact = (jax.jit(partial(function, trusting)) for trusting in (True, False))
+    return Compiled(partial(quick, np.uint32(0)), partial(exact, np.uint32(0)))
 
 
 def run(
@@ -318,8 +380,8 @@ def run(
     """
     if schedule != LOCKSTEP:
         raise ValueError("compiled code has one schedule, lockstep: use the interpreter for others")
-    function = compile_kernel(kernel, launch, memory.size, deviations(compat))
-    device, fault = function(jnp.asarray(memory))
+    compiled = compile_kernel(kernel, launch, memory.size, deviations(compat))
+    device, fault = compiled(jnp.asarray(memory))
     if bool(fault):
         raise OutOfBounds(f"kernel {kernel.name!r} accesses memory out of bounds or crookedly")
     return np.asarray(device)
