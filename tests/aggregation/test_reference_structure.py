@@ -102,8 +102,8 @@ def test_the_subspace_holds_95_percent_of_the_energy_and_two_directions():
 @given(seed=seeds, kappa=st.floats(0.1, 3), reference=st.floats(0.01, 10))
 def test_the_cap_holds(seed, kappa, reference):
     capped = cap(matrix(seed), jnp.asarray(reference), kappa)
-    # Power iteration sees at least 95 % of the norm; see the test of spectral_norm.
-    assert np.linalg.norm(capped, 2) <= kappa * reference / 0.95
+    # Power iteration sees all but a thousandth of the norm; see the test of spectral_norm.
+    assert np.linalg.norm(capped, 2) <= kappa * reference / 0.999
     assert float(spectral_norm(capped)) <= kappa * reference * (1 + 1e-9)
 
 

@@ -20,7 +20,8 @@ and a server that regulates updates before it averages them (GGRS). Read in this
 15. `sensitivity`         how much answers hang on edges
 16. `intervals`           paired intervals over seeds
 17. `falsification`       the protocol that tries to explain GGRS away
-18. `pyg_peer`            the same training in PyTorch Geometric, client after client
+18. `client_loop`         the same training as a loop over clients
+19. `pyg_peer`            the same in PyTorch Geometric
 """
 
 from quire.aggregation.audit import RoundAudit, agreement, audit_round, first_order_effect
@@ -37,6 +38,7 @@ from quire.aggregation.averaging import (
     aggregate,
 )
 from quire.aggregation.block_models import block_federation, block_model
+from quire.aggregation.client_loop import client_loop
 from quire.aggregation.errors import GraphError, LeafMismatch, SettingError
 from quire.aggregation.falsification import Comparison, compare, contest, rivals
 from quire.aggregation.graphs import (
@@ -153,6 +155,7 @@ __all__ = [
     "block_model",
     "cap",
     "check_same_structure",
+    "client_loop",
     "client_updates",
     "clients_of",
     "compare",

@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from quire.aggregation.compiling import program
 from quire.aggregation.graphs import Federation
 from quire.aggregation.local_training import Client
 from quire.aggregation.networks import Network, logits, logits_from, preactivation
@@ -97,7 +98,7 @@ def first_order_effect(
     return jax.vmap(one)(clients)
 
 
-@partial(jax.jit, static_argnames=("network", "width"))
+@partial(program, static_argnames=("network", "width"))
 def agreement(
     network: Network,
     params: Tree,

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from quire.aggregation.compiling import program
 from quire.aggregation.errors import SettingError, require_range
 from quire.aggregation.updates import (
     TINY,
@@ -85,7 +86,7 @@ def aggregate(
     return _aggregate(aggregator, state, params, updates, weights)
 
 
-@jax.jit
+@program
 def _aggregate(
     aggregator: Aggregator,
     state: State,

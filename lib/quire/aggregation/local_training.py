@@ -11,7 +11,7 @@ import optax  # type: ignore[import-untyped]
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from quire.aggregation.errors import SettingError, require, require_range
-from quire.aggregation.networks import Network, cross_entropy, training_logits
+from quire.aggregation.networks import Network, cross_entropy, dropout_factors, training_logits
 from quire.aggregation.updates import Tree
 
 Optimiser = Literal["adamw", "sgd", "adam_l2"]
@@ -124,16 +124,16 @@ def train_client(
     optimise = transformation(local)
     start = params
 
-    def loss(values: Tree, dropout: PRNGKeyArray) -> Float[Array, ""]:
-        scores = training_logits(network, values, client.operator, client.inputs, dropout)
+    def loss(values: Tree, kept: Float[Array, "n h"]) -> Float[Array, ""]:
+        scores = training_logits(network, values, client.operator, client.inputs, kept)
         return cross_entropy(scores, client.labels, client.train)
 
     def step(
-        carry: tuple[Tree, Tree], at: tuple[Int[Array, ""], PRNGKeyArray]
+        carry: tuple[Tree, Tree], at: tuple[Int[Array, ""], Float[Array, "n h"]]
     ) -> tuple[tuple[Tree, Tree], Float[Array, ""]]:
         values, state = carry
-        number, dropout = at
-        value, gradient = jax.value_and_grad(loss)(values, dropout)
+        number, kept = at
+        value, gradient = jax.value_and_grad(loss)(values, kept)
         if local.proximal:
             gradient = jax.tree.map(
                 lambda g, v, v0: g + local.proximal * (v - v0), gradient, values, start
@@ -147,8 +147,8 @@ def train_client(
             new = jax.tree.map(lambda a, b: jnp.where(active, a, b), new, carry)
         return new, value
 
-    keys = jax.random.split(key, local.epochs)
+    shape = (local.epochs, len(client.labels), network.hidden)
     (params, optimiser), losses = jax.lax.scan(
-        step, (params, optimiser), (jnp.arange(local.epochs), keys)
+        step, (params, optimiser), (jnp.arange(local.epochs), dropout_factors(network, shape, key))
     )
     return params, optimiser, jnp.mean(losses)

@@ -8,6 +8,8 @@ the operator audit exact and cheap.
 
 from __future__ import annotations
 
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -34,7 +36,6 @@ class GCN(nn.Module):
         self.layer1 = nn.Dense(self.hidden, param_dtype=jnp.float32)
         self.layer2 = nn.Dense(self.classes, param_dtype=jnp.float32, use_bias=False)
         self.bias2 = self.param("bias2", nn.initializers.zeros, (self.classes,), jnp.float32)
-        self.drop = nn.Dropout(self.dropout)
 
     @staticmethod
     def operator(
@@ -55,17 +56,23 @@ class GCN(nn.Module):
         return self.layer1(inputs)
 
     def rest(
-        self, operator: Float[Array, "n n"], before: Float[Array, "n h"], training: bool = False
+        self,
+        operator: Float[Array, "n n"],
+        before: Float[Array, "n h"],
+        kept: Float[Array, "n h"] | float = 1.0,
     ) -> Float[Array, "n c"]:
-        """Return the logits from the first pre-activation."""
-        hidden = self.drop(nn.relu(before), deterministic=not training)
+        """Return the logits from the first pre-activation, hidden values times ``kept``."""
+        hidden = nn.relu(before) * kept
         return operator @ self.layer2(hidden) + self.bias2
 
     def __call__(
-        self, operator: Float[Array, "n n"], inputs: Float[Array, "n p"], training: bool = False
+        self,
+        operator: Float[Array, "n n"],
+        inputs: Float[Array, "n p"],
+        kept: Float[Array, "n h"] | float = 1.0,
     ) -> Float[Array, "n c"]:
         """Return the logits of every node."""
-        return self.rest(operator, self.first(inputs), training)
+        return self.rest(operator, self.first(inputs), kept)
 
 
 class GraphSAGE(nn.Module):
@@ -83,7 +90,6 @@ class GraphSAGE(nn.Module):
         """Declare the two dense layers; the second is one kernel for both halves."""
         self.layer1 = nn.Dense(self.hidden, param_dtype=jnp.float32)
         self.layer2 = nn.Dense(self.classes, param_dtype=jnp.float32)
-        self.drop = nn.Dropout(self.dropout)
 
     @staticmethod
     def operator(
@@ -104,17 +110,23 @@ class GraphSAGE(nn.Module):
         return self.layer1(inputs)
 
     def rest(
-        self, operator: Float[Array, "n n"], before: Float[Array, "n h"], training: bool = False
+        self,
+        operator: Float[Array, "n n"],
+        before: Float[Array, "n h"],
+        kept: Float[Array, "n h"] | float = 1.0,
     ) -> Float[Array, "n c"]:
-        """Return the logits from the first pre-activation."""
-        hidden = self.drop(nn.relu(before), deterministic=not training)
+        """Return the logits from the first pre-activation, hidden values times ``kept``."""
+        hidden = nn.relu(before) * kept
         return self.layer2(jnp.concatenate([hidden, operator @ hidden], axis=-1))
 
     def __call__(
-        self, operator: Float[Array, "n n"], inputs: Float[Array, "n p"], training: bool = False
+        self,
+        operator: Float[Array, "n n"],
+        inputs: Float[Array, "n p"],
+        kept: Float[Array, "n h"] | float = 1.0,
     ) -> Float[Array, "n c"]:
         """Return the logits of every node."""
-        return self.rest(operator, self.first(inputs), training)
+        return self.rest(operator, self.first(inputs), kept)
 
 
 Network = GCN | GraphSAGE
@@ -152,11 +164,27 @@ def training_logits(
     params: Params,
     operator: Float[Array, "n n"],
     inputs: Float[Array, "n p"],
-    key: PRNGKeyArray,
+    kept: Float[Array, "n h"],
 ) -> Float[Array, "n c"]:
-    """Return a network's logits with dropout drawn from ``key``."""
-    drawn = network.apply({"params": params}, operator, inputs, True, rngs={"dropout": key})
-    return _array(drawn)
+    """Return a network's logits under one draw of `dropout_factors`."""
+    return _array(network.apply({"params": params}, operator, inputs, kept))
+
+
+def dropout_factors(network: Network, shape: tuple[int, ...], key: PRNGKeyArray) -> Array:
+    """Draw what hidden values are multiplied by: 0 with dropout's share, else 1/(1 - share).
+
+    Four values share one 32-bit draw, so the share is rounded to a multiple of 1/256. Drawing is
+    much of a small network's training, and XLA would repeat it in the backward pass: the barrier
+    makes it draw once.
+    """
+    level = round(256 * network.dropout)
+    if level == 0:
+        return jnp.ones(shape, jnp.float32)
+    draws = -(-math.prod(shape) // 4)
+    octets = jax.lax.bitcast_convert_type(jax.random.bits(key, (draws,)), jnp.uint8).ravel()
+    dropped = octets[: math.prod(shape)].reshape(shape) < level
+    factors = jnp.where(dropped, 0.0, 256 / (256 - level)).astype(jnp.float32)
+    return jnp.asarray(jax.lax.optimization_barrier(factors))
 
 
 def cross_entropy(

@@ -26,6 +26,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from quire.aggregation.averaging import Number, aggregator
+from quire.aggregation.compiling import program
 from quire.aggregation.errors import SettingError, require, require_range
 from quire.aggregation.networks import Network
 from quire.aggregation.proxies import Proxy, proxy_vector
@@ -262,7 +263,7 @@ class GGRS:
         return ReferenceState(kernels, state.rounds + 1)
 
 
-@jax.jit
+@program
 def parts(
     ggrs: GGRS, state: ReferenceState, params: Tree, updates: Tree, weights: Float[Array, " K"]
 ) -> dict[str, Tree]:

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from quire.aggregation.audit import RoundAudit, audit_round
 from quire.aggregation.averaging import Aggregator
+from quire.aggregation.compiling import program
 from quire.aggregation.errors import SettingError, require
 from quire.aggregation.graphs import Federation
 from quire.aggregation.interference import conflicts, destructive_interference
@@ -117,7 +118,7 @@ def train(
     return _train(arrays, aggregator, keys, network, local, rounds, personal, audit, at_once)
 
 
-@partial(jax.jit, static_argnames=("network", "local"))
+@partial(program, static_argnames=("network", "local"))
 def client_updates(
     clients: Client,
     network: Network,
@@ -146,7 +147,7 @@ def clients_of(federation: Federation, network: Network, local: LocalTraining) -
     return Client(operator, inputs, federation.labels, federation.train, steps)
 
 
-@partial(jax.jit, static_argnames=("network", "local", "rounds", "personal", "audit", "at_once"))
+@partial(program, static_argnames=("network", "local", "rounds", "personal", "audit", "at_once"))
 def _train(
     federation: Federation,
     aggregator: Aggregator,

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from quire.aggregation.compiling import program
 from quire.aggregation.errors import require_range
 from quire.aggregation.graphs import Federation
 from quire.aggregation.networks import Network, accuracy, logits
@@ -68,7 +69,7 @@ def sensitivity(
     return _sensitivity(network, params, federation._replace(classes=0), thinned)
 
 
-@partial(jax.jit, static_argnames="network")
+@partial(program, static_argnames="network")
 def _sensitivity(
     network: Network, params: Tree, federation: Federation, thinned: Float[Array, "K n n"]
 ) -> Sensitivity:

@@ -89,20 +89,23 @@ def admit(
     return jax.tree.map(clean, updates), kept / total, jnp.sum(~good)
 
 
-def spectral_norm(matrix: Float[Array, "m n"], doublings: int = 6) -> Float[Array, ""]:
+def spectral_norm(matrix: Float[Array, "m n"], doublings: int = 12) -> Float[Array, ""]:
     """Return the largest singular value from below, by 2^doublings steps of power iteration.
 
     The iteration squares the smaller Gram matrix, so a tall kernel is read once, and starts from a
     fixed seeded Gaussian vector, which no structured matrix is orthogonal to. The result never
-    exceeds the true value beyond rounding. Zero matrices give 0. Source: power iteration as in
+    exceeds the true value beyond rounding, and falls short of it by less than a thousandth even
+    where singular values lie close together. Zero matrices give 0. Source: power iteration as in
     Halko, Martinsson and Tropp (2011), section 4; the squaring: folklore.
     """
     tall = matrix.shape[0] >= matrix.shape[1]
     square = matrix.T @ matrix if tall else matrix @ matrix.T
-    power = square
-    for _ in range(doublings):
+
+    def double(_: int | Array, power: Array) -> Array:
         power = power / jnp.maximum(jnp.linalg.norm(power), TINY)
-        power = power @ power
+        return power @ power
+
+    power = jax.lax.fori_loop(0, doublings, double, square)
     vector = power @ jax.random.normal(jax.random.key(0), (len(square),), matrix.dtype)
     vector = vector / jnp.maximum(jnp.linalg.norm(vector), TINY)
     return jnp.sqrt(jnp.maximum(vector @ square @ vector, 0))
