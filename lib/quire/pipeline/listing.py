@@ -171,8 +171,13 @@ def _list_kernel(
             waiting[j] -= 1
             if waiting[j] == 0:
                 s = rank[j]
-                arriving[s] = push_soonest(arrivals, base[s], arriving[s], j, ready_at, key)
-                decision[s] = min(decision[s], max(free[s], ready_at[j]))
+                if ready_at[j] <= free[s]:  # it will be there whenever the rank decides next
+                    k = kind[j]
+                    size[k, s] = push_least(ready[k], base[s], size[k, s], key[j])
+                    decision[s] = min(decision[s], free[s])
+                else:
+                    arriving[s] = push_soonest(arrivals, base[s], arriving[s], j, ready_at, key)
+                    decision[s] = min(decision[s], ready_at[j])
         if size[0, r] + size[1, r] + size[2, r] > 0:
             decision[r] = free[r]
         elif arriving[r] > 0:
