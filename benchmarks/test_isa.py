@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from quire.isa import Launch, assemble, kernels, run
+from quire.isa import Launch, assemble, kernels
 from quire.isa.engines import traced
+from quire.isa.machine import load
 
-LANES = 16384
+LANES = 8192
 GRIDS = (1, 64, 1024)
 
 
@@ -33,9 +34,10 @@ KERNELS = {"vadd": vadd, "gemm": gemm}
 @pytest.mark.parametrize("name", KERNELS)
 def test_interpreter(benchmark, name, grid):
     kernel, launch, memory = KERNELS[name](grid)
-    outcome = run(kernel, launch, memory, lanes=LANES)
-    benchmark.extra_info["lane_instructions"] = outcome.events.slots
-    benchmark(run, kernel, launch, memory, lanes=LANES)
+    loaded = load(kernel, launch, memory.size, lanes=LANES)
+    held = loaded.hold(memory)
+    benchmark.extra_info["lane_instructions"] = loaded.finish(loaded(held)).events.slots
+    benchmark(lambda: loaded(held).status.block_until_ready())
 
 
 @pytest.mark.parametrize("grid", GRIDS)

@@ -1,10 +1,10 @@
 """A universal GPU instruction set: assembler, codec, four engines, costs, conformance.
 
 Read in this order: `table` (the one table of instructions, with their functions in `arithmetic`,
-`floating` and `formats`), `program` (instructions, kernels, launches), `assembly`, `listing`,
-`words` and `container` (text, words, files), `structure` (which end belongs to which if), `machine`
-(running a kernel) with `engines` (mask stack, predication, program counter per lane, compiled
-masks), `deviations` (what the reference does otherwise), `occupancy`, `banks` and `cost`,
+`floating`, `formats` and `quick`), `program` (instructions, kernels, launches), `assembly`,
+`listing`, `words` and `container` (text, words, files), `structure` (which end belongs to which
+if), `machine` (running a kernel) with `engines` (mask stack, predication, program counter per lane,
+compiled masks), `deviations` (what the reference does otherwise), `occupancy`, `banks` and `cost`,
 `recording` (a run step by step), `fuzzing` (conformance), `kernels` (our programs) and `page` (the
 reference page).
 

@@ -185,7 +185,7 @@ def shape_for(
         predicates=predicate_rows(rows),
         program=bucket(len(rows) + 1, 256),
         local=bucket(max(16 * lanes, lanes // stride * ((local + 3) // 4)), 4096),
-        device=bucket(words, 32768),
+        device=bucket(words, next((size for size in (2**15, 2**17) if words <= size), 2**20)),
     )
 
 
@@ -227,8 +227,7 @@ def batch_for(
 
 def until(batch: Batch, steps: int) -> Batch:
     """The same batch with another number of steps after which to stop."""
-    limit: Any = np.int64(steps)
-    return batch._replace(until=limit)
+    return batch._replace(until=jnp.int64(steps))
 
 
 @dataclass(frozen=True)
@@ -297,6 +296,7 @@ def load_rows(
     program = interpreter.Program(jnp.asarray(table), jnp.asarray(clear), jnp.int32(dirty.size))
     switches = deviations(compat)
     batch = batch_for(launch, shape, local, words, schedule, skip, switches, limit)
+    batch = jax.tree.map(jnp.asarray, batch)  # once, and not at every call
     place = slots(batch, shape.lanes)
     return Loaded(
         *(kernel, tuple(rows), program, launch, shape, batch, place, words, checked, limit)

@@ -64,8 +64,8 @@ class State(NamedTuple):
     past: Past
     local: UInt32[Array, " local"]
     device: UInt32[Array, " device"]
-    local_touched: Touched
-    device_touched: Touched
+    local_touched: Touched | None  # None: races are not watched for
+    device_touched: Touched | None
     counters: Int64[Array, " counters"]
     error: Int32[Array, "3"]  # code, row, slot
     first: Int32[Array, ""]  # the batch's first workgroup
@@ -94,16 +94,16 @@ def start(
     """The state before the first step: registers, predicates and local memory are zero.
 
     Device memory is empty until it is put in its place (`State._replace`), so that it need not be
-    copied. Without ``checked`` the records of the race detector are kept empty.
+    copied.
     """
     lanes = place.lane.shape[0]
     groups = lanes // 8
     zeros = jnp.zeros(groups, jnp.int32)
     frames = jnp.zeros((MAX_CALL_DEPTH, groups), jnp.int32)
     alive, sleep, status = _population(batch, place, jnp.int32(0))
-    file = jnp.zeros((rows, lanes), jnp.uint32).at[registers + TRUE].set(1)
+    row = jnp.arange(rows)[:, None] - registers
     return State(
-        file=file.at[registers + MASKS].set(alive.astype(jnp.uint32)),
+        file=((row == TRUE) | (row == MASKS) & alive).astype(jnp.uint32),
         sleep=sleep,
         pc=zeros,
         status=status,
@@ -111,8 +111,8 @@ def start(
         past=Past(jnp.zeros(lanes, jnp.uint32), frames, frames, zeros, zeros),
         local=jnp.zeros(local_words, jnp.uint32),
         device=jnp.zeros(0, jnp.uint32),
-        local_touched=untouched(local_words if checked else 1),
-        device_touched=untouched(device_words if checked else 1),
+        local_touched=untouched(local_words) if checked else None,
+        device_touched=untouched(device_words) if checked else None,
         counters=jnp.zeros(COUNTERS, jnp.int64),
         error=jnp.zeros(3, jnp.int32),
         first=jnp.int32(0),
@@ -155,7 +155,7 @@ def _next_batch(s: State, program: Program, batch: Batch, place: Slots, register
         span=jnp.zeros_like(s.span),
         past=s.past._replace(left=none, called=jnp.zeros_like(s.pc), base=jnp.zeros_like(s.pc)),
         local=jax.lax.fori_loop(0, (used + piece - 1) // piece, empty_piece, s.local),
-        local_touched=untouched(s.local_touched.reader_low.shape[0]),
+        local_touched=None if s.local_touched is None else untouched(s.local.shape[0]),
         first=first,
         began=s.steps,
     )
