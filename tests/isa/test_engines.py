@@ -33,6 +33,17 @@ def test_mask_stack_predication_and_lane_counters_agree(program, width, seed):
     assert np.array_equal(skipping.memory, wanted)
 
 
+@given(program=programs(), width=st.sampled_from(WIDTHS), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=15)
+def test_batches_of_workgroups_leave_nothing_to_those_after_them(program, width, seed):
+    launch = Launch(grid=(13, 1, 1), workgroup=(20, 1, 1), wave_width=width)
+    kernel, memory = kernel_of(program), memory_for(launch, seed)
+    at_once = run(kernel, launch, memory, lanes=LANES)
+    one_by_one = run(kernel, launch, memory, lanes=256)  # four to ten workgroups at a time
+    assert np.array_equal(one_by_one.memory, at_once.memory)
+    assert one_by_one.events == at_once.events
+
+
 @given(program=programs(size=9), width=st.sampled_from(WIDTHS))
 @settings(deadline=None, max_examples=4)
 def test_compiled_masks_agree(program, width):
