@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from quire.aggregation import GCN, GraphSAGE, accuracy, initial, logits
-from quire.aggregation.networks import cross_entropy, logits_from, preactivation
+from quire.aggregation.networks import (
+    cross_entropy,
+    dropout_factors,
+    logits_from,
+    preactivation,
+    training_logits,
+)
 
 
 @pytest.fixture(scope="module", params=[GCN, GraphSAGE])
@@ -32,6 +38,22 @@ def test_the_logits_go_through_the_first_preactivation(setting):
     before = preactivation(network, params, inputs)
     through = logits_from(network, params, operator, before)
     assert np.allclose(through, logits(network, params, operator, inputs), atol=1e-6)
+
+
+@pytest.mark.parametrize(("share", "level"), [(0.5, 128), (0.3, 77)])
+def test_dropout_drops_its_share_and_keeps_the_mean(share, level):
+    factors = np.asarray(dropout_factors(GCN(3, 8, share), (3, 101, 67), jax.random.key(1)))
+    assert set(np.unique(factors)) == {np.float32(0), np.float32(256 / (256 - level))}
+    assert abs(np.mean(factors == 0) - level / 256) < 0.02
+    assert abs(factors.mean() - 1) < 0.04
+
+
+def test_without_dropout_training_logits_are_the_logits(setting):
+    network, params, operator, inputs = setting
+    plain = type(network)(3, hidden=8, dropout=0.0)
+    kept = dropout_factors(plain, (len(inputs), 8), jax.random.key(1))
+    drawn = training_logits(plain, params, operator, inputs, kept)
+    assert np.array_equal(drawn, logits(network, params, operator, inputs))
 
 
 def test_the_loss_and_accuracy_read_masked_nodes_only():
