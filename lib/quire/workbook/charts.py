@@ -103,6 +103,7 @@ def config(ink: Ink) -> dict[str, Any]:
             "titleFontSize": 12,
             "titleFontWeight": "normal",
             "labelLimit": 260,  # Vega cuts words off at 160
+            "symbolBaseFillColor": ink.line,  # of sizes and shapes: black, if nobody says
         },
         "header": {**words, "labelFontSize": 12, "titleFontSize": 12},
         "style": {
