@@ -10,6 +10,13 @@ from pathlib import Path
 from quire.workbook import datasets
 from quire.workbook.cards import Claim
 
+_APART = {
+    "psitip": "pip install --no-deps psitip",
+    "torch": "pip install torch",
+    "torch_geometric": "pip install torch torch-geometric",
+}
+"""Peers that are not in the extra: too large for it, or asking for what they do not need."""
+
 
 def missing(claim: Claim) -> str | None:
     """Return what of the claim's needs is not here, in words, or None when all is."""
@@ -19,7 +26,8 @@ def missing(claim: Claim) -> str | None:
             case "dataset" if not datasets.available(name):
                 return f"needs dataset {name} (quire data fetch {name})"
             case "package" if importlib.util.find_spec(name) is None:
-                return f"needs the package {name} (pip install 'quire[peers]')"
+                how = _APART.get(name, "pip install 'quire[peers]'")
+                return f"needs the package {name} ({how})"
             case "program" if find_program(name) is None:
                 return f"needs the program {name} on the PATH"
             case "device" if not _has_device(name):
