@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from quire.secure_sums import (
+    AggregationProblem,
     best_scheme,
     circulant,
     connected_graphs,
@@ -37,6 +38,13 @@ def test_regular_graphs_need_as_many_key_symbols_as_neighbours(graph: np.ndarray
 def test_the_complete_graph_closes_the_gap() -> None:
     found = explore(everyone_wants_everything(4, range(2)), 3)
     assert (found.bound, found.achieved, found.gap) == (3, 3, 0)
+
+
+@pytest.mark.parametrize(("coalitions", "least"), [(((0, ()),), 2), (((0, (1,)),), 1)])
+def test_fewer_suspects_need_less_key(coalitions: tuple, least: int) -> None:
+    whole = everyone_wants_everything(4, [0])
+    found = explore(AggregationProblem(whole.hears, whole.wants, coalitions), 3)
+    assert (found.bound, found.achieved, found.gap) == (least, least, 0)
 
 
 def test_a_ring_closes_the_gap() -> None:
