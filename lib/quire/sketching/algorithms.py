@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, DTypeLike, Float, UInt32
+from jaxtyping import Array, Bool, DTypeLike, Float, UInt32
 
 from quire.sketching.devices import mesh_of
 from quire.sketching.problem import Grid, Shape, nystrom_size
@@ -34,9 +34,9 @@ def sketch(
 ) -> Float[Array, "n1 r"]:
     """A Ω on one device. Raises ``ValueError`` when A has a non-finite entry or is not a float."""
     check_matrix(a)
-    b = _sketch(a, key_of(seed), r, distribution, tile_entries)
+    b, finite = _sketch(a, key_of(seed), r, distribution, tile_entries)
     # one non-finite entry of A spoils its whole row of B, which is far smaller than A
-    if not bool(jnp.isfinite(b).all()) and not bool(jnp.isfinite(a).all()):
+    if not finite and not jnp.isfinite(a).all():
         raise ValueError("A has non-finite entries; replace the NaN and infinite ones")
     return b
 
@@ -54,8 +54,9 @@ def _sketch(
     r: int,
     distribution: Distribution,
     tile_entries: int,
-) -> Float[Array, "n1 r"]:
-    return multiply(a, r, key, 0, 0, 1, distribution, tile_entries)
+) -> tuple[Float[Array, "n1 r"], Bool[Array, ""]]:
+    b = multiply(a, r, key, 0, 0, 1, distribution, tile_entries)
+    return b, jnp.isfinite(b).all()
 
 
 def multiply(

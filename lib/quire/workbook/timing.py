@@ -25,6 +25,11 @@ class Race:
         return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
+_REST = 0.05
+"""Seconds before each timed run: a BLAS's threads spin for a while after their work, and would take
+a core from whoever comes next."""
+
+
 def race(runners: Mapping[str, Callable[[], Any]], rounds: int = 5) -> Race:
     """Run every runner once to warm up, then all in turn, ``rounds`` times.
 
@@ -35,6 +40,7 @@ def race(runners: Mapping[str, Callable[[], Any]], rounds: int = 5) -> Race:
     seconds: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(rounds):
         for name, run in runners.items():
+            time.sleep(_REST)
             started = time.perf_counter()
             _finish(run())
             seconds[name].append(time.perf_counter() - started)
