@@ -2,6 +2,13 @@ import jax
 import numpy as np
 
 from quire.aggregation import LocalTraining, agreement, client_updates, clients_of, initial
+from quire.aggregation.proxies import probe_graphs
+
+
+def test_probe_graphs_first_drawn_inside_a_program_are_values() -> None:
+    probe_graphs.cache_clear()
+    jax.jit(lambda x: x + probe_graphs(5).features.sum())(0.0)
+    assert np.isfinite(probe_graphs(5).features).all()
 
 
 def test_proxies_and_truth_are_cosines_and_certain_when_all_agree(federation, network):

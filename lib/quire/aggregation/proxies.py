@@ -54,9 +54,10 @@ def product_proxy(params: Tree, update: Tree) -> Float[Array, " p"]:
 @lru_cache
 def probe_graphs(width: int, seed: int = 0) -> Federation:
     """Draw the server's own graphs: four block models from heterophilous to homophilous."""
-    return block_federation(
-        clients=4, nodes=40, classes=4, width=width, homophily=0.9, spread=0.8, seed=seed
-    )
+    with jax.ensure_compile_time_eval():  # kept for later calls, so values, whoever traces this one
+        return block_federation(
+            clients=4, nodes=40, classes=4, width=width, homophily=0.9, spread=0.8, seed=seed
+        )
 
 
 def probe_proxy(
