@@ -52,8 +52,7 @@ def static_schedule(
     ValueError
         If the interleaved schedule's microbatches are not a multiple of ranks.
     """
-    seconds = mean_layer_seconds(layer_times(model, history, hardware))
-    cut = optimal_cut(seconds, chunks * ranks)
+    cut = _mean_cut(model, history, chunks * ranks, hardware)
     return _best_order(model, batch, cut, ranks, hardware, reorder)
 
 
@@ -65,7 +64,7 @@ def static_gpipe(
     hardware: Hardware,
 ) -> Schedule:
     """GPipe on the cut that is optimal for the mean of ``history``; it keeps every microbatch."""
-    cut = optimal_cut(mean_layer_seconds(layer_times(model, history, hardware)), ranks)
+    cut = _mean_cut(model, history, ranks, hardware)
     return gpipe(static_program(model, batch, cut, ranks, hardware))
 
 
@@ -93,14 +92,20 @@ def static_zero_bubble(
     if name not in ZERO_BUBBLE:
         raise ValueError(f"schedule {name!r} is unknown: choose one of {', '.join(ZERO_BUBBLE)}")
     folded = name == "ZB-V"
-    seconds = mean_layer_seconds(layer_times(model, history, hardware))
-    cut = optimal_cut(seconds, ranks * (2 if folded else 1))
+    cut = _mean_cut(model, history, ranks * (2 if folded else 1), hardware)
     program = static_program(
         model, batch, cut, ranks, hardware, split_backward=True,
         placement="v" if folded else "loop",
     )  # fmt: skip
     own = ZERO_BUBBLE[name] * ranks * program.memory_need().max(axis=0)
     return zero_bubble(program, np.maximum(own, memory_limit) if folded else own)
+
+
+def _mean_cut(
+    model: Model, history: Sequence[Microbatch], stages: int, hardware: Hardware
+) -> Int[np.ndarray, " _"]:
+    """The cut into ``stages`` that is optimal for the mean microbatch of ``history``."""
+    return optimal_cut(mean_layer_seconds(layer_times(model, history, hardware)), stages)
 
 
 def _best_order(
