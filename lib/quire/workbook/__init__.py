@@ -2,10 +2,10 @@
 
 Read in this order: `cards` (what is claimed), `chapters` (where it stands), `parameters` (what can
 be varied), `verdicts` and `ledger` (how a measurement is judged and kept), `execution` (one run),
-`studies` (many runs), `datasets` (what is fetched), `charts` and `book` (what is shown), `scaffold`
-(a new chapter) and `cli` (the ``quire`` command, a few lines over the rooms above).
+`studies` (many runs), `datasets` (what is fetched), `charts`, `shown` and `book` (what is shown),
+`scaffold` (a new chapter) and `cli` (the ``quire`` command, a few lines over the rooms above).
 
-A notebook needs two names, `begin` and `study`; a script may want all of them.
+A notebook needs `begin`, `show` and `say`; a script may want all of them.
 """
 
 from collections.abc import Callable
@@ -27,6 +27,8 @@ __all__ = [
     "find_chapter",
     "read_ledger",
     "run",
+    "say",
+    "show",
     "study",
 ]
 
@@ -39,6 +41,8 @@ _LATER = {
     "study": "studies",
     "build_book": "book",
     "fetch": "datasets",
+    "say": "shown",
+    "show": "shown",
 }
 
 
