@@ -19,14 +19,14 @@ def install(session: nox.Session, extras: str) -> None:
 @nox.session
 def book(session: nox.Session) -> None:
     """Run every chapter and render the book into _build/html."""
-    install(session, "peers")
+    install(session, "workbook,peers")
     session.run("quire", "book", *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests."""
-    install(session, "peers,tests")
+    install(session, "workbook,peers,tests")
     # Two processes, a file of tests in one of them: chapters run beside everything else.
     session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
@@ -34,28 +34,29 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types."""
-    install(session, "peers,tests,lint")
+    install(session, "workbook,peers,tests,lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("lint-imports")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
     """Time the library against its peers, in one run."""
-    install(session, "peers,tests")
+    install(session, "workbook,peers,tests")
     session.run("pytest", "benchmarks", *session.posargs)
 
 
 @nox.session
 def lab(session: nox.Session) -> None:
     """Open the notebooks in JupyterLab."""
-    install(session, "peers")
+    install(session, "workbook,peers")
     session.run("quire", "lab", *session.posargs)
 
 
 @nox.session
 def study(session: nox.Session) -> None:
     """Sweep a chapter: nox -s study -- 15 -p seed=1,2,3."""
-    install(session, "peers")
+    install(session, "workbook,peers")
     session.run("quire", "study", *session.posargs)

@@ -34,7 +34,7 @@ def test_the_conflict_degree_is_the_most_crowded_bank(seed):
     addresses = generator.integers(0, 64, (1, 32)).astype(np.uint32) * 4
     active = generator.random((1, 32)) < 0.7
     words = {int(a) // 4 for a in addresses[active]}
-    wanted = max([sum(w % 32 == bank for w in words) for bank in range(32)])
+    wanted = max(sum(w % 32 == bank for w in words) for bank in range(32))
     assert conflict_degree(addresses, active)[0] == wanted
 
 

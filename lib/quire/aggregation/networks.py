@@ -9,6 +9,7 @@ the operator audit exact and cheap.
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import flax.linen as nn
 import jax
@@ -17,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from quire.aggregation.graphs import mean_adjacency, normalised_adjacency
 
-Params = PyTree[Array]
+Params: TypeAlias = PyTree[Array]
 
 
 class GCN(nn.Module):

@@ -42,9 +42,9 @@ def louvain_communities(graph: Graph, clients: int, seed: int) -> Int[np.ndarray
     that quotes numbers records both. Source: Blondel et al. (2008); the cutting and dealing: ours,
     in the manner of OpenFGL and FederatedScope.
     """
-    import networkx  # type: ignore[import-untyped]
+    import networkx
 
-    whole = networkx.Graph()
+    whole: networkx.Graph = networkx.Graph()
     whole.add_nodes_from(range(graph.nodes))
     whole.add_edges_from(map(tuple, graph.edges.tolist()))
     share = -(-graph.nodes // clients)

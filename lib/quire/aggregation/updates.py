@@ -6,6 +6,8 @@ kernels of message-passing operators; vector leaves are biases.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import jax
 import jax.numpy as jnp
 from jax.tree_util import keystr, tree_flatten_with_path
@@ -13,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from quire.aggregation.errors import LeafMismatch
 
-Tree = PyTree[Array]
+Tree: TypeAlias = PyTree[Array]
 
 TINY = 1e-30
 """Keeps quotients of norms finite; far below any float32 update's squared norm that matters."""

@@ -97,7 +97,7 @@ class Events:
         return self.atomic + self.atomic_lanes
 
     @property
-    def efficiency(self) -> float:
+    def efficiency(self) -> float:  # type: ignore[valid-type]  # a field is called float
         """Useful lane-instructions per issued lane slot."""
         return self.useful / max(self.slots, 1)
 

@@ -73,12 +73,12 @@ class SecureSum:
         Values clipped to ±c.
     """
 
-    total: Float[np.ndarray, "L"]
+    total: Float[np.ndarray, " L"]
     messages: UInt32[np.ndarray, "K L"]
     saturated: int
 
     @property
-    def mean(self) -> Float[np.ndarray, "L"]:
+    def mean(self) -> Float[np.ndarray, " L"]:
         """The mean over the users."""
         return self.total / len(self.messages)
 

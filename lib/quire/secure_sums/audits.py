@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int
 from scipy.stats import chisquare
 
-MaskGenerator = Callable[[bytes, int, int], Int[np.ndarray, "L"]]
+MaskGenerator = Callable[[bytes, int, int], Int[np.ndarray, " L"]]
 
 
 @dataclass(frozen=True)

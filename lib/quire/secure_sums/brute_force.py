@@ -45,7 +45,7 @@ def brute_force_information(
     return h["ac"] + h["bc"] - h["abc"] - h["c"]
 
 
-def _labels(values: Int[np.ndarray, "o k"], q: int) -> Int[np.ndarray, "o"]:
+def _labels(values: Int[np.ndarray, "o k"], q: int) -> Int[np.ndarray, " o"]:
     """One integer per distinct row of symbols."""
     if values.shape[1] == 0:
         return np.zeros(len(values), dtype=np.int64)

@@ -108,7 +108,7 @@ class ConverseProgram:
     inequalities: csr_array
     equalities: tuple[Equality, ...]
     equality_matrix: csr_array
-    values: Float[np.ndarray, "e"]
+    values: Float[np.ndarray, " e"]
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ class ConverseBound:
     program: ConverseProgram
     objective: Objective
     value: float
-    rows: Int[np.ndarray, "s"]
-    multipliers: Float[np.ndarray, "s"]
-    prices: Float[np.ndarray, "e"]
+    rows: Int[np.ndarray, " s"]
+    multipliers: Float[np.ndarray, " s"]
+    prices: Float[np.ndarray, " e"]
 
 
 def converse_program(problem: AggregationProblem) -> ConverseProgram:
@@ -218,7 +218,7 @@ def converse_value(program: ConverseProgram, objective: Objective) -> float:
         active[violated[np.argsort(slack[violated])[:unknowns]]] = True
 
 
-def _cost(program: ConverseProgram, objective: Objective) -> Float[np.ndarray, "u"]:
+def _cost(program: ConverseProgram, objective: Objective) -> Float[np.ndarray, " u"]:
     cost = np.zeros(program.inequalities.shape[1])
     cost[program.space.unknown[objective_set(program.space.problem, objective)]] = 1.0
     return cost

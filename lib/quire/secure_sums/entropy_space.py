@@ -131,7 +131,7 @@ def neighbourhood_sums(
     )
 
 
-def closures(problem: AggregationProblem, sets: Int[np.ndarray, "s"]) -> Int[np.ndarray, "s"]:
+def closures(problem: AggregationProblem, sets: Int[np.ndarray, " s"]) -> Int[np.ndarray, " s"]:
     """Return the largest set with the same entropy by functional dependence.
 
     {W_k, Z_k} → X_k; all inputs of a sum → the sum; a sum and all but one → the last one;
@@ -155,7 +155,7 @@ def closures(problem: AggregationProblem, sets: Int[np.ndarray, "s"]) -> Int[np.
             return closed
 
 
-def canonical(problem: AggregationProblem, sets: Int[np.ndarray, "s"]) -> Int[np.ndarray, "s"]:
+def canonical(problem: AggregationProblem, sets: Int[np.ndarray, " s"]) -> Int[np.ndarray, " s"]:
     """Return one representative of each set's orbit under the problem's symmetries."""
     users = problem.users
     codes = sets[:, None] >> 3 * np.arange(users) & 0b111
@@ -187,8 +187,8 @@ class EntropySpace:
     """
 
     problem: AggregationProblem
-    unknown: Int[np.ndarray, "sets"]
-    representatives: Int[np.ndarray, "u"]
+    unknown: Int[np.ndarray, " sets"]
+    representatives: Int[np.ndarray, " u"]
 
     def row(self, terms: dict[int, int]) -> dict[int, int]:
         """Return {unknown: coefficient} of Σ c·H(set), with the empty set's entropy zero."""

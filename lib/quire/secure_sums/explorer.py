@@ -198,7 +198,7 @@ def _wanted_matrix(problem: AggregationProblem) -> Int[np.ndarray, "K K"]:
 
 def _modulations(
     base: Int[np.ndarray, "K K"], q: int, rng: np.random.Generator
-) -> Iterator[tuple[int, Int[np.ndarray, "K"]]]:
+) -> Iterator[tuple[int, Int[np.ndarray, " K"]]]:
     """Diagonals whose kernel is not empty, small kernels first; a sample if there are too many."""
     users = len(base)
     total = q**users

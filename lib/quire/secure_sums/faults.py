@@ -45,7 +45,7 @@ def faulty_bytes(fault: Fault, session: Session, user: int, number: int, payload
     return sent[fault]
 
 
-def misbehave(fault: Fault, mesh: Mesh, number: int, words: UInt32[np.ndarray, "L"]) -> None:
+def misbehave(fault: Fault, mesh: Mesh, number: int, words: UInt32[np.ndarray, " L"]) -> None:
     """Send the faulty bytes to every peer, then die, or read on until the peers have gone."""
     payload = mesh.message(number, words).tobytes()
     data = faulty_bytes(fault, mesh.session, mesh.user, number, payload)

@@ -116,8 +116,8 @@ def _companion(p: int, m: int) -> Int[np.ndarray, "m m"]:
 
 
 def _remainder(
-    dividend: Int[np.ndarray, "a"], divisor: Int[np.ndarray, "b"], p: int
-) -> Int[np.ndarray, "c"]:
+    dividend: Int[np.ndarray, " a"], divisor: Int[np.ndarray, " b"], p: int
+) -> Int[np.ndarray, " c"]:
     """Remainder of polynomials over F_p (lowest coefficient first, monic divisor)."""
     rest = dividend.copy()
     for shift in range(len(dividend) - len(divisor), -1, -1):

@@ -41,9 +41,9 @@ class LeakageReport:
         I({X_j heard}; W_[K] | the sums due, own and pooled inputs and keys), q-ary symbols.
     """
 
-    users: Int[np.ndarray, "c"]
+    users: Int[np.ndarray, " c"]
     colluders: Bool[np.ndarray, "c K"]
-    symbols: Int[np.ndarray, "c"]
+    symbols: Int[np.ndarray, " c"]
 
     @property
     def worst(self) -> Leak:
@@ -52,7 +52,7 @@ class LeakageReport:
         members = tuple(int(j) for j in np.flatnonzero(self.colluders[i]))
         return Leak(int(self.users[i]), members, int(self.symbols[i]))
 
-    def at_level(self, size: int) -> Int[np.ndarray, "s"]:
+    def at_level(self, size: int) -> Int[np.ndarray, " s"]:
         """Return the leaks of the coalitions with this many colluders."""
         return self.symbols[self.colluders.sum(axis=1) == size]
 
@@ -76,7 +76,7 @@ def check_collusion(users: int, colluders: int) -> None:
 
 def coalitions(
     users: int, sizes: Iterable[int]
-) -> tuple[Int[np.ndarray, "c"], Bool[np.ndarray, "c K"]]:
+) -> tuple[Int[np.ndarray, " c"], Bool[np.ndarray, "c K"]]:
     """Return every observer u with every 𝒯 ⊂ [K]∖{u} of the given sizes, small ones first."""
     observers, members = [], []
     for size in sorted(sizes):
@@ -103,7 +103,7 @@ def leakage(protocol: LinearProtocol, sizes: Iterable[int]) -> LeakageReport:
 
 def leakage_to(
     protocol: LinearProtocol,
-    observers: Int[np.ndarray, "c"],
+    observers: Int[np.ndarray, " c"],
     members: Bool[np.ndarray, "c K"],
 ) -> LeakageReport:
     """Return the leakage to these observers with these colluders: any collusion structure."""
@@ -132,7 +132,7 @@ def mutual_information(
     return int(ranks[g + a] + both[-1] - ranks[-1] - ranks[g])
 
 
-def correct(protocol: LinearProtocol) -> Bool[np.ndarray, "K"]:
+def correct(protocol: LinearProtocol) -> Bool[np.ndarray, " K"]:
     """Return, for each user, whether its sum follows from its own data and what it hears."""
     result = np.zeros(protocol.users, dtype=bool)
     for u in range(protocol.users):
@@ -177,7 +177,7 @@ class _RowTable:
 
 def _batch_leakage(
     protocol: LinearProtocol, table: _RowTable, together: Bool[np.ndarray, "b K"]
-) -> Int[np.ndarray, "b"]:
+) -> Int[np.ndarray, " b"]:
     heard = (together @ protocol.hears) & ~together  # members' own messages are known anyway
     due = together
     if (protocol.wanted == protocol.wanted[0]).all():

@@ -135,7 +135,7 @@ def hello(session: Session, user: int) -> bytes:
     return Header(0, user, Kind.HELLO, TOKEN_BYTES).pack() + session.token
 
 
-def receive_pad(session: Session, listener: socket.socket, into: UInt32[np.ndarray, "w"]) -> None:
+def receive_pad(session: Session, listener: socket.socket, into: UInt32[np.ndarray, " w"]) -> None:
     """Receive this user's pad, all rounds of it, from the dealer's connection."""
     listener.settimeout(DEALING)
     try:
@@ -171,7 +171,7 @@ class Mesh:
         session: Session,
         user: int,
         links: dict[int, socket.socket],
-        pad: UInt32[np.ndarray, "w"],
+        pad: UInt32[np.ndarray, " w"],
         ledger: KeyLedger,
     ) -> None:
         self.session, self.user, self.links = session, user, links
@@ -181,7 +181,7 @@ class Mesh:
         for sock in links.values():
             sock.setblocking(False)
 
-    def sum_round(self, number: int, words: UInt32[np.ndarray, "L"]) -> UInt32[np.ndarray, "L"]:
+    def sum_round(self, number: int, words: UInt32[np.ndarray, " L"]) -> UInt32[np.ndarray, " L"]:
         """Broadcast X_k = W_k + Z_k and return ΣW, once every peer's message has come whole.
 
         Raises
@@ -208,7 +208,7 @@ class Mesh:
                     self._advance(selector, key.data, mask, frame, total, number)
         return total
 
-    def message(self, number: int, words: UInt32[np.ndarray, "L"]) -> UInt32[np.ndarray, "L"]:
+    def message(self, number: int, words: UInt32[np.ndarray, " L"]) -> UInt32[np.ndarray, " L"]:
         """Return X_k; the pad's words are written down as used before anything depends on them."""
         if self.session.masks == "none":
             return words.copy()
@@ -226,7 +226,7 @@ class Mesh:
         link: _Link,
         ready: int,
         frame: tuple[bytes, memoryview, bytes],
-        total: UInt32[np.ndarray, "L"],
+        total: UInt32[np.ndarray, " L"],
         number: int,
     ) -> None:
         """Move the bytes that can move on one link, and stop listening for what is finished."""
@@ -267,7 +267,7 @@ class Mesh:
         self.traffic.payload += sent_payload
         self.traffic.framing += count - sent_payload
 
-    def _read(self, link: _Link, total: UInt32[np.ndarray, "L"], number: int, last: bool) -> None:
+    def _read(self, link: _Link, total: UInt32[np.ndarray, " L"], number: int, last: bool) -> None:
         expected = Header(number, link.peer, Kind.MESSAGE, self.session.payload)
         if len(link.header) < HEADER_BYTES:
             link.header += self._receive(link, HEADER_BYTES - len(link.header), number)
@@ -298,7 +298,7 @@ class Mesh:
             raise self._gone(link, number)
         return data
 
-    def _add(self, link: _Link, total: UInt32[np.ndarray, "L"], number: int) -> None:
+    def _add(self, link: _Link, total: UInt32[np.ndarray, " L"], number: int) -> None:
         """Receive at most a chunk and add its whole words; keep a split word for the next call."""
         room = min(CHUNK, self.session.payload - link.received)
         view, carry = self._scratch.data, len(link.split)

@@ -20,7 +20,7 @@ def pair_seed(secret: bytes, left: int, right: int) -> int:
     return int.from_bytes(digest, "big")
 
 
-def pairwise_pad(user: int, users: int, length: int, secret: bytes) -> UInt32[np.ndarray, "L"]:
+def pairwise_pad(user: int, users: int, length: int, secret: bytes) -> UInt32[np.ndarray, " L"]:
     """Return Z_k as user k computes it online: K-1 expansions of a generator.
 
     Raises ``ValueError`` when the user's number is outside 0 … K-1.

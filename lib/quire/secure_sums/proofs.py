@@ -154,7 +154,7 @@ def _is_elemental(step: ElementalStep, variables: int) -> bool:
 
 
 def rational_solution(
-    matrix: Int[np.ndarray, "r c"], right: Int[np.ndarray, "r"]
+    matrix: Int[np.ndarray, "r c"], right: Int[np.ndarray, " r"]
 ) -> list[Fraction]:
     """Return one exact solution of an integer system, free unknowns zero.
 
@@ -166,7 +166,7 @@ def rational_solution(
     ArithmeticError
         When no solution has numerators and denominators below 2**92.
     """
-    residues: list[Int[np.ndarray, "c"]] = []
+    residues: list[Int[np.ndarray, " c"]] = []
     modulus, combined = 1, [0] * matrix.shape[1]
     for prime in PRIMES:
         residues.append(_solve_modulo(matrix, right, prime))
@@ -185,8 +185,8 @@ def rational_solution(
 
 
 def _solve_modulo(
-    matrix: Int[np.ndarray, "r c"], right: Int[np.ndarray, "r"], prime: int
-) -> Int[np.ndarray, "c"]:
+    matrix: Int[np.ndarray, "r c"], right: Int[np.ndarray, " r"], prime: int
+) -> Int[np.ndarray, " c"]:
     work = np.concatenate([matrix, right[:, None]], axis=1) % prime
     pivots: list[int] = []
     for column in range(matrix.shape[1]):
@@ -217,7 +217,7 @@ def _reconstruct(value: int, modulus: int) -> Fraction | None:
 
 
 def _solves(
-    matrix: Int[np.ndarray, "r c"], solution: list[Fraction], right: Int[np.ndarray, "r"]
+    matrix: Int[np.ndarray, "r c"], solution: list[Fraction], right: Int[np.ndarray, " r"]
 ) -> bool:
     sums = [Fraction(-int(b)) for b in right]
     for row, column in zip(*np.nonzero(matrix), strict=True):

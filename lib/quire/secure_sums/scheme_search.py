@@ -69,7 +69,7 @@ def count_schemes(users: int, q: int, sources: int, colluders: int = 0) -> Schem
     return SchemeCount(users, q, sources, total, found)
 
 
-def _sums_vanish(matrices: Int[np.ndarray, "b K r"], q: int) -> Bool[np.ndarray, "b"]:
+def _sums_vanish(matrices: Int[np.ndarray, "b K r"], q: int) -> Bool[np.ndarray, " b"]:
     """Correctness for every user, when r of the messages' masks must cancel against its own key.
 
     User u can form only combinations Σ_{j≠u} a_j X_j + b W_u + c Z_u; for ΣW all a_j and b are 1,
@@ -84,7 +84,7 @@ def _sums_vanish(matrices: Int[np.ndarray, "b K r"], q: int) -> Bool[np.ndarray,
     return good
 
 
-def _no_leak(matrices: Int[np.ndarray, "b K r"], q: int, colluders: int) -> Bool[np.ndarray, "b"]:
+def _no_leak(matrices: Int[np.ndarray, "b K r"], q: int, colluders: int) -> Bool[np.ndarray, " b"]:
     """Security in closed form: the unseen masks, given the seen keys, have all ranks but one.
 
     The coalition sees X_j = W_j + Z_j of the m = K-1-|𝒯| others. Modulo its own keys, the mask-free

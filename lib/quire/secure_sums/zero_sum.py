@@ -99,10 +99,10 @@ def mask(
 
 
 def unmask(
-    heard: UInt32[np.ndarray, "M L"], words: UInt32[np.ndarray, "L"], pad: UInt32[np.ndarray, "L"]
-) -> UInt32[np.ndarray, "L"]:
+    heard: UInt32[np.ndarray, "M L"], words: UInt32[np.ndarray, " L"], pad: UInt32[np.ndarray, " L"]
+) -> UInt32[np.ndarray, " L"]:
     """Return ΣW from the K-1 messages heard, the own input and the own pad."""
-    total: UInt32[np.ndarray, "L"] = words + pad
+    total: UInt32[np.ndarray, " L"] = words + pad
     for message in heard:
         total += message
     return total

@@ -10,10 +10,17 @@ A notebook needs `begin`, `show` and `say`; a script may want all of them.
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quire.workbook.chapters import Chapter, all_chapters, find_chapter
 from quire.workbook.errors import ChapterFailed, UserError
+
+if TYPE_CHECKING:
+    from quire.workbook.book import build_book
+    from quire.workbook.datasets import fetch
+    from quire.workbook.execution import execute, run
+    from quire.workbook.ledger import begin, read_ledger
+    from quire.workbook.studies import study
 
 __all__ = [
     "Chapter",

@@ -26,7 +26,7 @@ def missing(claim: Claim) -> str | None:
             case "dataset" if not datasets.available(name):
                 return f"needs dataset {name} (quire data fetch {name})"
             case "package" if importlib.util.find_spec(name) is None:
-                how = _APART.get(name, "pip install 'quire[peers]'")
+                how = _APART.get(name, "pip install 'quire-workbook[peers]'")
                 return f"needs the package {name} ({how})"
             case "program" if find_program(name) is None:
                 return f"needs the program {name} on the PATH"
