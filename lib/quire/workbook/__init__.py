@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from quire.workbook.datasets import fetch
     from quire.workbook.execution import execute, run
     from quire.workbook.ledger import begin, read_ledger
+    from quire.workbook.shown import say, show
     from quire.workbook.studies import study
 
 __all__ = [
