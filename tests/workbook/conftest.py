@@ -27,20 +27,27 @@ parameters:
   word: {choices: [plain, raise, die, hang]}
 claims:
   - id: "99.1"
-    says: the square of size is its square (ours)
+    role: claim
+    says: The square of size is its square.
+    where: section 1
     kind: exact
     expect: true
-    source: ours
+    source: seen
+    fails_if: the product and the power differ
   - id: "99.2"
-    says: squares are not negative (section 1)
+    role: claim
+    says: Squares are not negative.
+    where: section 1
     kind: bound
     expect: {at_least: 0}
     source: seen
+    fails_if: the square of size is below zero
   - id: "99.3"
-    says: needs a program that nobody has
+    role: check
+    says: One is measured by a program that nobody has.
     kind: value
     expect: 1
-    source: inferred
+    fails_if: the program gives another number
     needs: ["program:no-such-program"]
 """
 

@@ -115,4 +115,4 @@ def test_a_card_with_a_typo_names_its_line(
     card.write_text(card.read_text().replace("kind: exact", "kind: exakt"))
     status, _, err = quire(capsys, "chapters")
     assert status == 2
-    assert "99_tiny.yml, line 19: claims.0.kind" in err
+    assert "99_tiny.yml, line 21: claims.0.kind" in err

@@ -56,7 +56,7 @@ def test_a_new_chapter_passes_all_tests_of_chapters(tmp_path: Path) -> None:
     )
     assert tested.returncode == 0, tested.stdout
     listed = in_copy(copy, "quire", "claims", "16")
-    assert listed.stdout.count("reproduced") == 2
+    assert listed.stdout.count("holds") == 2
     again = in_copy(copy, "quire", "new", "2601.00042", "odd_numbers")
     assert again.returncode == 2
     assert "'odd_numbers' is taken" in again.stderr

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from quire.workbook.book import build_book
     from quire.workbook.datasets import fetch
     from quire.workbook.execution import execute, run
+    from quire.workbook.exercises import check_answer
     from quire.workbook.ledger import begin, read_ledger
     from quire.workbook.shown import say, show
     from quire.workbook.studies import study
@@ -30,6 +31,7 @@ __all__ = [
     "all_chapters",
     "begin",
     "build_book",
+    "check_answer",
     "execute",
     "fetch",
     "find_chapter",
@@ -43,6 +45,7 @@ __all__ = [
 # Loaded when first asked for: a listing should not wait for Dask, papermill or Sphinx.
 _LATER = {
     "begin": "ledger",
+    "check_answer": "exercises",
     "read_ledger": "ledger",
     "execute": "execution",
     "run": "execution",

@@ -7,17 +7,18 @@ verdicts are computed by `quire.workbook.verdicts` from what a notebook measured
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quire.workbook.errors import UserError
+from quire.workbook.yamlfiles import is_json, line_of, read_yaml
 
+Role = Literal["claim", "finding", "check", "target"]
 Kind = Literal["exact", "value", "bound", "order", "shape"]
-Source = Literal["seen", "inferred", "ours"]
+Source = Literal["seen", "inferred"]
 ProfileName = Literal["smoke", "default", "full"]
 Part = Literal[
     "Learning together",
@@ -28,9 +29,16 @@ Part = Literal[
 ]
 Shape = Literal["increasing", "decreasing", "unimodal", "valley", "constant"]
 
+ROLES: tuple[Role, ...] = get_args(Role)
+NEEDS = ("dataset", "package", "program", "device", "peer")
+"""What stands before the colon of a need that the machinery checks by itself."""
+
+# The largest magnitude that a double can hold, and so a measurement, a table and a chart.
+_LARGEST = 1.7976931348623157e308
+
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Tolerance(_Strict):
@@ -54,6 +62,8 @@ class Bound(_Strict):
     def _one_side(self) -> Self:
         if self.at_least is None and self.at_most is None:
             raise ValueError("a bound needs 'at_least' or 'at_most'")
+        if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:  # type: ignore[operator]
+            raise ValueError(f"no number is at least {self.at_least} and at most {self.at_most}")
         return self
 
 
@@ -65,14 +75,19 @@ class Difference(_Strict):
 
 
 class Claim(_Strict):
-    """One statement of a paper (or of ours), with what would count as reproducing it.
+    """One statement, with what would count as meeting it and what would make it fail.
 
     Attributes
     ----------
     id
         ``"15.2"``: chapter, dot, running name.
+    role
+        ``claim`` the paper's statement; ``finding`` ours, about the paper; ``check`` ours, about
+        this workbook; ``target`` ours, about speed. The four are never added up together.
     says
-        What is claimed, with its section or table, or "ours".
+        What is claimed: one whole sentence that can be read alone.
+    where
+        Where the paper, or its authors' code or data, says it (role ``claim``).
     kind
         ``exact`` equal to `expect`; ``value`` equal within `tolerance`; ``bound`` inside a `Bound`;
         ``order`` the names of `expect` ranked as listed; ``shape`` a curve of the named shape.
@@ -81,40 +96,96 @@ class Claim(_Strict):
     tolerance
         How close is close enough; for ``order`` and ``shape`` the slack between neighbours.
     differs
-        A wider tolerance inside which a miss is called *differs*, with its reason.
+        A wider tolerance inside which a miss is called *differs*, with its reason (roles ``claim``
+        and ``finding``).
     source
-        ``seen`` in a source, ``inferred`` from seen facts, or ``ours``.
+        Whether the statement was ``seen`` in a source or ``inferred`` from seen facts (role
+        ``claim``; the other roles are ours).
+    fails_if
+        Which result of the cell that measures it would make it fail.
+    changed
+        When the expectation was changed after a result was seen: what, when, and why.
+    fair
+        The budget and the tuning of the rivals, and how parameters were chosen.
     needs
         What must be there to measure it: ``dataset:NAME``, ``package:NAME``, ``program:NAME``,
-        ``device:gpu``, or a condition in words that the notebook checks.
+        ``device:gpu``, ``peer:NAME``, or a condition in words that the notebook checks.
     unit
         Unit of the measured number, for the ledger.
     """
 
     id: str = Field(pattern=r"^\d\d\.[0-9a-zA-Z.-]+$")
+    role: Role
     says: str = Field(min_length=10)
+    where: str = ""
     kind: Kind
     expect: Any
     tolerance: Tolerance = Tolerance()
     differs: Difference | None = None
-    source: Source
+    source: Source | None = None
+    fails_if: str = ""
+    changed: str = ""
+    fair: str = ""
     needs: tuple[str, ...] = ()
     unit: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _role_of_old_cards(cls, data: Any) -> Any:
+        """Give a claim without a role the one that its source told: "ours" was a finding."""
+        if isinstance(data, dict) and "role" not in data:
+            ours = data.get("source") == "ours"
+            data = {**data, "role": "finding" if ours else "claim"}
+            if ours:
+                data.pop("source")
+        return data
+
+    @model_validator(mode="after")
+    def _role_fits(self) -> Self:
+        if self.role == "claim" and self.source is None:
+            raise ValueError(f"claim {self.id}: role 'claim' needs a source, seen or inferred")
+        if self.role != "claim" and self.source is not None:
+            raise ValueError(f"claim {self.id}: role {self.role!r} is ours and has no source")
+        if self.role in ("check", "target") and self.differs is not None:
+            raise ValueError(f"claim {self.id}: a {self.role} holds or fails, it never differs")
+        return self
 
     @model_validator(mode="after")
     def _expect_fits_kind(self) -> Self:
         expect = self.expect
-        if self.kind == "value" and (
-            isinstance(expect, bool) or not isinstance(expect, int | float)
-        ):
+        if not is_json(expect):
+            raise ValueError(f"claim {self.id}: expect is not finite plain data")
+        if self.kind == "value" and not _is_number(expect):
             raise ValueError(f"claim {self.id}: kind 'value' expects a number, not {expect!r}")
         if self.kind == "bound":
             Bound.model_validate(expect)
-        if self.kind == "order" and not (isinstance(expect, list) and len(expect) > 1):
+        if self.kind == "order" and not (
+            isinstance(expect, list)
+            and len(expect) > 1
+            and all(isinstance(name, str) for name in expect)
+            and len(set(expect)) == len(expect)
+        ):
             raise ValueError(f"claim {self.id}: kind 'order' expects a list of names, best first")
         if self.kind == "shape" and expect not in get_args(Shape):
             raise ValueError(f"claim {self.id}: kind 'shape' expects one of {get_args(Shape)}")
         return self
+
+    @model_validator(mode="after")
+    def _needs_are_known(self) -> Self:
+        for need in self.needs:
+            kind, sign, name = need.partition(":")
+            if sign and re.fullmatch(r"\w+", kind) and (kind not in NEEDS or not name):
+                raise ValueError(
+                    f"claim {self.id}: need {need!r} is unknown, use one of "
+                    + ", ".join(f"{known}:NAME" for known in NEEDS)
+                )
+        return self
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= _LARGEST
 
 
 class Range(_Strict):
@@ -175,49 +246,18 @@ class Card(_Strict):
 
 def read_card(path: Path) -> Card:
     """Read and validate a card; a fault becomes one `UserError` that names file and line."""
-    text = path.read_text(encoding="utf-8")
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as fault:
-        mark = getattr(fault, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(fault, "problem", None) or "not YAML"
-        raise UserError(f"{path.name}, line {line}: {problem}", "mend the card's YAML") from None
+    data, tree = read_yaml(path, "mend the card's YAML")
     try:
         return Card.model_validate(data)
     except ValidationError as fault:
         # A misspelt field is also a missing one: name what was written, not what was not.
         first = min(fault.errors(), key=lambda error: error["type"] != "extra_forbidden")
-        line = _line_of(tree, first["loc"])
+        line = line_of(tree, first["loc"])
         where = ".".join(str(step) for step in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        raise UserError(
-            f"{path.name}, line {line}: {where + ': ' if where else ''}{message}",
-            "mend the card (the fields are documented in quire.workbook.cards)",
-        ) from None
-
-
-def _line_of(tree: yaml.Node | None, location: tuple[int | str, ...]) -> int:
-    """Return the line of the deepest node of ``tree`` that ``location`` reaches."""
-    if tree is None:
-        return 1
-    node = tree
-    line = node.start_mark.line + 1
-    for step in location:
-        for key, value, key_line in _children(node):
-            if key == step:
-                node, line = value, key_line
-                break
-        else:
-            break
-    return line
-
-
-def _children(node: yaml.Node) -> Iterator[tuple[int | str, yaml.Node, int]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield key.value, value, key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield index, value, value.start_mark.line + 1
+    except RecursionError:
+        line, where, message = 1, "", "it contains itself"
+    raise UserError(
+        f"{path.name}, line {line}: {where + ': ' if where else ''}{message}",
+        "mend the card (the fields are documented in quire.workbook.cards)",
+    ) from None

@@ -40,6 +40,7 @@ VERDICT_COLOURS = {
     "reproduced": "#009e73",
     "differs": "#a6761d",
     "not reproduced": "#d55e00",
+    "undecided": "#6f6fc6",
     "not run here": "#7f7f7f",
 }
 

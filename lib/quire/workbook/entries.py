@@ -2,34 +2,75 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from quire.workbook.cards import Bound
-from quire.workbook.verdicts import Verdict
+from quire.workbook.cards import Bound, Role
+from quire.workbook.text import clean, markup
+from quire.workbook.verdicts import Outcome, Verdict
 
 CLAIM_MIME = "application/vnd.quire.claim+json"
+LEDGER_MIME = "application/vnd.quire.ledger+json"
+"""What a table of a ledger stores: the claims that no cell measured, and why."""
+
+ROLE_NAMES: Mapping[Role, str] = {
+    "claim": "the paper's claim",
+    "finding": "our finding",
+    "check": "our check",
+    "target": "our target",
+}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a ledger: the claim as the card has it, what was measured, and the verdict."""
+    """One line of a ledger: the claim as the card has it, what was measured, and the verdict.
+
+    Attributes
+    ----------
+    chapter
+        The chapter's slug.
+    interval
+        ``(low, high)`` as a list, or one per name or point; None without one.
+    outcome
+        How the measurement stands to the claim, the same word in every role.
+    verdict
+        The outcome in the words of the role.
+    reason
+        Why it is not held; empty when it is.
+
+    The other fields are those of `quire.workbook.cards.Claim`.
+    """
 
     chapter: str
     id: str
+    role: Role
     says: str
+    where: str
     kind: str
-    source: str
+    source: str | None
     expect: Any
     tolerance: Mapping[str, float]
+    fails_if: str
+    changed: str
+    fair: str
     needs: tuple[str, ...]
     unit: str
     measured: Any
+    interval: Any
+    outcome: Outcome
     verdict: Verdict
     reason: str
+
+    @property
+    def anchor(self) -> str:
+        """The id of the entry's element on the chapter's page (``claim-15.2``)."""
+        return f"claim-{self.id}"
+
+    @property
+    def number(self) -> str:
+        """The chapter's two digits."""
+        return self.chapter[:2]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {
@@ -41,17 +82,27 @@ class Entry:
 
 @dataclass(frozen=True)
 class LedgerTable:
-    """A table of entries that shows itself as HTML or as text."""
+    """A table of entries that shows itself as HTML or as text.
+
+    ``unmeasured`` are the ids of those entries that no cell of the notebook measured.
+    """
 
     entries: tuple[Entry, ...]
+    unmeasured: tuple[str, ...] = ()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = {"text/html": self._repr_html_(), "text/plain": repr(self)}
+        if self.unmeasured:
+            bundle[LEDGER_MIME] = {e.id: e.reason for e in self.entries if e.id in self.unmeasured}
+        return bundle
 
     def _repr_html_(self) -> str:
         rows = "\n".join(
-            f'<tr class="quire-{_css(e.verdict)}"><td>{e.id}</td>'
-            f"<td>{html.escape(_marked(e))}</td>"
-            f"<td>{html.escape(expectation(e))}</td>"
-            f"<td>{html.escape(figure(e.measured, e.unit))}</td>"
-            f"<td>{_badge(e.verdict)}<br>{html.escape(e.reason)}</td></tr>"
+            f'<tr class="quire-{css(e.outcome)}"><td>{e.id}</td>'
+            f"<td>{markup(_marked(e))}</td>"
+            f"<td>{markup(expectation(e))}</td>"
+            f"<td>{markup(measurement(e))}</td>"
+            f"<td>{badge(e)}<br>{markup(e.reason)}</td></tr>"
             for e in self.entries
         )
         return (
@@ -81,7 +132,7 @@ def figure(measured: Any, unit: str = "") -> str:
         shown = [figure(value) for value in measured]
         text = ", ".join(shown if len(shown) <= 8 else [*shown[:3], "…", *shown[-3:]])
     else:
-        text = str(measured)
+        text = clean(str(measured))
     return f"{text} {unit}".strip()
 
 
@@ -103,33 +154,81 @@ def expectation(entry: Entry) -> str:
             return figure(entry.expect, entry.unit) + within
 
 
+def measurement(entry: Entry) -> str:
+    """Return what was measured as printed, with its interval."""
+    told = figure(entry.measured, entry.unit)
+    if entry.interval is None:
+        return told
+    pairs = entry.interval
+    if isinstance(pairs, Mapping):
+        ends = ", ".join(f"{name} {_pair(pair)}" for name, pair in pairs.items())
+    elif pairs and isinstance(pairs[0], list | tuple):
+        shown = [_pair(pair) for pair in pairs]
+        ends = ", ".join(shown if len(shown) <= 8 else [*shown[:3], "…", *shown[-3:]])
+    else:
+        ends = _pair(pairs)
+    return f"{told}, interval {ends}"
+
+
+def css(outcome: Outcome) -> str:
+    """Return the word of an outcome in the names of style classes (``quire-not-run-here``)."""
+    named = {"held": "reproduced", "missed": "not-reproduced", "not run": "not-run-here"}
+    return named.get(outcome, outcome)
+
+
+def badge(entry: Entry) -> str:
+    """Return the verdict of an entry as a small label in HTML."""
+    return f'<span class="quire-badge quire-{css(entry.outcome)}">{entry.verdict}</span>'
+
+
+def origin(entry: Entry) -> str:
+    """Return whose claim it is, and where it stands ("the paper's claim: Theorem 3, seen")."""
+    where = ", ".join(filter(None, (entry.where, entry.source)))
+    name = ROLE_NAMES[entry.role]
+    return f"{name}: {where}" if where else name
+
+
+def _pair(pair: Any) -> str:
+    low, high = pair
+    return f"{low:.4g} to {high:.4g}"
+
+
 def _marked(entry: Entry) -> str:
-    """Return what is claimed, with the mark of its source unless the words carry it already."""
-    carried = re.search(rf"\b{entry.source}\b", entry.says)
-    return entry.says if carried else f"{entry.says} ({entry.source})"
-
-
-def _css(verdict: Verdict) -> str:
-    return verdict.replace(" ", "-")
-
-
-def _badge(verdict: Verdict) -> str:
-    return f'<span class="quire-badge quire-{_css(verdict)}">{verdict}</span>'
+    return f"{entry.says} ({origin(entry)})"
 
 
 def _entry_text(entry: Entry) -> str:
-    because = f" ({entry.reason})" if entry.reason else ""
+    because = f" ({clean(entry.reason)})" if entry.reason else ""
     return (
-        f"[{entry.verdict}] {entry.id}: expected {expectation(entry)}, "
-        f"measured {figure(entry.measured, entry.unit)}{because}"
+        f"[{entry.verdict}] {entry.id}: expected {clean(expectation(entry))}, "
+        f"measured {clean(measurement(entry))}{because}"
     )
 
 
 def _entry_html(entry: Entry) -> str:
-    because = f" <small>{html.escape(entry.reason)}</small>" if entry.reason else ""
+    because = f" <small>{markup(entry.reason)}</small>" if entry.reason else ""
     return (
-        f'<div class="quire-claim quire-{_css(entry.verdict)}" id="claim-{entry.id}">'
-        f"{_badge(entry.verdict)} <b>{entry.id}</b> {html.escape(entry.says)} "
-        f"<br><span>expected {html.escape(expectation(entry))}; "
-        f"measured <b>{html.escape(figure(entry.measured, entry.unit))}</b>{because}</span></div>"
+        f'<div class="quire-claim quire-{css(entry.outcome)}" id="{entry.anchor}">'
+        f"{badge(entry)} <b>{entry.id}</b> {markup(entry.says)} "
+        f"<small>{markup(origin(entry))}</small>"
+        f"<br><span>expected {markup(expectation(entry))}; "
+        f"measured <b>{markup(measurement(entry))}</b>{because}</span>{_notes(entry)}</div>"
     )
+
+
+def _notes(entry: Entry) -> str:
+    notes = (
+        ("It would fail if", entry.fails_if),
+        ("How the comparison is fair:", entry.fair),
+    )
+    lines = [f"<br>{title} {markup(text)}" for title, text in notes if text]
+    folded = "".join(lines).removeprefix("<br>")
+    changed = (
+        f"<br><span>Expectation changed after a result was seen: {markup(entry.changed)}</span>"
+        if entry.changed
+        else ""
+    )
+    fold = (
+        f"<details><summary>What would make it fail</summary>{folded}</details>" if folded else ""
+    )
+    return changed + fold

@@ -20,7 +20,7 @@ from quire.workbook.cards import Claim
 from quire.workbook.chapters import Chapter
 from quire.workbook.errors import UserError
 from quire.workbook.points import Point
-from quire.workbook.verdicts import Verdict, judge
+from quire.workbook.verdicts import Verdict, judge_stored
 
 RUN_COLUMNS = ("seconds", "state", "error", "traceback", "key")
 """How each run went: its seconds; ``done`` or ``failed``, and why; the key of its point."""
@@ -64,9 +64,7 @@ def parquet(table: pd.DataFrame, about: dict[str, Any]) -> bytes:
 def _verdict(claim: Claim, stored: dict[str, Any] | None) -> Verdict | None:
     if stored is None:
         return None
-    if stored["verdict"] == "not run here":
-        return "not run here"
-    return judge(claim, stored["measured"]).verdict
+    return judge_stored(claim, stored).verdict
 
 
 def _parameter(values: list[Any]) -> pd.Series:

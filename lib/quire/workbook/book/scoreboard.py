@@ -14,7 +14,7 @@ from quire.workbook import charts
 from quire.workbook.book import staging
 from quire.workbook.chapters import Chapter
 from quire.workbook.entries import Entry, LedgerTable
-from quire.workbook.verdicts import VERDICTS
+from quire.workbook.verdicts import OUTCOMES, VERDICTS
 
 Ledgers = Mapping[Chapter, Sequence[Entry]]
 
@@ -35,7 +35,13 @@ class Count:
 def count(ledgers: Ledgers) -> tuple[Count, ...]:
     """Return the verdicts of each chapter, counted."""
     return tuple(
-        Count(chapter, {v: sum(e.verdict == v for e in entries) for v in VERDICTS})
+        Count(
+            chapter,
+            {
+                verdict: sum(entry.outcome == outcome for entry in entries)
+                for verdict, outcome in zip(VERDICTS, OUTCOMES, strict=True)
+            },
+        )
         for chapter, entries in ledgers.items()
     )
 

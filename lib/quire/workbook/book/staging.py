@@ -19,7 +19,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from quire.workbook import charts
-from quire.workbook.entries import CLAIM_MIME
+from quire.workbook.entries import CLAIM_MIME, LEDGER_MIME
 
 _BOOK_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
@@ -104,7 +104,8 @@ def _stage_cell(cell: NotebookNode, name: str) -> None:
     cell.metadata["quire_anchor"] = anchor
     drawn = 0
     for output in cell.outputs:
-        output.get("data", {}).pop(CLAIM_MIME, None)  # its HTML stands beside it
+        for stored in (CLAIM_MIME, LEDGER_MIME):  # their HTML stands beside them
+            output.get("data", {}).pop(stored, None)
         spec = output.get("data", {}).get(charts.VEGALITE_MIME)
         if spec is None:
             continue
