@@ -100,7 +100,7 @@ def test_a_book_is_built_from_any_folder_and_a_failing_chapter_leaves_it(
 def test_sources_are_staged_from_a_read_only_checkout(workbook: Path, tmp_path: Path) -> None:
     for path in (workbook / "book").rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    staging.stage_sources(workbook, tmp_path / "staged")
+    staging.stage_sources(workbook, tmp_path / "staged", {"title": "Quire"})
     assert (tmp_path / "staged" / "book" / "index.md").stat().st_mode & 0o200
     assert (tmp_path / "staged" / "_static" / "quire.css").is_file()
 

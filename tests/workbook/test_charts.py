@@ -9,6 +9,7 @@ import vl_convert
 from IPython.core.formatters import DisplayFormatter
 
 from quire.workbook import charts
+from quire.workbook.errors import UserError
 
 
 @pytest.fixture
@@ -164,6 +165,40 @@ def test_words_are_read_in_both_themes(ink: charts.Ink) -> None:
     assert contrast(ink.text, ink.ground) >= 7
     config = charts.config(ink)
     assert config["axis"]["labelColor"] == config["legend"]["titleColor"] == ink.text
+
+
+def test_legends_stand_below_and_in_columns(enabled: None) -> None:
+    rows = [{"x": i, "y": i, "policy": f"policy with a long name {i}"} for i in range(8)]
+    drawn = (
+        alt.Chart(alt.Data(values=rows), title="Policies", description="One point a policy.")
+        .mark_point()
+        .encode(alt.X("x:Q", title="x"), alt.Y("y:Q", title="y"), alt.Color("policy:N"))
+    )
+    legend = drawn.to_dict()["config"]["legend"]
+    assert (legend["orient"], legend["columns"]) == ("bottom", 3)
+    assert "…" not in vl_convert.vegalite_to_svg(json.dumps(drawn.to_dict()))
+
+
+def test_long_titles_are_wrapped_to_the_plot_and_read_as_one(enabled: None) -> None:
+    words = "A title of rather many words that goes on and on, past the right edge of its plot, on"
+    spec = chart(title=alt.Title(words, subtitle=f"{words} and on")).to_dict()
+    stored = charts.mimebundle(spec)[charts.VEGALITE_MIME]
+    assert len(stored["title"]["text"]) == 2
+    assert max(map(len, stored["title"]["text"])) <= 74
+    assert (charts.title(stored), charts.subtitle(stored)) == (words, f"{words} and on")
+    assert charts.wrapped(chart(title="Short").to_dict())["title"] == "Short"
+    assert "title" not in charts.wrapped({"mark": "point"})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_told_with_its_row(enabled: None, value: float) -> None:
+    rows = [{"x": 1.0, "y": 2.0}, {"x": 2.0, "y": value}]
+    drawn = chart().properties(data=alt.Data(values=rows))
+    with pytest.raises(UserError) as caught:
+        charts.mimebundle(drawn.to_dict())
+    assert f"chart 'Twice as much': y = {value} in row 2 of its data: leave" in str(caught.value)
+    plain = pd.DataFrame({"x": [1.0, 2.0], "y": [2.0, value]})
+    charts.mimebundle(chart().properties(data=plain).to_dict())  # Altair makes it null
 
 
 def test_titles_of_every_form_are_read() -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import vl_convert
 from PIL import Image
+
+from quire.workbook.errors import UserError
 
 # JupyterLab 4 carries Vega-Lite 5 and knows no later name; what Altair writes, it draws as well.
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
@@ -26,6 +30,10 @@ _BOOK_VERSION = "6.4"
 
 DIGITS = 6
 """Significant digits of a chart's data: more than a picture shows, fewer than processors share."""
+
+_WIDTH = 560  # px of a plot that names no width
+_TITLE_SIZE, _SUBTITLE_SIZE = 14, 12  # px
+_CHARACTER = 0.54  # of its size is how wide a letter of a title is
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,12 +88,13 @@ def config(ink: Ink) -> dict[str, Any]:
     return {
         "background": ink.ground,
         "font": "sans-serif",
-        "view": {"continuousWidth": 560, "continuousHeight": 300, "stroke": None},
+        "view": {"continuousWidth": _WIDTH, "continuousHeight": 300, "stroke": None},
         "title": {
             "anchor": "start",
-            "fontSize": 14,
+            "fontSize": _TITLE_SIZE,
             "color": ink.text,
             "subtitleColor": ink.text,
+            "subtitleFontSize": _SUBTITLE_SIZE,
             "offset": 12,
         },
         "axis": {
@@ -97,6 +106,8 @@ def config(ink: Ink) -> dict[str, Any]:
             "tickColor": ink.line,
             "gridColor": ink.grid,
             "labelSeparation": 6,  # between the labels that greedy overlap removal keeps
+            "labelLimit": 260,  # Vega cuts words off at 180
+            "titleLimit": 560,
         },
         "legend": {
             **words,
@@ -104,6 +115,10 @@ def config(ink: Ink) -> dict[str, Any]:
             "titleFontSize": 12,
             "titleFontWeight": "normal",
             "labelLimit": 260,  # Vega cuts words off at 160
+            # Below the plot, where a column's width is the plot's, each legend under the other.
+            "orient": "bottom",
+            "columns": 3,
+            "layout": {"bottom": {"anchor": "start", "direction": "vertical"}},
             "symbolBaseFillColor": ink.line,  # of sizes and shapes: black, if nobody says
         },
         "header": {**words, "labelFontSize": 12, "titleFontSize": 12},
@@ -144,8 +159,15 @@ def table(frame: pd.DataFrame) -> alt.InlineData:
 
 
 def mimebundle(spec: Spec, **_options: Any) -> dict[str, Any]:
-    """Return a chart's output: specification, PNG and text. This is the renderer Altair calls."""
-    spec = {**stable(spec), "$schema": _NOTEBOOK_SCHEMA}
+    """Return a chart's output: specification, PNG and text. This is the renderer Altair calls.
+
+    Raises
+    ------
+    UserError
+        When the data hold a number that is none (NaN or infinite), which JSON can not tell.
+    """
+    _check_finite(spec)
+    spec = {**stable(wrapped(spec)), "$schema": _NOTEBOOK_SCHEMA}
     return {
         VEGALITE_MIME: spec,
         "image/png": png(spec),
@@ -164,6 +186,23 @@ def stable(spec: Spec) -> Spec:
         text = text.replace(json.dumps(name), json.dumps(f"data-{number}"))
     kept = {f"data-{number}": _rounded(rows) for number, rows in enumerate(data.values())}
     return {**json.loads(text), "datasets": kept} if data else json.loads(text)
+
+
+def wrapped(spec: Spec) -> Spec:
+    """Return the chart with its title and subtitle on as many lines as the plot's width asks."""
+    given = spec.get("title")
+    parts = dict(given) if isinstance(given, Mapping) else {"text": given}
+    width = spec.get("width")
+    pixels = width if isinstance(width, int | float) else _WIDTH
+    for key, size in (("text", _TITLE_SIZE), ("subtitle", _SUBTITLE_SIZE)):
+        text = parts.get(key)
+        if isinstance(text, str):
+            lines = textwrap.wrap(text, max(40, int(pixels / (_CHARACTER * size))))
+            if len(lines) > 1:
+                parts[key] = lines
+    if not given:
+        return spec
+    return {**spec, "title": parts if isinstance(given, Mapping) else parts["text"]}
 
 
 def png(spec: Spec) -> bytes:
@@ -218,6 +257,22 @@ def problems(spec: Spec) -> tuple[str, ...]:
         except ValueError as fault:
             found.append(f"does not compile in Vega-Lite {version}: {_first_lines(str(fault))}")
     return tuple(dict.fromkeys(found))
+
+
+def _check_finite(spec: Spec) -> None:
+    """Refuse data that JSON can not tell, naming the chart, the row and the field."""
+    data = [spec.get("data"), *(view.get("data") for view in _views(spec))]
+    tables = list(dict(spec.get("datasets") or {}).values())
+    tables += [each.get("values") for each in data if isinstance(each, Mapping)]
+    for rows in tables:
+        for number, row in enumerate(rows if isinstance(rows, list) else [], start=1):
+            fields = row.items() if isinstance(row, Mapping) else [("value", row)]
+            for field, value in fields:
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise UserError(
+                        f"chart {title(spec)!r}: {field} = {value} in row {number} of its data",
+                        "leave the row out, or give None for a value that there is not",
+                    )
 
 
 def _rounded(rows: Any) -> Any:

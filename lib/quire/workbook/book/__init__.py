@@ -1,9 +1,10 @@
 """The book: executed chapters and prose, staged and rendered into pages that open from a disk.
 
-Read in this order: `building` (what happens when), `staging` (from a notebook to a page),
-`contents` (which pages, in which order), `scoreboard` and `reference` (pages that nobody writes by
-hand), `assets` (the scripts and fonts that make the pages need no network) and `directives` (what
-Sphinx has to know beyond jupyter-book).
+Read in this order: `building` (what happens when), `contents`, `bibliography` and `links` (what is
+checked before any work), `fetching` (data that can be had), `staging` (from a notebook to a page),
+`scoreboard` and `reference` (pages that nobody writes by hand), `rendering` and `directives` (what
+jupyter-book and Sphinx are told), `assets` and `mending` (what makes the pages whole without a
+network), `workplace` and `interrupts` (how a build can be stopped and leaves nothing behind).
 """
 
 from quire.workbook.book.building import build_book

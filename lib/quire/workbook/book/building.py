@@ -1,26 +1,30 @@
 """Building: every chapter executed, everything staged, rendered, and put in place at the end.
 
 The sources are only read. All happens in a folder beside the output, which takes the old book's
-place last: a build that fails leaves the old book as it was.
+place last: a build that fails or is stopped leaves the old book as it was.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 import subprocess
 import sys
-import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
-from quire.workbook.book import assets, reference, scoreboard, staging
+from quire.workbook.book import assets, fetching, rendering, scoreboard, staging
+from quire.workbook.book.bibliography import check_bibliography
 from quire.workbook.book.contents import read_contents, with_chapters, write_contents
+from quire.workbook.book.interrupts import Interrupts, noted, stop
+from quire.workbook.book.links import read_config, with_repository
+from quire.workbook.book.mending import mend_pages
+from quire.workbook.book.workplace import workplace
 from quire.workbook.cards import ProfileName
 from quire.workbook.chapters import Chapter, all_chapters
 from quire.workbook.errors import ChapterFailed, UserError
@@ -44,8 +48,7 @@ _FIRST_PAGE = """<!DOCTYPE html>
 <body><h1>Quire</h1><p><a href="book/index.html">The book begins here.</a></p></body>
 </html>
 """
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_log = logging.getLogger("quire.book")
+_LOOK = 0.2  # seconds between two looks for an interrupt
 
 
 def build_book(
@@ -54,6 +57,9 @@ def build_book(
     execute: bool = True,
     jobs: int | None = None,
     on_progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
+    repository: str | None = None,
+    fetch: bool = False,
 ) -> Path:
     """Run every chapter, render the book into ``output``, and return its first page.
 
@@ -69,33 +75,57 @@ def build_book(
         Chapters run at the same time; two by default.
     on_progress
         Told after each step.
+    tell
+        Told in a line what each step did and how long it took.
+    repository
+        The address of a public repository that holds this workbook: its links, and those that
+        launch a chapter elsewhere, exist only if it is given here or in ``_config.yml``.
+    fetch
+        Whether to fetch missing datasets first, as far as a network allows.
 
     Raises
     ------
     UserError
-        When ``output`` can not be written or holds something else, before any work.
+        When ``output`` can not be written or holds something else, or a source is faulty, before
+        any work; when the disk is full.
     ChapterFailed
         When chapters fail, after all have run; the old book stays.
+    KeyboardInterrupt
+        On Ctrl-C or SIGTERM; the old book stays.
     """
     output = _check_output(output)
     root, chapters = home(), all_chapters()
+    contents = with_chapters(read_contents(root), chapters)
+    check_bibliography(root / "book" / "references.bib")
+    config = with_repository(read_config(root), repository)
     steps = len(chapters) + 1
     advance = on_progress or (lambda done, total: None)
-    advance(0, steps)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as name:
-        work = Path(name)
+    clock = _Clock(tell or (lambda line: None))
+    with noted() as interrupts, workplace(output) as work:
+        advance(0, steps)
+        if fetch:
+            fetching.fetch_what_can_be_had(clock.tell)
+            interrupts.check()
         if execute:
-            executed = _run_all(chapters, profile, work / "runs", jobs or 2, advance)
+            executed = _Runs(profile, work / "runs", interrupts, clock).all(
+                chapters, jobs or 2, lambda done: advance(done, steps)
+            )
         else:
             executed = {chapter: chapter.read() for chapter in chapters}
-        notebooks = _stage(root, work / "source", executed)
-        pages = _render(work / "source", work / "rendered")
+        interrupts.check()
+        notebooks = _stage(root, work / "source", executed, config, interrupts)
+        write_contents(contents, work / "source" / "_toc.yml")
+        clock.tell(f"staged {len(notebooks)} notebooks")
+        pages = rendering.render(work / "source", work / "rendered", interrupts)
         assets.write_assets(pages / "_static")
+        mend_pages(pages)
         for name, notebook in notebooks.items():  # what the download button gives
             nbformat.write(notebook, pages / "_sources" / name)
         (pages / "index.html").write_text(_FIRST_PAGE, encoding="utf-8")
         (pages / MARKER).touch()
+        interrupts.check()
         _put_in_place(pages, output, work)
+        clock.tell("rendered the pages")
     advance(steps, steps)
     return output / "index.html"
 
@@ -114,99 +144,108 @@ def _check_output(output: Path) -> Path:
     return output
 
 
-def _run_all(
-    chapters: Sequence[Chapter], profile: ProfileName, folder: Path, jobs: int, advance: Progress
-) -> dict[Chapter, NotebookNode]:
-    """Execute the chapters, each in a process of its own, ``jobs`` at a time."""
-    folder.mkdir()
-    running: list[subprocess.Popen[str]] = []
-    faults: dict[Chapter, str] = {}
-    pool = ThreadPoolExecutor(max_workers=jobs)
-    try:
-        futures = {pool.submit(_run, c, profile, folder, running): c for c in chapters}
-        for done, future in enumerate(as_completed(futures), start=1):
-            if fault := future.result():
-                faults[futures[future]] = fault
-            advance(done, len(chapters) + 1)
-    except BaseException:
-        # Ctrl-C: the runs close their kernels on SIGTERM; none of them outlives this process.
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in running:
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True)
-    if faults:
-        raise ChapterFailed(
-            "; ".join(faults[chapter] for chapter in chapters if chapter in faults),
-            "the book stays as it was",
+class _Clock:
+    """Tells what was done, with the seconds since the clock began."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._began = time.monotonic()
+
+    def tell(self, line: str) -> None:
+        self._tell(f"{time.monotonic() - self._began:6.1f} s  {line}")
+
+
+class _Runs:
+    """The chapters' executions, each in a process of its own."""
+
+    def __init__(
+        self, profile: ProfileName, folder: Path, interrupts: Interrupts, clock: _Clock
+    ) -> None:
+        folder.mkdir()
+        self.profile = profile
+        self.folder = folder
+        self.interrupts = interrupts
+        self.clock = clock
+        self.running: list[subprocess.Popen[str]] = []
+
+    def all(
+        self, chapters: Sequence[Chapter], jobs: int, advance: Callable[[int], None]
+    ) -> dict[Chapter, NotebookNode]:
+        """Execute the chapters, ``jobs`` at a time, and return what they became."""
+        faults: dict[Chapter, str] = {}
+        pool = ThreadPoolExecutor(max_workers=jobs)
+        try:
+            pending = {pool.submit(self._one, chapter): chapter for chapter in chapters}
+            while pending:
+                finished, _ = wait(pending, timeout=_LOOK, return_when=FIRST_COMPLETED)
+                self.interrupts.check()
+                for future in finished:
+                    chapter = pending.pop(future)
+                    if fault := future.result():
+                        faults[chapter] = fault
+                    advance(len(chapters) - len(pending))
+        except BaseException:
+            # The runs close their kernels on SIGTERM; none of them outlives this process.
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop(list(self.running))
+            raise
+        finally:
+            pool.shutdown(wait=True)
+        if faults:
+            raise ChapterFailed(
+                "; ".join(faults[chapter] for chapter in chapters if chapter in faults),
+                "the book stays as it was",
+            )
+        return {c: nbformat.read(self.folder / f"{c.slug}.ipynb", as_version=4) for c in chapters}
+
+    def _one(self, chapter: Chapter) -> str:
+        """Run one chapter by the command line; return its one line of complaint, empty if none."""
+        target = self.folder / f"{chapter.slug}.ipynb"
+        command = [sys.executable, "-m", "quire", "run", chapter.slug]
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [*command, "--profile", self.profile, "--output", str(target)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env={**os.environ, "QUIRE_HOME": str(home())},
         )
-    return {c: nbformat.read(folder / f"{c.slug}.ipynb", as_version=4) for c in chapters}
-
-
-def _run(
-    chapter: Chapter, profile: ProfileName, folder: Path, running: list[subprocess.Popen[str]]
-) -> str:
-    """Run one chapter by the command line; return its one line of complaint, empty if none."""
-    target = folder / f"{chapter.slug}.ipynb"
-    command = [sys.executable, "-m", "quire", "run", chapter.slug]
-    process = subprocess.Popen(
-        [*command, "--profile", profile, "--output", str(target)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "QUIRE_HOME": str(home())},
-    )
-    running.append(process)
-    _, complaint = process.communicate()
-    running.remove(process)
-    if process.returncode == 0:
-        return ""
-    lines = complaint.strip().splitlines() or [f"{chapter.slug}: ended with {process.returncode}"]
-    return lines[-1].removeprefix("quire: ")
+        self.running.append(process)
+        if self.interrupts.count:  # noted between the pool's last look and the start
+            process.terminate()
+        _, complaint = process.communicate()
+        self.running.remove(process)
+        if process.returncode == 0:
+            self.clock.tell(f"ran {chapter.slug} in {time.monotonic() - began:.1f} s")
+            return ""
+        lines = complaint.strip().splitlines()
+        fault = lines[-1] if lines else f"{chapter.slug}: ended with {process.returncode}"
+        fault = fault.removeprefix("quire: ")
+        self.clock.tell(f"failed: {fault}")
+        return fault
 
 
 def _stage(
-    root: Path, folder: Path, executed: Mapping[Chapter, NotebookNode]
+    root: Path,
+    folder: Path,
+    executed: Mapping[Chapter, NotebookNode],
+    config: Mapping[str, Any],
+    interrupts: Interrupts,
 ) -> dict[str, NotebookNode]:
     """Write everything that Sphinx reads into ``folder``; return the notebooks, by their place."""
-    staging.stage_sources(root, folder)
+    staging.stage_sources(root, folder, config)
     notebooks = {f"notebooks/{each.notebook.name}": book for each, book in executed.items()}
     for path in sorted((root / "book").glob("*.ipynb")):  # prose that shows what it did
         notebooks[f"book/{path.name}"] = nbformat.read(path, as_version=4)
     for name, notebook in notebooks.items():
+        interrupts.check()
         staging.stage_notebook(notebook, folder / name)
     ledgers = {chapter: read_ledger(chapter, notebook) for chapter, notebook in executed.items()}
     (folder / "book" / "scoreboard.md").write_text(scoreboard.page(ledgers), encoding="utf-8")
-    reference.stage_reference(folder)
-    write_contents(with_chapters(read_contents(root), list(executed)), folder / "_toc.yml")
     assets.stage_themes(folder / "_static")
     return notebooks
-
-
-def _render(source: Path, folder: Path) -> Path:
-    """Render ``source`` by jupyter-book, log its warnings, and return the folder of the pages."""
-    render = "from jupyter_book.cli.main import main; main()"
-    command = [sys.executable, "-c", render, "build", str(source), "--path-output", str(folder)]
-    done = subprocess.run(
-        [*command, "--quiet"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    plain = _COLOUR.sub("", done.stdout)
-    lines = [line.replace(f"{source}/", "") for line in plain.splitlines()]
-    for line in lines:
-        if "WARNING" in line or "ERROR" in line:
-            _log.warning(line)
-    pages = folder / "_build" / "html"
-    if done.returncode != 0 or not (pages / "index.html").is_file():
-        last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-        raise ChapterFailed(f"jupyter-book could not render the pages ({last})", "mend the source")
-    return pages
 
 
 def _put_in_place(pages: Path, output: Path, work: Path) -> None:

@@ -10,14 +10,59 @@ import yaml
 
 from quire.workbook.cards import Part
 from quire.workbook.chapters import Chapter, all_chapters
+from quire.workbook.errors import UserError
 from quire.workbook.files import write_atomically
 
 PARTS: tuple[str, ...] = get_args(Part)
 
 
 def read_contents(root: Path) -> dict[str, Any]:
-    """Return the committed table of contents of the workbook at ``root``."""
-    return dict(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
+    """Return the committed table of contents of the workbook at ``root``.
+
+    Raises
+    ------
+    UserError
+        When ``_toc.yml`` is missing, no YAML, or no table of contents with a root and parts.
+    """
+    remedy = "restore it from git"
+    try:
+        contents = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError("_toc.yml is missing", remedy) from None
+    except UnicodeDecodeError as fault:
+        raise UserError(f"_toc.yml is not UTF-8 (byte {fault.start})", remedy) from None
+    except yaml.YAMLError as fault:
+        mark = getattr(fault, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UserError(
+            f"_toc.yml{where}: {getattr(fault, 'problem', None) or 'not YAML'}", remedy
+        ) from None
+    if wrong := _fault(contents):
+        raise UserError(f"_toc.yml: {wrong}", remedy)
+    return dict(contents)
+
+
+def _fault(contents: Any) -> str:
+    """Return what is wrong with a table of contents, empty when nothing is."""
+    if contents is None:
+        return "it is empty"
+    if not isinstance(contents, dict):
+        return f"it holds a {type(contents).__name__}, not a mapping"
+    if not isinstance(contents.get("root"), str):
+        return "it names no root page ('root: book/index')"
+    parts = contents.get("parts")
+    if not isinstance(parts, list) or not parts:
+        return "it has no list of parts ('parts:')"
+    for number, part in enumerate(parts, start=1):
+        entries = part.get("chapters") if isinstance(part, dict) else None
+        if not isinstance(entries, list) or not entries:
+            return f"part {number} has no list of chapters ('chapters:')"
+        if not isinstance(part.get("caption", ""), str):
+            return f"the caption of part {number} is not a text"
+        for entry in entries:
+            if not isinstance(entry, dict) or not {"file", "glob", "url"} & set(entry):
+                return f"part {number} holds {entry!r}, which is no '- file: NAME'"
+    return ""
 
 
 def with_chapters(contents: Mapping[str, Any], chapters: Sequence[Chapter]) -> dict[str, Any]:
@@ -27,9 +72,9 @@ def with_chapters(contents: Mapping[str, Any], chapters: Sequence[Chapter]) -> d
     part with a higher number. A part without chapters is left out. The parts of prose stay around.
     """
     parts = contents["parts"]
-    places = [i for i, part in enumerate(parts) if part["caption"] in PARTS]
+    places = [i for i, part in enumerate(parts) if part.get("caption") in PARTS]
     first = places[0] if places else max(len(parts) - 1, 0)
-    prose = [part for part in parts if part["caption"] not in PARTS]
+    prose = [part for part in parts if part.get("caption") not in PARTS]
     listed = [entry["file"] for part in parts for entry in part["chapters"] if "file" in entry]
     shelves = {caption: _shelf(caption, listed, chapters) for caption in PARTS}
     middle = [

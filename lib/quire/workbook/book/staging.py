@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import yaml
 from nbformat import NotebookNode
 
 from quire.workbook import charts
@@ -24,8 +25,8 @@ from quire.workbook.entries import CLAIM_MIME, LEDGER_MIME
 _BOOK_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
-def stage_sources(root: Path, folder: Path) -> None:
-    """Copy the prose, style and configuration of the workbook at ``root`` into ``folder``."""
+def stage_sources(root: Path, folder: Path, config: Mapping[str, Any]) -> None:
+    """Copy prose and style of the workbook at ``root`` into ``folder``; write ``config`` there."""
     shutil.copytree(
         root / "book",
         folder / "book",
@@ -33,7 +34,8 @@ def stage_sources(root: Path, folder: Path) -> None:
         copy_function=shutil.copyfile,
     )
     shutil.copytree(root / "book" / "_static", folder / "_static", copy_function=shutil.copyfile)
-    shutil.copyfile(root / "_config.yml", folder / "_config.yml")
+    text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+    (folder / "_config.yml").write_text(text, encoding="utf-8")
     # A read-only checkout must not make the copy read-only.
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
