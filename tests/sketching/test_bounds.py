@@ -24,8 +24,8 @@ ranks = st.integers(1, 4096)
 
 def test_the_three_cases_by_hand():
     shape = Shape(4, 256, 64)
-    assert free_operand_bound(shape, 4) == free_operand_bound(shape, 4)
-    assert (free_operand_bound(shape, 4).case, free_operand_bound(shape, 4).words) == (1, 0.0)
+    first = free_operand_bound(shape, 4)
+    assert (first.case, first.words, first.grid) == (1, 0.0, (4.0, 1.0, 1.0))
     second = free_operand_bound(shape, 8)
     assert (second.case, second.words, second.grid) == (2, 64 * (1 - 4 / 8), (4.0, 2.0, 1.0))
     third = free_operand_bound(shape, 64)
@@ -78,15 +78,40 @@ def test_no_grid_costs_less_than_the_bound(n1, n2, r, count):
         assert grid_cost(shape, grid).words >= bound - 1e-9 * (1 + bound)
 
 
-@given(sizes, sizes, sizes)
-@settings(deadline=None, max_examples=50)
-def test_the_bound_is_continuous_at_its_borders(n1, n2, r):
-    high, low = max(n2, r), min(n2, r)
-    # P = n1: case 2's formula is 0; P = n1 high/low: both formulas agree
-    assert low * (1 - n1 / n1) == 0
-    border = n1 * high / low
-    third = 2 * math.sqrt(n1 * n2 * r / border) - n1 * (n2 + r) / border
-    assert third == pytest.approx(low * (1 - n1 / border), abs=1e-9)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
+@settings(deadline=None, max_examples=60)
+def test_the_bound_is_continuous_at_its_borders(n1, low, factor):
+    # P is whole, so the borders are approached from both sides: one step of P moves little
+    shape = Shape(n1, low * factor, low)
+    for border in (n1, n1 * factor):
+        if border + 1 > shape.products:
+            continue
+        below = free_operand_bound(shape, border)
+        above = free_operand_bound(shape, border + 1)
+        assert above.case > below.case or above.case == 3
+        # W changes by at most lo n1/P^2 per processor in case 2, and 2 lo/P covers case 3
+        assert abs(above.words - below.words) <= 2 * low * (n1 + 1) / border
+    # at P = n1 hi/lo the formulas of cases 2 and 3 are the same number
+    border = n1 * factor
+    third = 2 * math.sqrt(shape.products / border) - n1 * (shape.n2 + shape.r) / border
+    assert free_operand_bound(shape, border).words == pytest.approx(third, abs=1e-9)
+
+
+def test_one_processor_more_than_rows_has_to_send():
+    for n1 in (1, 3, 7, 100):
+        shape = Shape(n1, 256, 64)
+        assert free_operand_bound(shape, n1).words == 0
+        assert free_operand_bound(shape, n1 + 1).words == pytest.approx(64 / (n1 + 1))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_set_of_products_escapes_loomis_and_whitney(seed):
+    # the inequality under the bound, on random sets of products (i, l, j)
+    rng = np.random.default_rng(seed)
+    n1, n2, r = rng.integers(1, 9, 3)
+    chosen = rng.random((n1, n2, r)) < rng.uniform(0.05, 1)
+    x, y, w = (int(chosen.any(axis).sum()) for axis in (2, 1, 0))
+    assert x * y * w >= int(chosen.sum()) ** 2
 
 
 def test_the_bound_is_not_monotone_in_the_number_of_ranks():
@@ -133,15 +158,25 @@ def test_the_nystrom_algorithms_meet_at_n_over_r():
     assert nystrom_words(1024, 64, 32, "noredist") > nystrom_words(1024, 64, 32, "redist")
 
 
+def test_the_two_dimensional_variant_never_moves_less_than_redist():
+    for p2 in (2, 4, 8):
+        words = nystrom_words(1024, 64, 8, "2d-noredist", p2)
+        assert words == (p2 - 1) * 1024 * 64 / 8 + 3584
+        assert words > nystrom_words(1024, 64, 8, "redist")
+    assert nystrom_words(1024, 64, 8, "2d-noredist") == 3584
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: free_operand_bound(Shape(2, 2, 2), 0), "ranks must be"),
-        (lambda: classical_bound(Shape(2, 2, 2), 9), "ranks=9 exceeds"),
-        (lambda: nystrom_coupled_bound(4, 5, 2), "r=5 exceeds n=4"),
-        (lambda: nystrom_coupled_bound(4, 2, 5), "ranks=5 exceeds n=4"),
-        (lambda: nystrom_decoupled_bound(4, 2, 33), "ranks=33 exceeds the 32"),
-        (lambda: nystrom_words(4, 2, 2, "2d"), "algorithm must be"),
+        (lambda: free_operand_bound(Shape(2, 2, 2), 0), "ranks = 0"),
+        (lambda: classical_bound(Shape(2, 2, 2), 9), "ranks = 9: at most the 8"),
+        (lambda: nystrom_coupled_bound(4, 5, 2), "r = 5: at most n = 4"),
+        (lambda: nystrom_coupled_bound(4, 2, 5), "ranks = 5: at most n = 4"),
+        (lambda: nystrom_decoupled_bound(4, 2, 33), "ranks = 33: at most the 32"),
+        (lambda: nystrom_words(4, 2, 2, "2d"), "algorithm = '2d'"),
+        (lambda: nystrom_words(4, 2, 4, "2d-noredist", 3), "p2 = 3"),
+        (lambda: nystrom_words(4, 2, 4, "redist", 2), "p2 = 2"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -19,6 +19,7 @@ from quire.sketching import (
     mesh_of,
     nystrom_products,
     optimal_grid,
+    partitioned_sketch,
 )
 
 pytestmark = pytest.mark.usefixtures("eight_devices")
@@ -94,13 +95,67 @@ def test_a_collective_in_a_loop_is_refused():
         certify(mapped, jax.ShapeDtypeStruct((64,), jnp.float64))
 
 
+def on_eight(local):
+    mesh = mesh_of(Grid(8, 1, 1))
+    return jax.shard_map(
+        local, mesh=mesh, in_specs=(PartitionSpec("i"), PartitionSpec()),
+        out_specs=PartitionSpec("i"), check_vma=False,
+    )  # fmt: skip
+
+
+EIGHT_ROWS = (jax.ShapeDtypeStruct((64,), jnp.float64), jax.ShapeDtypeStruct((1,), jnp.int32))
+
+
+def test_a_collective_in_a_branch_in_a_loop_is_refused():
+    def local(x, flag):
+        def step(y, _):
+            return lax.cond(flag[0] > 0, lambda z: lax.psum(z, "i"), lambda z: 2 * z, y), None
+
+        return lax.scan(step, x, None, length=3)[0]
+
+    with pytest.raises(ValueError, match="inside the loop body"):
+        certify(on_eight(local), *EIGHT_ROWS)
+
+
+def test_of_two_branches_the_dearer_counts():
+    def local(x, flag):
+        def twice(y):
+            return lax.psum(jnp.concatenate([y, y]), "i")[:8]
+
+        return lax.cond(flag[0] > 0, lambda y: lax.psum(y, "i"), twice, x)
+
+    got = certify(on_eight(local), *EIGHT_ROWS)
+    assert got.words == 2 * (1 - 1 / 8) * 16
+    assert len(got.collectives) == 1
+
+
+def test_what_follows_a_branch_is_added_to_it():
+    def local(x, flag):
+        y = lax.cond(flag[0] > 0, lambda z: lax.psum(z, "i"), lambda z: 2 * z, x)
+        return lax.ppermute(y, "i", [(i, (i + 1) % 8) for i in range(8)])
+
+    assert certify(on_eight(local), *EIGHT_ROWS).words == 2 * (1 - 1 / 8) * 8 + 8
+
+
+def test_xla_left_alone_generates_rather_than_sends():
+    shape = Shape(8, 256, 64)
+    got = certify(
+        partitioned_sketch(shape, 8, 1), input_spec(shape, Grid(8, 1, 1)),
+        bound=free_operand_bound(shape, 8).words,
+    )  # fmt: skip
+    assert got.collectives == ()
+    assert got.ratio == 1
+
+
 def test_bad_input_is_named():
     spec = jax.ShapeDtypeStruct((8,), jnp.float64)
-    with pytest.raises(ValueError, match="bound must be >= 0"):
+    with pytest.raises(ValueError, match="bound = "):
         certify(lambda x: x, spec, bound=-1.0)
-    with pytest.raises(ValueError, match="bound must be >= 0"):
+    with pytest.raises(ValueError, match="bound = "):
         certify(lambda x: x, spec, bound=float("nan"))
-    with pytest.raises(ValueError, match="specs is empty"):
+    with pytest.raises(ValueError, match="word_bytes = 0"):
+        certify(lambda x: x, spec, word_bytes=0)
+    with pytest.raises(ValueError, match="specs = nothing"):
         certify(lambda: 1)
 
 

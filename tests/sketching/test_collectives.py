@@ -88,6 +88,14 @@ def test_operands_named_after_collectives_are_not_counted():
     assert read_collectives(text) == ()
 
 
+def test_names_of_the_program_are_not_collectives():
+    text = (
+        HEAD
+        + '  %b = f64[8]{0} add(%x, %y), metadata={op_name="jit(f)/a = f64[8] all-gather(b)"}\n'
+    )
+    assert read_collectives(text) == ()
+
+
 def test_text_that_is_not_hlo_is_refused():
-    with pytest.raises(ValueError, match="not HLO"):
+    with pytest.raises(ValueError, match="without HloModule"):
         read_collectives("func.func @main()")

@@ -1,46 +1,47 @@
-"""Sketching with random dense matrices: how few words must move, and who attains it.
+"""Sketching with random dense matrices: how few words must be sent, and who sends no more.
 
-B = A Ω on P processors, Ω random and generated wherever it is needed. Read the files in this order:
+B = A Ω on P processors, Ω random and generated wherever it is needed. Read in this order:
 
-1. ``problem``: shapes and processor grids.
-2. ``bounds``: the least words per processor, with and without a free operand, and for Nystrom;
-   ``minimisation`` finds the same numbers numerically; ``coupled`` searches tiny instances.
-3. ``grids``: cost of a grid, the best grid, words against random-number work.
-4. ``normal`` and ``random_matrix``: Ω as a function of (seed, i, j).
-5. ``devices`` and ``algorithms``: the sketch on a mesh.
-6. ``collectives`` and ``certificates``: what a compiled program sends, beside a bound.
-7. ``messages`` and ``launch``: the same algorithms under MPI, every byte counted.
-8. ``nystrom``, ``accuracy``, ``spectra``: what the sketch is good for, and how good it is.
-9. ``timings``: what published timings say about all this.
+1. ``problem``: shapes and processor grids (``checks``: the arguments' one-line checks).
+2. ``bounds``: the least words per processor, with and without a free operand
+   (``sketch_bounds``) and for Nystrom (``nystrom_bounds``); ``minimisation`` finds the same
+   numbers numerically, ``assignments`` searches tiny instances; ``processor_grids`` holds the cost
+   of a grid, the best grid, and words against random-number work.
+3. ``random_matrix``: Ω as a function of (seed, i, j): bits and blocks (``blocks``), Gaussian
+   numbers (``normal``).
+4. ``programs``: the sketch on a mesh (``devices``, ``algorithms``), and what a compiled program
+   sends, beside a bound (``collectives``, ``computations``, ``certificates``).
+5. ``messages``: the same algorithms out of point-to-point messages, every byte counted.
+6. ``accuracy``: Nystrom (``_nystrom``), test matrices (``spectra``), errors and their bounds.
+7. ``timings``: what published timings say about all this (``published``, ``fits``).
+8. ``peers``: MPI, scikit-learn and dask; ``experiments``: what the chapter measures, as functions;
+   ``exercises``: the answers to its exercises.
 """
 
-from quire.sketching.accuracy import (
+from quire.sketching.accuracy._nystrom import LowRank, from_products, nystrom
+from quire.sketching.accuracy.errors import (
     best_nystrom_bound,
     nystrom_bound,
     range_error,
     range_finder_bound,
     truncation_error,
 )
-from quire.sketching.algorithms import (
-    gathered_sketch,
-    grid_sketch,
-    input_spec,
-    nystrom_products,
-    sketch,
+from quire.sketching.accuracy.spectra import Spectrum, eigenvalues, matrix_of, rbf_gram
+from quire.sketching.bounds.assignments import (
+    AssignmentOptimum,
+    enumerate_two_ranks,
+    least_words,
 )
-from quire.sketching.bounds import (
-    Bound,
-    classical_bound,
-    free_operand_bound,
+from quire.sketching.bounds.minimisation import (
+    minimise_free_operand,
+    minimise_nystrom_decoupled,
+)
+from quire.sketching.bounds.nystrom_bounds import (
     nystrom_coupled_bound,
     nystrom_decoupled_bound,
     nystrom_words,
 )
-from quire.sketching.certificates import Certificate, certify
-from quire.sketching.collectives import Collective, read_collectives
-from quire.sketching.coupled import Optimum, enumerate_two_ranks, least_words
-from quire.sketching.devices import mesh_of, request_devices
-from quire.sketching.grids import (
+from quire.sketching.bounds.processor_grids import (
     GridCost,
     Rates,
     fastest_grid,
@@ -49,27 +50,39 @@ from quire.sketching.grids import (
     grids,
     optimal_grid,
     pareto_front,
-)
-from quire.sketching.launch import MessageCase, MessageCount, count_messages, mpiexec_path
-from quire.sketching.minimisation import minimise_free_operand, minimise_nystrom_decoupled
-from quire.sketching.normal import normal_from_bits
-from quire.sketching.nystrom import LowRank, from_products, nystrom
-from quire.sketching.problem import Grid, Shape
-from quire.sketching.random_matrix import Distribution, block, key_of, threefry2x32
-from quire.sketching.spectra import Spectrum, eigenvalues, matrix_of, rbf_gram
-from quire.sketching.timings import (
-    MessageTime,
-    fit_message_time,
-    fit_rates,
-    flip,
-    nystrom_medians,
-    predict_nystrom,
     regeneration_limit,
-    regeneration_speedup,
-    sketch_medians,
+)
+from quire.sketching.bounds.sketch_bounds import Bound, classical_bound, free_operand_bound
+from quire.sketching.messages import MessageCase, MessageCount
+from quire.sketching.peers.mpi4py import count_messages, mpiexec_path
+from quire.sketching.problem import Grid, Shape
+from quire.sketching.programs.algorithms import (
+    gathered_sketch,
+    grid_sketch,
+    input_spec,
+    nystrom_products,
+    partitioned_sketch,
+    sketch,
+)
+from quire.sketching.programs.certificates import Certificate, certify
+from quire.sketching.programs.collectives import Collective, read_collectives
+from quire.sketching.programs.devices import mesh_of, request_devices
+from quire.sketching.random_matrix.blocks import Distribution, block, key_of, threefry2x32
+from quire.sketching.random_matrix.normal import normal_from_bits
+from quire.sketching.timings.fits import MessageTime, fit_message_time, fit_rates, flip
+from quire.sketching.timings.published import (
+    NystromTiming,
+    Scaling,
+    SketchTiming,
+    Speedup,
+    nystrom_timings,
+    sketch_timings,
+    speedups,
+    strong_scaling,
 )
 
 __all__ = [
+    "AssignmentOptimum",
     "Bound",
     "Certificate",
     "Collective",
@@ -80,10 +93,13 @@ __all__ = [
     "MessageCase",
     "MessageCount",
     "MessageTime",
-    "Optimum",
+    "NystromTiming",
     "Rates",
+    "Scaling",
     "Shape",
+    "SketchTiming",
     "Spectrum",
+    "Speedup",
     "best_nystrom_bound",
     "block",
     "certify",
@@ -115,21 +131,22 @@ __all__ = [
     "nystrom_bound",
     "nystrom_coupled_bound",
     "nystrom_decoupled_bound",
-    "nystrom_medians",
     "nystrom_products",
+    "nystrom_timings",
     "nystrom_words",
     "optimal_grid",
     "pareto_front",
-    "predict_nystrom",
+    "partitioned_sketch",
     "range_error",
     "range_finder_bound",
     "rbf_gram",
     "read_collectives",
     "regeneration_limit",
-    "regeneration_speedup",
     "request_devices",
     "sketch",
-    "sketch_medians",
+    "sketch_timings",
+    "speedups",
+    "strong_scaling",
     "threefry2x32",
     "truncation_error",
 ]

@@ -2,19 +2,17 @@
 
 from dataclasses import dataclass
 
-
-def positive_integer(name: str, value: int) -> int:
-    """Return ``value`` when it is an integer >= 1; ``ValueError`` naming it otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
-    return value
+from quire.sketching.checks import positive_integer
 
 
 @dataclass(frozen=True)
 class Shape:
     """A sketch B = A Ω with A of n1 x n2 and Ω random of n2 x r.
 
-    Raises ``ValueError`` when a dimension is not an integer >= 1.
+    Raises
+    ------
+    ValueError
+        When a dimension is not an integer >= 1.
     """
 
     n1: int  # rows of A and of B
@@ -35,8 +33,8 @@ class Shape:
         positive_integer("ranks", ranks)
         if ranks > self.products:
             raise ValueError(
-                f"ranks={ranks} exceeds the {self.products} multiplications of {self}; "
-                "use at most one processor per multiplication"
+                f"ranks = {ranks}: at most the {self.products} multiplications of {self} are "
+                "allowed, one for each processor"
             )
 
 
@@ -52,6 +50,9 @@ class Grid:
         for name in ("p1", "p2", "p3"):
             positive_integer(name, getattr(self, name))
 
+    def __str__(self) -> str:
+        return f"{self.p1}×{self.p2}×{self.p3}"
+
     @property
     def ranks(self) -> int:
         """Number of processors p1 p2 p3."""
@@ -61,19 +62,24 @@ class Grid:
         """Whether no side of the grid exceeds the dimension that it divides."""
         return self.p1 <= shape.n1 and self.p2 <= shape.n2 and self.p3 <= shape.r
 
+    def divides(self, shape: Shape) -> bool:
+        """Whether every block has one size: p1 | n1, p2 p3 | n2 and p2 p3 | r."""
+        both = self.p2 * self.p3
+        return shape.n1 % self.p1 == 0 and shape.n2 % both == 0 and shape.r % both == 0
+
     def check(self, shape: Shape) -> None:
         """Raise ``ValueError`` when the grid is larger than a dimension of ``shape``."""
         for side, dimension in (("p1", "n1"), ("p2", "n2"), ("p3", "r")):
-            if getattr(self, side) > getattr(shape, dimension):
+            most = getattr(shape, dimension)
+            if getattr(self, side) > most:
                 raise ValueError(
-                    f"grid {side}={getattr(self, side)} exceeds "
-                    f"{dimension}={getattr(shape, dimension)}; choose a smaller {side}"
+                    f"{side} = {getattr(self, side)}: at most {dimension} = {most} is allowed"
                 )
 
 
-def nystrom_size(n: int, r: int, ranks: int) -> None:
+def check_nystrom(n: int, r: int, ranks: int) -> None:
     """Raise ``ValueError`` unless 1 <= r <= n and ranks >= 1."""
     for name, value in (("n", n), ("r", r), ("ranks", ranks)):
         positive_integer(name, value)
     if r > n:
-        raise ValueError(f"r={r} exceeds n={n}; a Nystrom sketch has at most n columns")
+        raise ValueError(f"r = {r}: at most n = {n} columns are allowed")

@@ -1,7 +1,8 @@
 """The messages of a compiled program, read from its HLO text.
 
 The compiled text is read, after XLA's passes have merged, replaced or removed collectives; what
-the program asked for does not matter. Costs are those of bandwidth-optimal algorithms over g
+the program asked for does not matter. A word counts once, where it is sent: under these algorithms
+every rank sends as much as it receives. Costs are those of bandwidth-optimal algorithms over g
 ranks: all-gather (1 - 1/g) of its result, reduce-scatter (1 - 1/g) of its operand, all-to-all (1
 - 1/g) of the local data, all-reduce 2 (1 - 1/g) of its operand, permute its operand.
 """
@@ -31,10 +32,10 @@ class Collective:
     group: int  # ranks that take part together
     entries: int  # array entries in its result on one rank
     itemsize: float  # bytes per entry, the largest where they differ
-    bytes: float  # sent (and received) per rank by a bandwidth-optimal algorithm
+    bytes: float  # sent per rank by a bandwidth-optimal algorithm, and as many received
 
     def words(self, word_bytes: int) -> float:
-        """Bytes in words of ``word_bytes``."""
+        """Return the bytes in words of ``word_bytes``."""
         return self.bytes / word_bytes
 
 
@@ -79,31 +80,51 @@ def _top_level(tuple_text: str) -> list[str]:
     return [*parts, inner[begin:]]
 
 
-def read_collectives(hlo: str) -> tuple[Collective, ...]:
-    """Every collective in compiled HLO text with more than one rank in its groups.
+def ranks_of(hlo: str) -> int:
+    """Return the number of ranks that a module runs on, from its header.
 
-    A collective inside a loop's body appears once; :func:`quire.sketching.certify` refuses those.
-    Raises ``ValueError`` when the text has no module header (so that it cannot be HLO).
+    Raises
+    ------
+    ValueError
+        When the text has no module header (so that it cannot be HLO).
     """
     if "HloModule" not in hlo:
-        raise ValueError("hlo is not HLO text; pass jitted.lower(...).compile().as_text()")
+        raise ValueError("hlo = a text without HloModule: jitted.lower(...).compile().as_text()")
     partitions, replicas = _PARTITIONS.search(hlo), _REPLICAS.search(hlo)
     ranks = int(partitions.group(1)) if partitions else 1
-    ranks *= int(replicas.group(1)) if replicas else 1
-    found = []
-    for line in hlo.splitlines():
-        match = _INSTRUCTION.search(line)
-        if not match:
-            continue
-        kind, result = match["kind"], match["result"]
-        group = 2 if kind == "collective-permute" else _group_size(line, ranks)
-        if group == 1:
-            continue
-        if match["start"] and result.startswith("(") and kind != "all-reduce":
-            # a start's type is (operands, results, contexts): the results are its second element
-            result = _top_level(result)[1]
-        found.append(_cost(kind, group, _arrays(result)))
-    return tuple(found)
+    return ranks * (int(replicas.group(1)) if replicas else 1)
+
+
+def without_metadata(line: str) -> str:
+    """Return a line of HLO up to its metadata, in which names of the program stand as they are."""
+    return line.split(", metadata={", 1)[0]
+
+
+def collective_of(line: str, ranks: int) -> Collective | None:
+    """Return the collective that one line of HLO issues among more than one rank, or None."""
+    line = without_metadata(line)
+    match = _INSTRUCTION.search(line)
+    if not match:
+        return None
+    kind, result = match["kind"], match["result"]
+    group = 2 if kind == "collective-permute" else _group_size(line, ranks)
+    if group == 1:
+        return None
+    if match["start"] and result.startswith("(") and kind != "all-reduce":
+        # a start's type is (operands, results, contexts): the results are its second element
+        result = _top_level(result)[1]
+    return _cost(kind, group, _arrays(result))
+
+
+def read_collectives(hlo: str) -> tuple[Collective, ...]:
+    """Return every collective that stands in compiled HLO text, among more than one rank.
+
+    Each stands once, however often it runs: :func:`quire.sketching.certify` knows which branches
+    exclude each other and refuses loops. Raises ``ValueError`` for text that is not HLO.
+    """
+    ranks = ranks_of(hlo)
+    found = (collective_of(line, ranks) for line in hlo.splitlines())
+    return tuple(collective for collective in found if collective is not None)
 
 
 def _cost(kind: str, group: int, arrays: list[tuple[int, float]]) -> Collective:

@@ -5,6 +5,11 @@ Threefry2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw, "Parallel random number
 so no layout, tile or number of processors enters, more columns leave the present ones as they
 are, and nothing overflows at 2^32 entries. One draw serves two float32 entries (rows 2i and 2i +
 1), one float64 entry, or 64 signs (rows 64 i to 64 i + 63).
+
+The bits are the same everywhere, and so are signs and uniform numbers. A Gaussian entry is a
+polynomial of its bits, and a compiler may fuse a multiplication with an addition in one program and
+not in another: in double precision, entries made inside a loop differ from others by up to two
+units in the last place.
 """
 
 import math
@@ -17,8 +22,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, DTypeLike, Float, Int, UInt32
 
-from quire.sketching.normal import normal_from_bits
-from quire.sketching.problem import positive_integer
+from quire.sketching.checks import positive_integer
+from quire.sketching.random_matrix.normal import normal_from_bits
 
 Distribution = Literal["gaussian", "rademacher", "uniform", "uniform01"]
 
@@ -27,11 +32,11 @@ _PARITY = np.uint32(0x1BD11BDA)
 
 
 def threefry2x32(
-    key: UInt32[Array, "2"] | UInt32[np.ndarray, "2"],
+    key: UInt32[Array, " 2"] | UInt32[np.ndarray, " 2"],
     high: UInt32[Array, "*shape"] | UInt32[np.ndarray, "*shape"],
     low: UInt32[Array, "*shape"] | UInt32[np.ndarray, "*shape"],
 ) -> tuple[Any, Any]:
-    """Two random words per counter (``high``, ``low``), by the 20-round Threefry-2x32.
+    """Return two random words per counter (``high``, ``low``), by the 20-round Threefry-2x32.
 
     JAX and NumPy arrays both work (NumPy warns of overflow, which is meant).
     """
@@ -46,10 +51,16 @@ def threefry2x32(
     return x, y
 
 
-def key_of(seed: int) -> UInt32[np.ndarray, "2"]:
-    """The generator's key of an integer seed, 0 <= seed < 2^64; ``ValueError`` otherwise."""
+def key_of(seed: int) -> UInt32[np.ndarray, " 2"]:
+    """Return the generator's key of an integer seed, 0 <= seed < 2^64.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
-        raise ValueError(f"seed must be an integer in [0, 2^64), got {seed!r}")
+        raise ValueError(f"seed = {seed!r}: an integer in [0, 2^64) is allowed")
     return np.array([seed >> 32, seed & 0xFFFFFFFF], dtype=np.uint32)
 
 
@@ -64,14 +75,17 @@ def block(
     dtype: DTypeLike = jnp.float64,
     row_multiple: int = 1,
 ) -> Float[Array, "rows columns"]:
-    """Rows ``row_start ...`` and columns ``column_start ...`` of the seed's infinite matrix Ω.
+    """Return rows ``row_start ...`` and columns ``column_start ...`` of the seed's infinite Ω.
 
     The starts may be traced integers; ``row_multiple`` then tells what divides ``row_start``,
     which saves work where it is even (float32) or a multiple of 64 (signs). Entries have mean 0
     and variance 1, except ``"uniform01"``, uniform on [0, 1): what the paper's authors draw.
     ``dtype`` is float32 or float64; the two are different matrices (signs excepted).
 
-    Raises ``ValueError`` for a bad seed, distribution or dtype, or an index outside [0, 2^32).
+    Raises
+    ------
+    ValueError
+        For a bad seed, distribution or dtype, or an index outside [0, 2^32).
     """
     return block_of_key(
         key_of(seed), rows, columns, row_start=row_start, column_start=column_start,
@@ -80,7 +94,7 @@ def block(
 
 
 def block_of_key(
-    key: UInt32[Array, "2"] | UInt32[np.ndarray, "2"],
+    key: UInt32[Array, " 2"] | UInt32[np.ndarray, " 2"],
     rows: int,
     columns: int,
     *,
@@ -90,23 +104,25 @@ def block_of_key(
     dtype: DTypeLike = jnp.float64,
     row_multiple: int = 1,
 ) -> Float[Array, "rows columns"]:
-    """As :func:`block`, from a key that may be traced: one compilation serves every seed."""
+    """Return :func:`block` from a key that may be traced: one compilation serves every seed."""
     positive_integer("rows", rows)
     positive_integer("columns", columns)
     positive_integer("row_multiple", row_multiple)
     if distribution not in get_args(Distribution):
         raise ValueError(
-            f"distribution must be one of {get_args(Distribution)}, got {distribution!r}"
+            f"distribution = {distribution!r}: one of {get_args(Distribution)} is allowed"
         )
     real = np.dtype(dtype)
     if real not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {real}")
+        raise ValueError(f"dtype = {real}: float32 or float64 is allowed")
     for name, start, count in (
         ("row_start", row_start, rows),
         ("column_start", column_start, columns),
     ):
         if isinstance(start, int | np.integer) and not 0 <= start <= 2**32 - count:
-            raise ValueError(f"{name}={start} with {count} entries leaves the range [0, 2^32)")
+            raise ValueError(
+                f"{name} = {start}: with {count} entries, 0 to {2**32 - count} is allowed"
+            )
     per_draw = 64 if distribution == "rademacher" else 8 // real.itemsize
     if isinstance(row_start, int | np.integer):
         row_multiple = math.gcd(int(row_start), per_draw)
@@ -120,7 +136,7 @@ def block_of_key(
 
 @partial(jax.jit, static_argnums=(3, 4, 5, 6, 7))
 def _block(
-    key: UInt32[Array, "2"],
+    key: UInt32[Array, " 2"],
     first_row: UInt32[Array, ""],
     first_column: UInt32[Array, ""],
     rows: int,

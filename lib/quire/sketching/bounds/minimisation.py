@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, minimize
 
-from quire.sketching.problem import Shape, nystrom_size
+from quire.sketching.problem import Shape, check_nystrom
 
 # the stubs refuse one-argument callables
 _minimize: Any = minimize
@@ -13,7 +13,7 @@ _TIGHT = {"ftol": 1e-14, "maxiter": 500}
 
 
 def minimise_free_operand(shape: Shape, ranks: int) -> float:
-    """Words per processor found by minimising the Loomis-Whitney programme numerically.
+    """Return the words found by minimising the Loomis-Whitney programme numerically.
 
     In logarithms the programme min x + y with x y w >= (n1 n2 r/P)^2 is convex; SLSQP solves it
     over (log x, log y, log w). Source: ours, an independent check of :func:`free_operand_bound`.
@@ -38,11 +38,11 @@ def minimise_free_operand(shape: Shape, ranks: int) -> float:
 
 
 def minimise_nystrom_decoupled(n: int, r: int, ranks: int) -> float:
-    """Words of the decoupled Nystrom programme, minimised numerically over the entries touched.
+    """Return the decoupled Nystrom bound, minimised numerically over the entries touched.
 
     Variables are the logarithms of a, b, c (entries of A, Y, Z touched). Source: ours.
     """
-    nystrom_size(n, r, ranks)
+    check_nystrom(n, r, ranks)
     first, second = n * n * r / ranks, n * r * r / ranks
     random_first, random_second = min(n * r, first), min(n * r, second)
     lower = np.log([n * n / ranks, n * r / ranks, r * r / ranks])

@@ -1,5 +1,8 @@
 """Sketching and Nystrom products on a processor grid, with Ω generated where it is used.
 
+Ω is the same matrix on every grid. Sums over it are taken in the order that the grid and the tiles
+give, so that B agrees to rounding, |ΔB| <= 2 n2 eps |A| |Ω|, and not to the last bit.
+
 Each builder returns a jitted function of a global array that is sharded over the mesh's axes i
 (rows of A), j (contraction) and k (columns of Ω); compile it to see its messages, call it to run
 it.
@@ -16,9 +19,10 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, DTypeLike, Float, UInt32
 
-from quire.sketching.devices import mesh_of
-from quire.sketching.problem import Grid, Shape, nystrom_size
-from quire.sketching.random_matrix import Distribution, block_of_key, key_of
+from quire.sketching.checks import positive_integer
+from quire.sketching.problem import Grid, Shape, check_nystrom
+from quire.sketching.programs.devices import mesh_of
+from quire.sketching.random_matrix.blocks import Distribution, block_of_key, key_of
 
 Sketch = Callable[[Float[Array, "n1 n2"]], Float[Array, "n1 r"]]
 TILE_ENTRIES = 2**21  # of Ω at a time: 16 MiB of doubles
@@ -32,25 +36,39 @@ def sketch(
     distribution: Distribution = "gaussian",
     tile_entries: int = TILE_ENTRIES,
 ) -> Float[Array, "n1 r"]:
-    """A Ω on one device. Raises ``ValueError`` when A has a non-finite entry or is not a float."""
+    """Return A Ω, computed on one device.
+
+    Ω is generated ``tile_entries`` at a time; another number sums in another order, which changes
+    the result by rounding.
+
+    Raises
+    ------
+    ValueError
+        When A is not a matrix of floats, is empty or has a non-finite entry, or r < 1.
+    """
     check_matrix(a)
+    positive_integer("r", r)
+    positive_integer("tile_entries", tile_entries)
     b, finite = _sketch(a, key_of(seed), r, distribution, tile_entries)
     # one non-finite entry of A spoils its whole row of B, which is far smaller than A
     if not finite and not jnp.isfinite(a).all():
-        raise ValueError("A has non-finite entries; replace the NaN and infinite ones")
+        raise ValueError("A has non-finite entries: finite numbers are allowed")
     return b
 
 
 def check_matrix(a: Array) -> None:
-    """Raise ``ValueError`` unless ``a`` is a float32 or float64 matrix."""
-    if a.ndim != 2 or a.dtype not in (jnp.float32, jnp.float64):
-        raise ValueError(f"A must be a float32 or float64 matrix, got {a.dtype} of shape {a.shape}")
+    """Raise ``ValueError`` unless ``a`` is a float32 or float64 matrix that is not empty."""
+    if a.ndim != 2 or a.size == 0 or a.dtype not in (jnp.float32, jnp.float64):
+        raise ValueError(
+            f"A = {a.dtype} of shape {tuple(a.shape)}: a non-empty float32 or float64 matrix is "
+            "allowed"
+        )
 
 
 @partial(jax.jit, static_argnames=("r", "distribution", "tile_entries"))
 def _sketch(
     a: Float[Array, "n1 n2"],
-    key: UInt32[Array, "2"],
+    key: UInt32[Array, " 2"],
     r: int,
     distribution: Distribution,
     tile_entries: int,
@@ -62,16 +80,17 @@ def _sketch(
 def multiply(
     a: Float[Array, "n1 n2"],
     columns: int,
-    key: UInt32[Array, "2"] | UInt32[np.ndarray, "2"],
+    key: UInt32[Array, " 2"] | UInt32[np.ndarray, " 2"],
     row_start: int | Array,
     column_start: int | Array,
     row_multiple: int,
     distribution: Distribution = "gaussian",
     tile_entries: int = TILE_ENTRIES,
 ) -> Float[Array, "n1 columns"]:
-    """A times a block of Ω, generated in tiles: at most ``tile_entries`` of it exist at once.
+    """Return A times a block of Ω, generated in tiles.
 
-    ``row_multiple`` divides ``row_start``. For use inside a traced function; nothing is checked.
+    At most ``tile_entries`` of Ω exist at once. ``row_multiple`` divides ``row_start``. For use
+    inside a traced function; nothing is checked.
     """
     generate = partial(block_of_key, distribution=distribution, dtype=a.dtype)
     rows = a.shape[1]
@@ -111,16 +130,13 @@ def _divides(shape: Shape, grid: Grid) -> None:
         ("n1", shape.n1, p1), ("n2", shape.n2, p2 * p3), ("r", shape.r, p3 * p2)
     ):  # fmt: skip
         if size % parts:
-            raise ValueError(
-                f"{name}={size} is not a multiple of {parts} as grid {p1}x{p2}x{p3} needs; "
-                "pad the matrix or choose another grid"
-            )
+            raise ValueError(f"{name} = {size}: a multiple of {parts} is allowed on grid {grid}")
 
 
 def input_spec(
     shape: Shape, grid: Grid, dtype: DTypeLike = jnp.float64, mesh: Mesh | None = None
 ) -> jax.ShapeDtypeStruct:
-    """The sharded A that :func:`grid_sketch` takes: rows over i, columns over j and then k."""
+    """Return the A that :func:`grid_sketch` takes: rows over i, columns over j and then k."""
     spec = PartitionSpec("i", ("j", "k"))
     sharding = NamedSharding(mesh if mesh is not None else mesh_of(grid), spec)
     return jax.ShapeDtypeStruct((shape.n1, shape.n2), dtype, sharding=sharding)
@@ -134,10 +150,16 @@ def grid_sketch(
     distribution: Distribution = "gaussian",
     mesh: Mesh | None = None,
 ) -> Sketch:
-    """The optimal algorithm on ``grid``: gather A along k, generate, multiply, reduce along j.
+    """Return the algorithm on ``grid``: gather A along k, generate, multiply, reduce along j.
 
-    B returns with rows over i and columns over k and then j. Raises ``ValueError`` when the grid
-    does not divide the shape, ``RuntimeError`` when there are too few devices.
+    B returns with rows over i and columns over k and then j.
+
+    Raises
+    ------
+    ValueError
+        When the grid does not divide the shape.
+    RuntimeError
+        When there are too few devices.
     """
     _divides(shape, grid)
     mesh = mesh if mesh is not None else mesh_of(grid)
@@ -164,11 +186,11 @@ def gathered_sketch(
     distribution: Distribution = "gaussian",
     mesh: Mesh | None = None,
 ) -> Sketch:
-    """The paper's communicating variant: each rank generates 1/P of Ω's rows, then all-gathers."""
+    """Return the authors' gathering variant: generate 1/P of Ω's rows, all-gather, multiply."""
     grid = Grid(ranks, 1, 1)
     _divides(shape, grid)
     if shape.n2 % ranks:
-        raise ValueError(f"n2={shape.n2} is not a multiple of ranks={ranks}; pad the matrix")
+        raise ValueError(f"n2 = {shape.n2}: a multiple of ranks = {ranks} is allowed")
     key, rows = key_of(seed), shape.n2 // ranks
 
     def local(a: Float[Array, "m1 n2"]) -> Float[Array, "m1 r"]:
@@ -182,6 +204,30 @@ def gathered_sketch(
     return _mapped(local, mesh if mesh is not None else mesh_of(grid), spec, PartitionSpec("i"))
 
 
+def partitioned_sketch(
+    shape: Shape,
+    ranks: int,
+    seed: int,
+    *,
+    distribution: Distribution = "gaussian",
+    mesh: Mesh | None = None,
+) -> Sketch:
+    """Return ``a @ block(...)`` for A by rows, its partition left to XLA.
+
+    No axis, no collective and no share of Ω is prescribed: XLA alone decides whether processors
+    generate the same numbers or send them to each other. ``ranks`` must divide n1.
+    """
+    grid = Grid(ranks, 1, 1)
+    _divides(shape, grid)
+    key = key_of(seed)
+
+    def whole(a: Float[Array, "n1 n2"]) -> Float[Array, "n1 r"]:
+        return a @ block_of_key(key, shape.n2, shape.r, distribution=distribution, dtype=a.dtype)
+
+    rows = NamedSharding(mesh if mesh is not None else mesh_of(grid), PartitionSpec("i"))
+    return jax.jit(whole, in_shardings=rows, out_shardings=rows)
+
+
 def nystrom_products(
     n: int,
     r: int,
@@ -192,18 +238,22 @@ def nystrom_products(
     distribution: Distribution = "gaussian",
     mesh: Mesh | None = None,
 ) -> Callable[[Float[Array, "n n"]], tuple[Float[Array, "n r"], Float[Array, "r r"]]]:
-    """Y = A Ω and Z = Ωᵀ Y on P ranks that each hold n/P rows of A.
+    """Return the program for Y = A Ω and Z = Ωᵀ Y on P ranks that each hold n/P rows of A.
 
     ``"noredist"`` returns Y by rows and reduce-scatters Z by rows; ``"redist"`` turns Y into
-    columns by an all-to-all and returns both by columns. Raises ``ValueError`` when P does not
-    divide n and r, or for another name.
+    columns by an all-to-all and returns both by columns.
+
+    Raises
+    ------
+    ValueError
+        When P does not divide n and r, or for another name.
     """
-    nystrom_size(n, r, ranks)
+    check_nystrom(n, r, ranks)
     if algorithm not in ("noredist", "redist"):
-        raise ValueError(f"algorithm must be 'noredist' or 'redist', got {algorithm!r}")
+        raise ValueError(f"algorithm = {algorithm!r}: 'noredist' or 'redist' is allowed")
     for name, size in (("n", n), ("r", r)):
         if size % ranks:
-            raise ValueError(f"{name}={size} is not a multiple of ranks={ranks}; pad the matrix")
+            raise ValueError(f"{name} = {size}: a multiple of ranks = {ranks} is allowed")
     key, rows = key_of(seed), n // ranks
 
     def local(a: Float[Array, "m n"]) -> tuple[Float[Array, "m1 r1"], Float[Array, "r2 r3"]]:

@@ -12,7 +12,7 @@ def test_no_balanced_assignment_of_two_ranks_beats_the_bound(n, r):
 @pytest.mark.parametrize("first_product_free", [True, False])
 def test_nothing_outside_the_class_beats_it_either_for_n_4_r_2(first_product_free, balanced):
     found = least_words(4, 2, 2, first_product_free=first_product_free, balanced=balanced)
-    assert found.proved
+    assert found.certified
     assert found.words == nystrom_coupled_bound(4, 2, 2)
 
 
@@ -23,7 +23,7 @@ def test_integer_programming_agrees_with_enumeration():
 def test_whole_numbers_may_leave_a_gap():
     # the bound is 1.5 words: no assignment of whole words can attain it
     found = least_words(4, 2, 4)
-    assert found.proved
+    assert found.certified
     assert found.words == 2
     assert nystrom_coupled_bound(4, 2, 4) == 1.5
 
@@ -31,10 +31,10 @@ def test_whole_numbers_may_leave_a_gap():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: enumerate_two_ranks(6, 2), "n r.2 <= 16"),
-        (lambda: least_words(5, 2, 2), "must divide"),
-        (lambda: least_words(8, 4, 2), "128 products at most"),
-        (lambda: least_words(2, 3, 2), "r=3 exceeds n=2"),
+        (lambda: enumerate_two_ranks(6, 2), "n r.2 <= 16 are allowed"),
+        (lambda: least_words(5, 2, 2), "ranks that divide n"),
+        (lambda: least_words(16, 4, 2), "at most 128 products .here 256"),
+        (lambda: least_words(2, 3, 2), "r = 3: at most n = 2"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -15,32 +15,36 @@ from jaxtyping import Float
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
-from quire.sketching.problem import nystrom_size
+from quire.sketching.problem import check_nystrom
 
 
 @dataclass(frozen=True)
-class Optimum:
+class AssignmentOptimum:
     """Least words of the busiest processor over all assignments of a class."""
 
     words: float  # of the best assignment found
-    at_least: float  # proved lower limit; equal to ``words`` when the search was complete
+    at_least: float  # certified lower limit; equal to ``words`` when the search was complete
 
     @property
-    def proved(self) -> bool:
-        """Whether the search was complete."""
+    def certified(self) -> bool:
+        """Whether the search was complete, so that nothing of the class does better."""
         return self.words - self.at_least < 1e-6
 
 
 def enumerate_two_ranks(n: int, r: int) -> int:
-    """Least words of the busier of two processors over all balanced assignments inside the class.
+    """Return the least words of the busier of two processors over all assignments of the class.
 
-    Tries every even split of the n r² products and of the entries of Z. Raises ``ValueError``
-    beyond 16 products (12870 splits) or when n, r² or the products cannot be split evenly.
+    Tries every even split of the n r² products and of the entries of Z.
+
+    Raises
+    ------
+    ValueError
+        Beyond 16 products (12870 splits), or when n or r is odd.
     """
-    nystrom_size(n, r, 2)
+    check_nystrom(n, r, 2)
     products = list(product(range(n), range(r), range(r)))
     if len(products) > 16 or n % 2 or r % 2:
-        raise ValueError(f"n={n}, r={r}: needs even n and r with n r^2 <= 16")
+        raise ValueError(f"n = {n}, r = {r}: even n and r with n r^2 <= 16 are allowed")
     splits = np.zeros((len(list(combinations(products, len(products) // 2))), len(products)), bool)
     for row, chosen in enumerate(combinations(range(len(products)), len(products) // 2)):
         splits[row, list(chosen)] = True
@@ -121,19 +125,30 @@ def least_words(
     first_product_free: bool = True,
     balanced: bool = True,
     seconds: float = 60.0,
-) -> Optimum:
-    """Least words of the busiest processor, by integer programming (HiGHS).
+) -> AssignmentOptimum:
+    """Return the least words of the busiest processor, by integer programming (HiGHS).
 
     ``first_product_free``: rows of Y fixed and free, as in the class; otherwise the assignment of
     the n² r products of Y, the layout of A and that of Y are searched too, and their words count.
-    ``balanced``: products (and A, Y, Z in any case) spread evenly. Raises ``ValueError`` when P
-    does not divide n and r², or beyond 128 products.
+    ``balanced``: products (and A, Y, Z in any case) spread evenly. The search stops after
+    ``seconds``; :attr:`AssignmentOptimum.certified` tells whether it was complete.
+
+    Raises
+    ------
+    ValueError
+        When P does not divide n and r², or beyond 128 products.
+    RuntimeError
+        When no assignment was found in time.
     """
-    nystrom_size(n, r, ranks)
-    if n % ranks or (r * r) % ranks or n * r * r + n * n * r > 128:
+    check_nystrom(n, r, ranks)
+    products = n * r * r + (0 if first_product_free else n * n * r)
+    if n % ranks or (r * r) % ranks or products > 128:
         raise ValueError(
-            f"n={n}, r={r}, ranks={ranks}: P must divide n and r^2; 128 products at most"
+            f"n = {n}, r = {r}, ranks = {ranks}: ranks that divide n and r^2 are allowed, and at "
+            f"most 128 products (here {products})"
         )
+    if not seconds > 0:
+        raise ValueError(f"seconds = {seconds}: a time > 0 is allowed")
     lp = _Programme()
     worst = lp.variable("worst")
     moved: list[dict[int, float]] = [{worst: 1.0} for _ in range(ranks)]
@@ -168,7 +183,7 @@ def least_words(
     return _solve(lp, worst, seconds)
 
 
-def _solve(lp: _Programme, worst: int, seconds: float) -> Optimum:
+def _solve(lp: _Programme, worst: int, seconds: float) -> AssignmentOptimum:
     size = len(lp.names)
     coordinates = [(row, column) for row, terms in enumerate(lp.rows) for column in terms]
     values = [value for terms in lp.rows for value in terms.values()]
@@ -187,6 +202,7 @@ def _solve(lp: _Programme, worst: int, seconds: float) -> Optimum:
         options={"time_limit": seconds},
     )
     if found.x is None:
-        raise RuntimeError(f"no assignment found within {seconds} s; allow more seconds")
+        raise RuntimeError(f"seconds = {seconds}: no assignment found in time; allow more seconds")
     # words are whole numbers, so the dual limit rounds up
-    return Optimum(round(float(found.fun), 6), float(np.ceil(found.mip_dual_bound - 1e-6)))
+    limit = float(np.ceil(found.mip_dual_bound - 1e-6))
+    return AssignmentOptimum(round(float(found.fun), 6), limit)

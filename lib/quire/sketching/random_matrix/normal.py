@@ -125,21 +125,25 @@ def _log(x: Float[Array, "..."]) -> Float[Array, "..."]:
     exponent = (bits - np.int64(_HALF_ROOT)) >> np.int64(52)
     mantissa = lax.bitcast_convert_type(bits - (exponent << np.int64(52)), jnp.float64)
     s = (mantissa - 1) / (mantissa + 1)
-    square = s * s
+    s_squared = s * s
     series = jnp.full_like(s, 2 / 19)
     for power in range(17, 0, -2):
-        series = series * square + 2 / power
+        series = series * s_squared + 2 / power
     return exponent.astype(jnp.float64) * np.log(2) + s * series
 
 
 def normal_from_bits(bits: UInt[Array, "..."]) -> Float[Array, "..."]:
-    """Standard normal numbers, one per word: float32 from uint32, float64 from uint64.
+    """Return standard normal numbers, one per word: float32 from uint32, float64 from uint64.
 
     Relative error against the exact quantile below 2e-6 (float32) and 1e-11 (float64).
-    Raises ``ValueError`` for any other type of word.
+
+    Raises
+    ------
+    ValueError
+        For any other type of word.
     """
     if bits.dtype not in (jnp.uint32, jnp.uint64):
-        raise ValueError(f"bits must be uint32 or uint64, got {bits.dtype}")
+        raise ValueError(f"bits = an array of {bits.dtype}: uint32 or uint64 is allowed")
     width = bits.dtype.itemsize * 8
     real, signed, word = (
         (jnp.float32, jnp.int32, np.uint32) if width == 32 else (jnp.float64, jnp.int64, np.uint64)

@@ -1,6 +1,5 @@
 """Certify the messages of any sharded JAX function against a lower bound."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,10 +7,9 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from quire.sketching.collectives import Collective, read_collectives
-
-_LOOP_BODY = re.compile(r"\bwhile\(.*\bbody=%?([\w.\-]+)")
-_COMPUTATION = re.compile(r"^%?([\w.\-]+)[^\n=]*\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+from quire.sketching.checks import non_negative, positive_integer
+from quire.sketching.programs.collectives import Collective
+from quire.sketching.programs.computations import executed_collectives
 
 
 @dataclass(frozen=True)
@@ -38,30 +36,25 @@ def certify(
 
     ``specs`` are ``jax.ShapeDtypeStruct`` with shardings (or arrays): nothing is allocated or
     run, so shapes far beyond this machine's memory can be certified. A function that is not
-    jitted is jitted. ``word_bytes`` is the item size of the first spec by default. The words
-    follow from the cost formulas of :mod:`quire.sketching.collectives`; they are not a count on a
-    wire, which :mod:`quire.sketching.messages` is. Raises ``ValueError`` for a negative bound,
-    for no specs, and for a collective inside a loop, whose trip count the text does not tell.
+    jitted is jitted. ``word_bytes`` is the item size of the first spec by default. Of the branches
+    of a conditional the dearest counts, since one of them runs. The words follow from the cost
+    formulas of :mod:`quire.sketching.programs.collectives`; they are not a count on a wire, which
+    :mod:`quire.sketching.messages` is.
+
+    Raises
+    ------
+    ValueError
+        For a bound that is negative or not finite, word_bytes < 1, no specs, and a collective
+        inside a loop (in its body, its condition, or anything these call).
     """
-    if not bound >= 0:
-        raise ValueError(f"bound must be >= 0 words, got {bound}")
+    non_negative("bound", bound)
     leaves = jax.tree.leaves(specs)
     if not leaves:
-        raise ValueError("specs is empty; pass a ShapeDtypeStruct with a sharding per argument")
+        raise ValueError("specs = nothing: a ShapeDtypeStruct with a sharding per argument")
+    if word_bytes is not None:
+        positive_integer("word_bytes", word_bytes)
     jitted = fn if hasattr(fn, "lower") else jax.jit(fn)
-    hlo = str(jitted.lower(*specs).compile().as_text())
-    _refuse_loops(hlo)
-    collectives = read_collectives(hlo)
     size = word_bytes if word_bytes is not None else int(np.dtype(leaves[0].dtype).itemsize)
+    collectives = executed_collectives(str(jitted.lower(*specs).compile().as_text()))
     words = float(sum(collective.words(size) for collective in collectives))
     return Certificate(collectives, words, float(bound), size)
-
-
-def _refuse_loops(hlo: str) -> None:
-    bodies = set(_LOOP_BODY.findall(hlo))
-    for name, text in _COMPUTATION.findall(hlo):
-        if name in bodies and read_collectives("HloModule body\n" + text):
-            raise ValueError(
-                f"a collective runs inside the loop body {name}, as often as the loop does; "
-                "move it out of the loop or unroll"
-            )

@@ -6,7 +6,8 @@ import os
 import jax
 from jax.sharding import Mesh
 
-from quire.sketching.problem import Grid, positive_integer
+from quire.sketching.checks import positive_integer
+from quire.sketching.problem import Grid
 
 AXES = ("i", "j", "k")  # rows of A, contraction, columns of Ω
 
@@ -14,7 +15,10 @@ AXES = ("i", "j", "k")  # rows of A, contraction, columns of Ω
 def request_devices(count: int) -> None:
     """Ask JAX for ``count`` host devices; works once per process, before its backend starts.
 
-    Raises ``RuntimeError`` with the flag to set when the backend already runs with fewer devices.
+    Raises
+    ------
+    RuntimeError
+        With the flag to set, when the backend already runs with fewer devices.
     """
     positive_integer("count", count)
     if "--xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
@@ -28,13 +32,19 @@ def _require(count: int) -> None:
     held = len(jax.devices("cpu"))
     if held < count:
         raise RuntimeError(
-            f"{count} devices needed, {held} available; set XLA_FLAGS="
+            f"devices = {held}: {count} are needed; set XLA_FLAGS="
             f"--xla_force_host_platform_device_count={count} before Python starts"
         )
 
 
 def mesh_of(grid: Grid) -> Mesh:
-    """A mesh of host devices with axes i, j, k of sizes p1, p2, p3; ``RuntimeError`` if too few."""
+    """Return a mesh of host devices with axes i, j, k of sizes p1, p2, p3.
+
+    Raises
+    ------
+    RuntimeError
+        When there are too few devices.
+    """
     _require(grid.ranks)
     devices = jax.devices("cpu")[: grid.ranks]
     return jax.make_mesh(

@@ -1,3 +1,6 @@
+from fractions import Fraction
+from itertools import product
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,6 +39,64 @@ def test_ties_go_to_less_random_number_work():
     tie = optimal_grid(Shape(1, 16, 16), 4)
     rivals = [grid_cost(Shape(1, 16, 16), grid) for grid in grids(Shape(1, 16, 16), 4)]
     assert tie.random_numbers == min(c.random_numbers for c in rivals if c.words == tie.words)
+
+
+def exactly(shape, grid):
+    """Words and random numbers of a grid as fractions, straight from the two collectives."""
+    gather = (1 - Fraction(1, grid.p3)) * Fraction(shape.n1 * shape.n2, grid.p1 * grid.p2)
+    scatter = (1 - Fraction(1, grid.p2)) * Fraction(shape.n1 * shape.r, grid.p1 * grid.p3)
+    return gather + scatter, Fraction(shape.n2 * shape.r, grid.p2 * grid.p3)
+
+
+def test_ties_are_ties_of_exact_costs():
+    assert optimal_grid(Shape(4, 9, 3), 36).grid in {
+        grid
+        for grid in grids(Shape(4, 9, 3), 36)
+        if exactly(Shape(4, 9, 3), grid)
+        == min(exactly(Shape(4, 9, 3), other) for other in grids(Shape(4, 9, 3), 36))
+    }
+    wrong = []
+    for n1, n2, r in product(range(1, 10), repeat=3):
+        shape = Shape(n1, n2, r)
+        for count in (6, 12, 18, 24, 36):
+            try:
+                feasible = grids(shape, count)
+            except ValueError:
+                continue
+            best = optimal_grid(shape, count)
+            if exactly(shape, best.grid) != min(exactly(shape, grid) for grid in feasible):
+                wrong.append((shape, count))
+    assert wrong == []
+
+
+@given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 64), st.integers(1, 64))
+@settings(deadline=None, max_examples=60)
+def test_costs_are_those_of_the_two_collectives(n1, n2, r, count):
+    shape = Shape(n1, n2, r)
+    try:
+        feasible = grids(shape, count)
+    except ValueError:
+        return
+    for grid in feasible:
+        words, numbers = exactly(shape, grid)
+        cost = grid_cost(shape, grid)
+        assert cost.words == pytest.approx(float(words), rel=1e-15)
+        assert cost.random_numbers == pytest.approx(float(numbers), rel=1e-15)
+
+
+def test_a_grid_that_must_divide_is_found_or_named():
+    shape = Shape(3, 128, 64)
+    assert optimal_grid(shape, 4).grid == Grid(2, 2, 1)  # 3 rows on 2: blocks of unequal size
+    assert optimal_grid(shape, 4, divides=True).grid.divides(shape)
+    with pytest.raises(ValueError, match="no grid of so many processors divides"):
+        optimal_grid(Shape(3, 5, 5), 4, divides=True)
+
+
+@pytest.mark.parametrize("name", ["word", "random_number", "flop"])
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_a_rate_that_is_no_rate_is_named(name, value):
+    with pytest.raises(ValueError, match=f"{name} = "):
+        Rates(**({"word": 1.0, "random_number": 1.0, "flop": 1.0} | {name: value}))
 
 
 @given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 64), st.integers(1, 64))
@@ -94,5 +155,5 @@ def test_gathering_pays_only_when_numbers_cost_more_than_words():
 
 
 def test_a_grid_beyond_a_dimension_has_no_cost():
-    with pytest.raises(ValueError, match="p1=8 exceeds n1=4"):
+    with pytest.raises(ValueError, match="p1 = 8: at most n1 = 4"):
         grid_cost(Shape(4, 4, 4), Grid(8, 1, 1))

@@ -1,0 +1,1 @@
+"""How good a sketch is: Nystrom, test matrices, expectation bounds and measured errors."""

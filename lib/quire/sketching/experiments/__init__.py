@@ -1,0 +1,1 @@
+"""What the chapter measures, as functions that return tidy tables."""

@@ -1,0 +1,1 @@
+"""All that talks to somebody else's package, one module a package."""

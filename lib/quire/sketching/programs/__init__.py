@@ -1,0 +1,1 @@
+"""The algorithms as compiled programs, and the messages read from them."""

@@ -1,0 +1,1 @@
+"""What published timings say: medians of the authors' tables, fits, flips and machine rates."""
