@@ -1,51 +1,51 @@
 """A chapter gives today what was committed, and the same bytes twice."""
 
-from typing import Any
-
 import nbformat
 import pytest
 
 from quire.workbook.chapters import Chapter
+from quire.workbook.comparisons import compare, is_volatile, same_arithmetic
 from quire.workbook.execution import execute
 from quire.workbook.ledger import faults, read_ledger
+from quire.workbook.machine import arithmetic
+from quire.workbook.provenance import packages
 
 pytestmark = [pytest.mark.chapter, pytest.mark.slow]
 
-# A picture and full digits of a measurement may differ in the last bit on another processor.
-MACHINE_DEPENDENT = (
-    "/metadata",
-    "/cells/*/outputs/*/data/image~1png",
-    "/cells/*/outputs/*/data/application~1vnd.quire.claim+json",
-    "/cells/*/outputs/*/data/application~1papermill.record~1text~1plain",
-)
-
-
-def volatile(notebook: nbformat.NotebookNode) -> list[int]:
-    """Return the places of the cells whose outputs are timings and the like."""
-    return [
-        index
-        for index, cell in enumerate(notebook.cells)
-        if "volatile" in cell.metadata.get("tags", [])
-    ]
-
 
 @pytest.mark.timeout(900)
-def test_the_committed_outputs_are_those_of_today(chapter: Chapter, nb_regression: Any) -> None:
-    notebook = chapter.read()
-    nb_regression.exec_timeout = 600
-    nb_regression.diff_ignore = MACHINE_DEPENDENT + tuple(
-        f"/cells/{index}/outputs" for index in volatile(notebook)
-    )
-    nb_regression.check(str(chapter.notebook))
+def test_the_committed_outputs_are_those_of_today(chapter: Chapter) -> None:
+    committed = chapter.read()
+    today = execute(chapter, timeout=840)
+    found = compare(chapter, committed, today)
+    told = [*map(str, found.differences)]
+    how = "the same bytes" if found.exact else "equal words and near numbers"
+    assert told == [], f"{how} were asked for"
+    assert faults(chapter, today) == ()
+    if found.skipped:
+        print(f"{chapter.slug}: not compared for want of data or peers: {', '.join(found.skipped)}")
 
 
-@pytest.mark.timeout(300)
-def test_the_smoke_profile_runs_twice_to_the_same_bytes(chapter: Chapter) -> None:
-    first, second = (execute(chapter, profile="smoke", timeout=120) for _ in range(2))
+@pytest.mark.timeout(600)
+def test_the_smoke_profile_is_complete_and_gives_the_same_bytes_twice(chapter: Chapter) -> None:
+    first = execute(chapter, profile="smoke", timeout=240)
     assert faults(chapter, first) == ()
     assert len(read_ledger(chapter, first)) == len(chapter.card.claims)
-    for notebook in (first, second):
-        notebook.metadata.pop("quire")
-        for index in volatile(notebook):
-            notebook.cells[index].outputs = []
-    assert nbformat.writes(first) == nbformat.writes(second)
+    if made_here(chapter):
+        return  # the default profile is held against its committed bytes, which are a second run
+    second = execute(chapter, profile="smoke", timeout=240)
+    assert stable(first) == stable(second)
+
+
+def made_here(chapter: Chapter) -> bool:
+    record = chapter.read().metadata.get("quire", {})
+    return same_arithmetic(record, {"arithmetic": arithmetic(), "packages": packages()})
+
+
+def stable(notebook: nbformat.NotebookNode) -> str:
+    """Return a notebook's bytes without what differs between any two runs."""
+    notebook.metadata.pop("quire")
+    for cell in notebook.cells:
+        if is_volatile(cell):
+            cell.outputs = []
+    return str(nbformat.writes(notebook))

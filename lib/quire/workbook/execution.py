@@ -24,6 +24,7 @@ from quire.workbook.chapters import Chapter
 from quire.workbook.errors import ChapterFailed
 from quire.workbook.files import check_writable, write_atomically
 from quire.workbook.home import home
+from quire.workbook.machine import arithmetic
 from quire.workbook.parameters import resolve
 from quire.workbook.provenance import git_commit, packages
 
@@ -106,6 +107,7 @@ def execute(
         "parameters": chosen,
         "commit": git_commit(home()),
         "packages": packages(),
+        "arithmetic": arithmetic(),
         **state.kernel,
         "seconds": round(time.monotonic() - started, 1),
     }
