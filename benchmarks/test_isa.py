@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from quire.isa import Launch, assemble, kernels
-from quire.isa.engines import traced
-from quire.isa.machine import load
+from quire.isa import Launch, RunOptions, assemble, kernels
+from quire.isa.engines.array.machine import load
+from quire.isa.engines.execution_masks import compile_kernel
 
 LANES = 8192
 GRIDS = (1, 64, 1024)
@@ -34,7 +34,7 @@ KERNELS = {"vadd": vadd, "gemm": gemm}
 @pytest.mark.parametrize("name", KERNELS)
 def test_interpreter(benchmark, name, grid):
     kernel, launch, memory = KERNELS[name](grid)
-    loaded = load(kernel, launch, memory.size, lanes=LANES)
+    loaded = load(kernel, launch, memory, RunOptions(lanes=LANES))
     held = loaded.hold(memory)
     benchmark.extra_info["lane_instructions"] = loaded.finish(loaded(held)).events.slots
     benchmark(lambda: loaded(held).status.block_until_ready())
@@ -44,7 +44,7 @@ def test_interpreter(benchmark, name, grid):
 @pytest.mark.parametrize("name", KERNELS)
 def test_compiled(benchmark, name, grid):
     kernel, launch, memory = KERNELS[name](grid)
-    function = traced.compile_kernel(kernel, launch, memory.size)
+    function = compile_kernel(kernel, launch, memory.size)
     function(memory)[0].block_until_ready()
     benchmark(lambda: function(memory)[0].block_until_ready())
 

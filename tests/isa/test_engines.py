@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quire.isa import Launch, Schedule, assemble, kernels, run
-from quire.isa.engines import conversion, lanes, traced
+from quire.isa import ENGINES, Launch, Schedule, assemble, kernels, run
 from quire.isa.fuzzing import draw_program, kernel_of, memory_for, source
 
 LANES = 1024
@@ -27,9 +26,10 @@ def test_mask_stack_predication_and_lane_counters_agree(program, width, seed):
     launch = Launch(grid=(2, 1, 1), workgroup=(20, 1, 1), wave_width=width)
     kernel, memory = kernel_of(program), memory_for(launch, seed)
     wanted = run(kernel, launch, memory, lanes=LANES).memory
-    assert np.array_equal(conversion.run(kernel, launch, memory, lanes=LANES).memory, wanted)
-    assert np.array_equal(lanes.run(kernel, launch, memory, lanes=LANES), wanted)
-    skipping = run(kernel, launch, memory, lanes=LANES, skip=True)
+    for engine in ("predication", "lane counters"):
+        got = run(kernel, launch, memory, engine=engine, lanes=LANES).memory
+        assert np.array_equal(got, wanted), engine
+    skipping = run(kernel, launch, memory, lanes=LANES, skip_empty=True)
     assert np.array_equal(skipping.memory, wanted)
 
 
@@ -50,7 +50,8 @@ def test_compiled_masks_agree(program, width):
     launch = Launch(grid=(2, 1, 1), workgroup=(20, 1, 1), wave_width=width)
     kernel, memory = kernel_of(program), memory_for(launch)
     wanted = run(kernel, launch, memory, lanes=LANES).memory
-    assert np.array_equal(traced.run(kernel, launch, memory), wanted), source(program)
+    got = run(kernel, launch, memory, engine="execution masks").memory
+    assert np.array_equal(got, wanted), source(program)
 
 
 @given(program=programs(lanes_talk=False), seed=st.integers(0, 99))
@@ -81,7 +82,8 @@ def test_compiled_constants_keep_the_sign_of_zero():
     .end
     """
     launch = Launch(workgroup=(1, 1, 1), wave_width=8)
-    assert not traced.run(assemble(text).kernel(), launch, np.ones(8, np.uint32))[:2].any()
+    kernel, memory = assemble(text).kernel(), np.ones(8, np.uint32)
+    assert not run(kernel, launch, memory, engine="execution masks").memory[:2].any()
 
 
 def test_compiled_wave_operations_on_lanes_that_fill_no_whole_wave():
@@ -97,7 +99,8 @@ def test_compiled_wave_operations_on_lanes_that_fill_no_whole_wave():
     .end
     """
     launch = Launch(workgroup=(20, 1, 1), wave_width=8)
-    memory = traced.run(assemble(text).kernel(), launch, np.zeros(32, np.uint32))
+    kernel, memory = assemble(text).kernel(), np.zeros(32, np.uint32)
+    memory = run(kernel, launch, memory, engine="execution masks").memory
     assert list(memory[:20]) == [28] * 8 + [92] * 8 + [70] * 4
 
 
@@ -141,10 +144,6 @@ def test_calls_from_divergent_code_and_early_returns():
     kernel = assemble(CALLS).kernel()
     launch = Launch(workgroup=(16, 1, 1), wave_width=8)
     memory = np.zeros(64, np.uint32)
-    threads = np.arange(16)
-    wanted = np.where(threads % 2 == 0, threads, 2 * threads + (threads <= 2) * 2 * threads)
-    wanted[1] = 3
-    got = run(kernel, launch, memory, lanes=LANES).memory[:16]
     expected = []
     for t in range(16):
         total = rounds = 0
@@ -158,10 +157,9 @@ def test_calls_from_divergent_code_and_early_returns():
             if rounds > t % 2:
                 break
         expected.append(total)
-    assert list(got) == expected
-    assert list(lanes.run(kernel, launch, memory, lanes=LANES)[:16]) == expected
-    assert list(conversion.run(kernel, launch, memory, lanes=LANES).memory[:16]) == expected
-    assert list(traced.run(kernel, launch, memory)[:16]) == expected
+    for engine in ENGINES:
+        got = run(kernel, launch, memory, engine=engine, lanes=LANES).memory[:16]
+        assert list(got) == expected, engine
 
 
 def sums(barriers, schedule, width=8):

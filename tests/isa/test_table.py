@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from quire.isa import TABLE, assemble, disassemble
 from quire.isa.errors import EncodingError
-from quire.isa.page import markdown, rows
 from quire.isa.program import Guard, Instruction, Kernel
 from quire.isa.table import BY_CODE, FIELDS, ROWS, SPECIAL_REGISTERS, Kind
-from quire.isa.words import decode, decode_words, encode, encode_words
+from quire.isa.text.encoding import decode, decode_words, encode, encode_words
+from quire.isa.text.reference_table import markdown, rows
 
 
 def test_no_code_is_used_twice_and_every_field_fits():

@@ -23,7 +23,7 @@ class Deviation(enum.IntFlag):
     BFLOAT_TRUNCATES = 512  # results in bfloat16 are cut off, not rounded
 
 
-SEVEN = (
+FOUND_BY_RUNNING = (
     Deviation.BREAK_IN_IF,
     Deviation.CONTINUE,
     Deviation.PREDICATE_ZERO,
@@ -33,18 +33,25 @@ SEVEN = (
     Deviation.ROUND_TIES_AWAY,
 )
 
+# these two are about masks: an engine without a mask stack cannot imitate them
+CONTROL_FLOW = Deviation.BREAK_IN_IF | Deviation.CONTINUE
+EVERY_DEVIATION = Deviation(1023)
+
 REFERENCE = "wave-emu-4a8bbec"
 
 
 def deviations(compat: Deviation | str | None) -> Deviation:
-    """The switches that ``compat`` names: None, a `Deviation`, or ``"wave-emu-4a8bbec"`` for all.
+    """Return the switches that ``compat`` names (None, a `Deviation`, or `REFERENCE` for all).
 
-    Raises `ValueError` for another name.
+    Raises
+    ------
+    ValueError
+        another name, or a number that is no switch.
     """
     if compat is None:
         return Deviation.NONE
-    if isinstance(compat, str):
-        if compat != REFERENCE:
-            raise ValueError(f"compat={compat!r} is unknown: use {REFERENCE!r} or a Deviation")
-        return Deviation(1023)
+    if compat == REFERENCE and isinstance(compat, str):
+        return EVERY_DEVIATION
+    if not isinstance(compat, Deviation) or not 0 <= int(compat) <= int(EVERY_DEVIATION):
+        raise ValueError(f"compat = {compat!r}: None, {REFERENCE!r} or a Deviation")
     return compat

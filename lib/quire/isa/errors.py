@@ -33,6 +33,10 @@ class DispatchRejected(ValueError):
     """A launch that asks for more than the core has."""
 
 
+class UnsupportedOption(ValueError):
+    """An option that this engine cannot honour."""
+
+
 class MachineFault(RuntimeError):
     """A program did what the specification leaves undefined; says who did it and where."""
 
@@ -42,7 +46,11 @@ class OutOfBounds(MachineFault):
 
 
 class Misaligned(MachineFault):
-    """An access that is not a multiple of its own width (implementation-defined; rejected here)."""
+    """An address that is no multiple of its access's width, or of 4 for an access wider than that.
+
+    Accesses of 8 and 16 bytes are made word by word and may start at any word. The specification
+    leaves other addresses to the implementation; here they are faults.
+    """
 
 
 class DivergentBarrier(MachineFault):

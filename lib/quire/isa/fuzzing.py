@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from quire.isa.assembly import assemble
 from quire.isa.deviations import Deviation
+from quire.isa.engines import run
+from quire.isa.engines.protocol import Memory
 from quire.isa.errors import InstructionLimit
-from quire.isa.machine import Memory, run
 from quire.isa.program import Kernel, Launch
+from quire.isa.text.assembler import assemble
 
 Choose = Callable[[int], int]
 
@@ -49,7 +50,7 @@ Program = tuple[Statement, ...]
 def draw_program(
     choose: Choose, size: int = 12, lanes_talk: bool = True, leave: bool = True
 ) -> Program:
-    """A program of about ``size`` statements.
+    """Return a program of about ``size`` statements.
 
     ``lanes_talk`` allows wave operations, ``leave`` break and continue.
     """
@@ -114,7 +115,7 @@ def _draw(
 
 
 def source(program: Program) -> str:
-    """The program as assembly: every thread stores r1 to r6 to places of its own."""
+    """Return the program as assembly: every thread stores r1 to r6 to places of its own."""
     lines = [".kernel fuzz", ".registers 20", "mov_sr r0, sr_thread_id_x", "mov_imm r8, 2"]
     lines += ["mov_sr r16, sr_workgroup_id_x", "mov_sr r17, sr_workgroup_size_x"]
     lines += ["imad r16, r16, r17, r0", "shl r7, r16, r8", "mov_imm r17, 3"]
@@ -147,7 +148,7 @@ def _lines(program: Program, depth: int) -> list[str]:
 
 
 def kernel_of(program: Program) -> Kernel:
-    """The assembled kernel of a program."""
+    """Return the assembled kernel of a program."""
     return assemble(source(program)).kernel()
 
 
@@ -159,7 +160,13 @@ def memory_for(launch: Launch, seed: int = 0) -> Memory:
 
 
 def smaller(program: Program) -> Iterator[Program]:
-    """Programs with one statement gone, or one block in place of its if or loop."""
+    """Shrink by one step.
+
+    Yields
+    ------
+    Program
+        one statement gone, or one block in place of its if or loop.
+    """
     for index, statement in enumerate(program):
         before, after = program[:index], program[index + 1 :]
         yield before + after
@@ -173,7 +180,7 @@ def smaller(program: Program) -> Iterator[Program]:
 
 
 def shrink(program: Program, still: Callable[[Program], bool], tries: int = 400) -> Program:
-    """The smallest program found for which ``still`` holds, within ``tries`` attempts."""
+    """Return the smallest program found for which ``still`` holds, within ``tries`` attempts."""
     shrunk = True
     while shrunk:
         shrunk = False

@@ -34,7 +34,7 @@ def vadd(count: int) -> str:
 
 
 def reduce_local(out: int, barriers: bool = True) -> str:
-    """Sums of each workgroup's words by a tree in local memory, to ``out`` + 4 * workgroup.
+    """Sum each workgroup's words by a tree in local memory, to ``out`` + 4 * workgroup.
 
     Without ``barriers`` it is the broken kernel that a real schedule exposes.
     """
@@ -85,7 +85,7 @@ def reduce_local(out: int, barriers: bool = True) -> str:
 
 
 def reduce_shuffle(out: int) -> str:
-    """The same sums by a butterfly of shuffles in each wave, then one local word per wave."""
+    """Sum by a butterfly of shuffles in each wave, then by one local word per wave."""
     return f"""
 .kernel reduce_shuffle
 .registers 20
@@ -172,7 +172,7 @@ def histogram(out: int) -> str:
 
 
 def gemm(size: int, tile: int, padded: bool = False, transposed: bool = False) -> str:
-    """``C = A B`` for square matrices of ``size`` in single precision, by square tiles.
+    """``C = A B`` for grid matrices of ``size`` in single precision, by grid tiles.
 
     A, B, C lie one after another. One thread per element of a tile, fused multiply-adds in rising
     k. A local tile has rows of ``tile`` words, or of ``tile`` + 1 if ``padded``; ``transposed``
@@ -298,7 +298,7 @@ def scan(out: int) -> str:
 
 
 def collatz(out: int, limit: int = 1000) -> str:
-    """Steps of 3n+1 until 1 for n = 1 + thread, at most ``limit``; strongly divergent."""
+    """Count the steps of 3n+1 until 1 for n = 1 + thread, at most ``limit``; strongly divergent."""
     return f"""
 .kernel collatz
 .registers 16

@@ -1,9 +1,34 @@
 """Programs as data: instructions, kernels, modules, and how they are launched."""
 
+import operator
 from dataclasses import dataclass, field
 
 from quire.isa.errors import DispatchRejected, RegisterOutOfRange
 from quire.isa.table import Operation
+
+LOCAL_LIMIT = 65536  # bytes of local memory that the core has
+REGISTER_LIMIT = 256  # registers that an encoded operand can name
+THREAD_LIMIT = 1024  # threads of one workgroup
+WAVE_LIMIT = 2**30  # waves of one grid
+
+
+def whole(name: str, value: object) -> int:
+    """Return ``value`` as an integer.
+
+    Raises
+    ------
+    ValueError
+        it is none.
+    """
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise ValueError(f"{name} = {value!r}: a whole number") from None
+
+
+def _threads(sizes: tuple[int, ...]) -> int:
+    """Threads of a workgroup; a negative size counts as none."""
+    return sizes[0] * sizes[1] * sizes[2] if min(sizes) > 0 else 0
 
 
 @dataclass(frozen=True)
@@ -43,7 +68,14 @@ class Instruction:
 class Kernel:
     """One kernel: its instructions and what its directives declare.
 
-    ``workgroup`` is (0, 0, 0) if the launch decides.
+    ``registers`` are per thread, ``local_bytes`` per workgroup; ``workgroup`` is (0, 0, 0) if the
+    launch decides.
+
+    Raises
+    ------
+    ValueError
+        more registers than an operand can name, a negative size, a workgroup that is
+        neither (0, 0, 0) nor of 1 to 1024 threads.
     """
 
     name: str
@@ -52,8 +84,27 @@ class Kernel:
     local_bytes: int = 0
     workgroup: tuple[int, int, int] = (0, 0, 0)
 
+    def __post_init__(self) -> None:
+        if not 1 <= whole("registers", self.registers) <= REGISTER_LIMIT:
+            raise ValueError(f"registers = {self.registers}: 1 to {REGISTER_LIMIT}")
+        if not 0 <= whole("local_bytes", self.local_bytes) < 2**32:
+            raise ValueError(f"local_bytes = {self.local_bytes}: 0 to {2**32 - 1}")
+        sizes = tuple(whole("workgroup", size) for size in self.workgroup)
+        object.__setattr__(self, "workgroup", sizes)
+        if len(sizes) != 3 or (any(sizes) and not 1 <= _threads(sizes) <= THREAD_LIMIT):
+            raise ValueError(
+                f"workgroup = {sizes}: three sizes with 1 to {THREAD_LIMIT} threads in all, or"
+                " (0, 0, 0) where the launch decides"
+            )
+
     def check_registers(self) -> None:
-        """Raise `RegisterOutOfRange` if an operand names a register that is not declared."""
+        """Check the registers that operands name.
+
+        Raises
+        ------
+        RegisterOutOfRange
+            a register is not declared.
+        """
         for instruction in self.instructions:
             for operand in instruction.operation.operands:
                 if not operand.width:
@@ -75,7 +126,13 @@ class Module:
     kernels: tuple[Kernel, ...]
 
     def kernel(self, name: str | None = None) -> Kernel:
-        """The kernel of that name, or the first. Raises `KeyError` if there is none."""
+        """Return the kernel of that name, or the first.
+
+        Raises
+        ------
+        KeyError
+            there is none.
+        """
         for kernel in self.kernels:
             if name is None or kernel.name == name:
                 return kernel
@@ -95,22 +152,31 @@ class Launch:
     local_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        if self.wave_width not in (8, 16, 32, 64):
-            raise ValueError(f"wave_width={self.wave_width} is not 8, 16, 32 or 64")
+        if whole("wave_width", self.wave_width) not in (8, 16, 32, 64):
+            raise ValueError(f"wave_width = {self.wave_width}: 8, 16, 32 or 64")
         for name in ("grid", "workgroup"):
-            sizes = getattr(self, name)
+            given = getattr(self, name)
+            sizes = tuple(whole(name, size) for size in given)
             if len(sizes) != 3 or min(sizes) < 1:
-                raise ValueError(f"{name}={sizes} must be three numbers of at least 1")
-        if self.threads > 1024:
+                raise ValueError(f"{name} = {given}: three numbers of at least 1")
+            object.__setattr__(self, name, sizes)
+        if self.local_bytes is not None:
+            whole("local_bytes", self.local_bytes)
+        if self.threads > THREAD_LIMIT:
             raise DispatchRejected(
-                f"workgroup={self.workgroup} has {self.threads} threads, the core takes 1024:"
-                " use smaller workgroups"
+                f"workgroup = {self.workgroup}: the core takes {THREAD_LIMIT} threads, not"
+                f" {self.threads}"
+            )
+        if self.workgroups * self.waves >= WAVE_LIMIT:
+            raise DispatchRejected(
+                f"grid = {self.grid}: {self.workgroups * self.waves} waves, fewer than"
+                f" {WAVE_LIMIT} are allowed"
             )
 
     @property
     def threads(self) -> int:
         """Threads of one workgroup."""
-        return self.workgroup[0] * self.workgroup[1] * self.workgroup[2]
+        return _threads(self.workgroup)
 
     @property
     def waves(self) -> int:

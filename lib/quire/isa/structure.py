@@ -36,9 +36,13 @@ def _place(instruction: Instruction) -> str:
 def analyse(code: Sequence[Instruction]) -> Structure:
     """Match every if and loop with its end.
 
-    Raises `StructureError` for an unbalanced or misplaced keyword, a guarded structure keyword, a
-    call to the middle of nowhere or a recursive one, and `DivergenceOverflow` for more than 32
-    levels.
+    Raises
+    ------
+    StructureError
+        an unbalanced or misplaced keyword, a guarded structure keyword, a call to the middle of
+        nowhere or a recursive one.
+    DivergenceOverflow
+        more than 32 levels.
     """
     count = len(code)
     depth, partner, loops, ifs = ([-1] * count for _ in range(4))
@@ -85,7 +89,13 @@ def _match_calls(code: Sequence[Instruction], depth: list[int], partner: list[in
     bodies: dict[int, list[int]] = {}
 
     def body(start: int) -> list[int]:
-        """The calls inside of the function that starts there."""
+        """Return the calls inside of the function that starts there.
+
+        Raises
+        ------
+        StructureError
+            the function never returns.
+        """
         calls = []
         for index in range(start, len(code)):
             if code[index].mnemonic == "call":

@@ -12,9 +12,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from quire.isa import arithmetic as integer
-from quire.isa import floating as single
-from quire.isa import formats, quick
+from quire.isa.numbers import double, fast_single, half, single
+from quire.isa.numbers import integers as integer
 
 
 class Event(enum.IntEnum):
@@ -72,8 +71,8 @@ class Operation:
     """One row of the table.
 
     ``apply`` takes the source words (both words of a pair) and, if ``deviates``, the switches of
-    `Deviation`; it is None where an engine does the work (memory, lanes, control). ``quick`` is a
-    shorter way to the same words where the host can be trusted (`quire.isa.quick`).
+    `Deviation`; it is None where an engine does the work (memory, lanes, control). ``fast`` is a
+    shorter way to the same words where the host can be trusted (`quire.isa.numbers.fast_single`).
     """
 
     mnemonic: str
@@ -87,9 +86,9 @@ class Operation:
     deviates: bool = False
 
     @property
-    def quick(self) -> Callable[..., Any] | None:
+    def fast(self) -> Callable[..., Any] | None:
         """The function that gives the words and where they are in doubt, if there is one."""
-        return _QUICK.get(self.mnemonic)
+        return _FAST.get(self.mnemonic)
 
     @property
     def words(self) -> int:
@@ -117,9 +116,9 @@ def _operands(text: str) -> tuple[Operand, ...]:
     return tuple(pieces)
 
 
-_QUICK: dict[str, Callable[..., Any]] = {
-    **{"fadd": quick.add, "fsub": quick.subtract, "fmul": quick.multiply},
-    "fma": quick.fused_multiply_add,
+_FAST: dict[str, Callable[..., Any]] = {
+    **{"fadd": fast_single.add, "fsub": fast_single.subtract, "fmul": fast_single.multiply},
+    "fma": fast_single.fused_multiply_add,
 }
 ROWS: list[Operation] = []
 R2, R3, R4 = "rd:r rs1:r", "rd:r rs1:r rs2:r", "rd:r rs1:r rs2:r rs3:r"
@@ -201,13 +200,13 @@ _words(
         ("fmin", 0x17, 0, R3, "rd = smaller number", single.minimum, True),
         ("fmax", 0x18, 0, R3, "rd = larger number", single.maximum),
         ("fclamp", 0x19, 0, R4, "rd = min(max(rs1, rs2), rs3)", single.clamp),
-        ("fsqrt", 0x1A, 0, R2, "rd = square root", single.of_double(jnp.sqrt)),
+        ("fsqrt", 0x1A, 0, R2, "rd = grid root", single.of_double(jnp.sqrt)),
         (
             "frsqrt",
             0x1B,
             0,
             R2,
-            "rd = 1 / square root",
+            "rd = 1 / grid root",
             single.of_double(lambda x: 1 / jnp.sqrt(x)),
         ),
         ("frcp", 0x1B, 1, R2, "rd = 1 / rs1", single.of_double(lambda x: 1 / x)),
@@ -221,25 +220,25 @@ _words(
         ("fcos", 0x1B, 9, R2, "rd = cosine", single.of_double(jnp.cos)),
         ("fexp2", 0x1B, 10, R2, "rd = 2 ** rs1", single.of_double(jnp.exp2)),
         ("flog2", 0x1B, 11, R2, "rd = logarithm to base 2", single.of_double(jnp.log2)),
-        ("hadd", 0x1C, 0, R3, "half: rd = rs1 + rs2", formats.half("add")),
-        ("hsub", 0x1C, 1, R3, "half: rd = rs1 - rs2", formats.half("subtract")),
-        ("hmul", 0x1C, 2, R3, "half: rd = rs1 * rs2", formats.half("multiply")),
-        ("hma", 0x1C, 3, R4, "half: rd = rs1 * rs2 + rs3", formats.half("fused")),
-        ("hadd2", 0x1D, 0, R3, "two halves: rd = rs1 + rs2", formats.packed_half("add")),
-        ("hmul2", 0x1D, 1, R3, "two halves: rd = rs1 * rs2", formats.packed_half("multiply")),
-        ("hma2", 0x1D, 2, R4, "two halves: rd = rs1 * rs2 + rs3", formats.packed_half("fused")),
-        ("badd", 0x2D, 0, R3, "bfloat16: rd = rs1 + rs2", formats.bfloat("add"), True),
-        ("bsub", 0x2D, 1, R3, "bfloat16: rd = rs1 - rs2", formats.bfloat("subtract"), True),
-        ("bmul", 0x2D, 2, R3, "bfloat16: rd = rs1 * rs2", formats.bfloat("multiply"), True),
-        ("bma", 0x2D, 3, R4, "bfloat16: rd = rs1 * rs2 + rs3", formats.bfloat("fused"), True),
-        ("badd2", 0x2E, 0, R3, "two bfloat16: rd = rs1 + rs2", formats.packed_bfloat("add"), True),
+        ("hadd", 0x1C, 0, R3, "half: rd = rs1 + rs2", half.half("add")),
+        ("hsub", 0x1C, 1, R3, "half: rd = rs1 - rs2", half.half("subtract")),
+        ("hmul", 0x1C, 2, R3, "half: rd = rs1 * rs2", half.half("multiply")),
+        ("hma", 0x1C, 3, R4, "half: rd = rs1 * rs2 + rs3", half.half("fused")),
+        ("hadd2", 0x1D, 0, R3, "two halves: rd = rs1 + rs2", half.packed_half("add")),
+        ("hmul2", 0x1D, 1, R3, "two halves: rd = rs1 * rs2", half.packed_half("multiply")),
+        ("hma2", 0x1D, 2, R4, "two halves: rd = rs1 * rs2 + rs3", half.packed_half("fused")),
+        ("badd", 0x2D, 0, R3, "bfloat16: rd = rs1 + rs2", half.bfloat("add"), True),
+        ("bsub", 0x2D, 1, R3, "bfloat16: rd = rs1 - rs2", half.bfloat("subtract"), True),
+        ("bmul", 0x2D, 2, R3, "bfloat16: rd = rs1 * rs2", half.bfloat("multiply"), True),
+        ("bma", 0x2D, 3, R4, "bfloat16: rd = rs1 * rs2 + rs3", half.bfloat("fused"), True),
+        ("badd2", 0x2E, 0, R3, "two bfloat16: rd = rs1 + rs2", half.packed_bfloat("add"), True),
         (
             "bmul2",
             0x2E,
             1,
             R3,
             "two bfloat16: rd = rs1 * rs2",
-            formats.packed_bfloat("multiply"),
+            half.packed_bfloat("multiply"),
             True,
         ),
         (
@@ -248,18 +247,18 @@ _words(
             2,
             R4,
             "two bfloat16: rd = rs1 * rs2 + rs3",
-            formats.packed_bfloat("fused"),
+            half.packed_bfloat("fused"),
             True,
         ),
         ("cvt_f32_i32", 0x2C, 0, R2, "single from signed", single.from_signed),
         ("cvt_f32_u32", 0x2C, 1, R2, "single from unsigned", single.from_unsigned),
         ("cvt_i32_f32", 0x2C, 2, R2, "signed from single, saturating", single.to_signed),
         ("cvt_u32_f32", 0x2C, 3, R2, "unsigned from single, saturating", single.to_unsigned),
-        ("cvt_f32_f16", 0x2C, 4, R2, "single from half", formats.half_to_single),
-        ("cvt_f16_f32", 0x2C, 5, R2, "half from single", formats.single_to_half),
-        ("cvt_f32_f64", 0x2C, 6, "rd:r rs1:d", "single from double", formats.double_to_single),
-        ("cvt_f32_bf16", 0x2C, 8, R2, "single from bfloat16", formats.bfloat_to_single),
-        ("cvt_bf16_f32", 0x2C, 9, R2, "bfloat16 from single", formats.single_to_bfloat, True),
+        ("cvt_f32_f16", 0x2C, 4, R2, "single from half", half.half_to_single),
+        ("cvt_f16_f32", 0x2C, 5, R2, "half from single", half.single_to_half),
+        ("cvt_f32_f64", 0x2C, 6, "rd:r rs1:d", "single from double", double.double_to_single),
+        ("cvt_f32_bf16", 0x2C, 8, R2, "single from bfloat16", half.bfloat_to_single),
+        ("cvt_bf16_f32", 0x2C, 9, R2, "bfloat16 from single", half.single_to_bfloat, True),
     ],
 )
 _words(Event.CONTROL, [("mov", 0x41, 0, R2, "rd = rs1", integer.copy)])
@@ -271,15 +270,15 @@ for _name, _opcode, _modifier, _form, _meaning, _apply in (
     ("dmul", 0x1E, 2, D3, "double: rd = rs1 * rs2", "multiply"),
     ("dma", 0x1E, 3, D3 + " rs3:d", "double: rd = rs1 * rs2 + rs3", "fused"),
     ("ddiv", 0x1F, 0, D3, "double: rd = rs1 / rs2", "divide"),
-    ("dsqrt", 0x1F, 1, "rd:d rs1:d", "double: square root", "root"),
+    ("dsqrt", 0x1F, 1, "rd:d rs1:d", "double: grid root", "root"),
 ):
     _row(
         *(_name, _opcode, _modifier, _form, Event.FLOAT, Kind.PAIR, _meaning),
-        formats.double(_apply),
+        double.double(_apply),
     )
 _row(
     *("cvt_f64_f32", 0x2C, 7, "rd:d rs1:r", Event.FLOAT, Kind.PAIR, "double from single"),
-    formats.single_to_double,
+    double.single_to_double,
 )
 
 _COMPARE = "rd:p rs1:r rs2:r"
@@ -398,4 +397,4 @@ SPECIAL_REGISTERS: tuple[str, ...] = (
 )
 SCOPES = ("wave", "workgroup", "device", "system")
 PREDICATES = 4
-MAX_REGISTERS = 255
+MAX_REGISTERS = 255  # that a text may declare; words can name one more
