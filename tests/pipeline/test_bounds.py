@@ -11,12 +11,12 @@ from quire.pipeline import (
     certify,
     emulate_ranks,
     heads_and_tails,
-    linear_program,
     list_schedule,
     lower_bound,
     merge_rank_orders,
     one_f_one_b,
     preemptive_bound,
+    staged_program,
     uniform_program,
 )
 from quire.pipeline.failures import ScheduleDeadlock
@@ -43,7 +43,7 @@ def optimum(program):
 @given(st.lists(st.integers(1, 9), min_size=8, max_size=8))
 def test_the_bound_is_below_the_true_optimum(seconds):
     forward, backward = np.array(seconds, dtype=float).reshape(2, 2, 2)
-    program = linear_program(forward, backward, 0 * forward, 2)
+    program = staged_program(forward, backward, 0 * forward, 2)
     least = optimum(program)
     assert lower_bound(program).value <= least + 1e-9
     assert list_schedule(program).makespan >= least - 1e-9

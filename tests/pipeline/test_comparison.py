@@ -8,7 +8,6 @@ from quire.pipeline import (
     SPLIT,
     STAGES,
     Hardware,
-    InfeasibleMemory,
     compare,
     equal_memory,
     model_named,
@@ -72,19 +71,21 @@ def test_pieces_can_be_cut_by_hand(batches):
 
 
 def test_bad_values_are_named(batches):
-    with pytest.raises(ValueError, match="search is 'luck'"):
+    with pytest.raises(ValueError, match="search = 'luck'"):
         compare(MODEL, *batches, 4, HARDWARE, segments=(1, 1), search="luck")
     with pytest.raises(ValueError, match="schedule 'ZB-3P' is unknown"):
         static_zero_bubble(MODEL, *batches, 4, HARDWARE, "ZB-3P", NONE)
 
 
-def test_a_v_of_unequal_chunks_may_need_more_than_its_definition():
-    """The outbound chunk holds the vision encoder: too few of it fit into P microbatches."""
+def test_a_v_of_unequal_chunks_keeps_the_memory_of_its_definition():
+    """Too few outbound chunks fit for the V order; list scheduling admits what does."""
     rng = np.random.default_rng([0, 1, 12])
     model = model_named("vlm_m")
     history, batch = sample_batch(model, 64, rng), sample_batch(model, 16, rng)
-    with pytest.raises(InfeasibleMemory):
-        static_zero_bubble(model, batch, history, 4, HARDWARE, "ZB-V", NONE)
+    tight = static_zero_bubble(model, batch, history, 4, HARDWARE, "ZB-V", NONE)
+    own = 4 * tight.program.memory_need().max(axis=0)
+    assert violations(tight, own) == []
     limit = equal_memory(model, batch, history, 4, HARDWARE, 2.0)
     folded = static_zero_bubble(model, batch, history, 4, HARDWARE, "ZB-V", limit)
-    assert violations(folded, limit) == []
+    assert violations(folded, np.maximum(own, limit)) == []
+    assert folded.makespan <= tight.makespan

@@ -114,10 +114,10 @@ def test_emulation_of_one_operation_at_a_time_has_the_bubble_of_theory():
     )
 
 
-@pytest.mark.parametrize(("call", "message"), [({"threads": 0}, "threads is 0")])
+@pytest.mark.parametrize(("call", "message"), [({"threads": 0}, "threads = 0")])
 def test_bad_arguments(call, message):
     program = uniform_program(2, 2, 1.0, 1.0)
     with pytest.raises(ValueError, match=message):
         makespans(program, np.arange(8)[None, :], **call)
-    with pytest.raises(ValueError, match="stride is 0"):
+    with pytest.raises(ValueError, match="stride = 0"):
         PrefixEmulator(program, stride=0)

@@ -76,7 +76,7 @@ def test_bad_chains_are_named(changes, message):
 def test_empty_and_cyclic_programs():
     with pytest.raises(ValueError, match="chains is empty"):
         assemble([], 2)
-    with pytest.raises(ValueError, match="ranks is 0"):
+    with pytest.raises(ValueError, match="ranks = 0"):
         assemble([chain()], 0)
     with pytest.raises(ValueError, match="cyclic"):
         topological_order(2, np.array([0, 1]), np.array([1, 0]))

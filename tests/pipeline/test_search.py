@@ -85,7 +85,7 @@ def test_refining_repairs_a_bad_order():
     program = uniform_program(3, 4, 1.0, 2.0)
     bad = list_schedule(program, -program.microbatch.astype(float), Rules(backward_first=False))
     assert refine(bad, iterations=3000, seed=0).makespan <= bad.makespan
-    with pytest.raises(ValueError, match="iterations is -1"):
+    with pytest.raises(ValueError, match="iterations = -1"):
         refine(bad, iterations=-1, seed=0)
 
 
@@ -93,7 +93,7 @@ def test_the_solver_agrees_with_the_textbook():
     pytest.importorskip("ortools")
     program = uniform_program(2, 3, 1.0, 2.0)
     found = solve_exactly(program, list_schedule(program), seconds=10.0, workers=2)
-    assert found.proven
+    assert found.certified
     assert found.schedule.makespan == found.bound == lower_bound(program).value == 12.0
 
 
@@ -103,7 +103,7 @@ def test_the_solver_keeps_the_memory_limit():
     limit = np.ones(2)
     hint = list_schedule(program, None, Rules(memory_limit=limit))
     found = solve_exactly(program, hint, seconds=10.0, workers=2, memory_limit=limit)
-    assert found.proven
+    assert found.certified
     assert violations(found.schedule, limit) == []
     assert found.bound > lower_bound(program).value
 
@@ -132,7 +132,7 @@ def test_mctx_searches_the_same_rankings():
 
 
 def test_bad_budgets(scheduler):
-    with pytest.raises(ValueError, match="evaluations is 0"):
+    with pytest.raises(ValueError, match="evaluations = 0"):
         tree_search(scheduler, evaluations=0)
-    with pytest.raises(ValueError, match="seconds is 0"):
+    with pytest.raises(ValueError, match="seconds = 0"):
         solve_exactly(scheduler.program, list_schedule(scheduler.program), seconds=0.0)

@@ -150,7 +150,7 @@ def test_reordering_is_never_worse(vlm_batch):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: balanced_plan(MODEL, 0, (1, 1)), "ranks is 0"),
+        (lambda: balanced_plan(MODEL, 0, (1, 1)), "ranks = 0"),
         (lambda: balanced_plan(MODEL, 4, (1,)), "one number per module"),
         (lambda: balanced_plan(MODEL, 16, (4, 1)), "'vit' has 45 layers, cannot fill 16·4 slices"),
         (lambda: balanced_plan(MODEL, 4, (1, 1), (0.0, 1.0)), "piece_tokens"),

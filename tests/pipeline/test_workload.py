@@ -94,7 +94,7 @@ def test_text_fills_the_packed_sequence():
     [
         (
             lambda: sample_batch(model_named("vlm_m"), 0, np.random.default_rng(0)),
-            "microbatches is 0",
+            "microbatches = 0",
         ),
         (
             lambda: sample_batch(
@@ -106,7 +106,7 @@ def test_text_fills_the_packed_sequence():
             lambda: sample_batch(model_named("vlm_m"), 1, np.random.default_rng(0), shape=0.0),
             "shape",
         ),
-        (lambda: vision_microbatch(-1, np.zeros(1)), "images is -1"),
+        (lambda: vision_microbatch(-1, np.zeros(1)), "images = -1"),
         (lambda: calibrate_shape(model_named("vlm_m"), target=1e6), "out of reach"),
         (lambda: Hardware(peak_flops=0.0), "peak_flops"),
         (lambda: Hardware(hop_latency=-1.0), "hop_latency"),

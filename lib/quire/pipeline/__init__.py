@@ -17,30 +17,6 @@ Read in this order:
 Seconds and bytes throughout; any consistent unit will do for programs built by hand.
 """
 
-from quire.pipeline.asynchronous import (
-    Step,
-    fifo_schedule,
-    fresh_fraction,
-    generate_schedules,
-    timed_tree_search,
-)
-from quire.pipeline.bounds import (
-    Bound,
-    Certificate,
-    certify,
-    heads_and_tails,
-    lower_bound,
-    preemptive_bound,
-)
-from quire.pipeline.comparison import BASELINES, SPLIT, STAGES, Comparison, compare, equal_memory
-from quire.pipeline.costs import (
-    Hardware,
-    LayerCost,
-    hop_seconds,
-    kernel_efficiency,
-    layer_cost,
-    layer_flops,
-)
 from quire.pipeline.emulator import (
     PrefixEmulator,
     emulate,
@@ -48,33 +24,11 @@ from quire.pipeline.emulator import (
     makespans,
     merge_rank_orders,
 )
+from quire.pipeline.experiments import BASELINES, SPLIT, STAGES, Comparison, compare, equal_memory
 from quire.pipeline.failures import InfeasibleMemory, ScheduleDeadlock
-from quire.pipeline.linear import (
-    gpipe,
-    interleaved,
-    linear_program,
-    one_f_one_b,
-    operation_index,
-    uniform_program,
-)
-from quire.pipeline.listing import ListScheduler, Rules, list_schedule, ranked_key
-from quire.pipeline.mctx_search import mctx_search
-from quire.pipeline.modules import MODELS, Model, Module, model_named
-from quire.pipeline.multimodal import (
-    disttrain_like,
-    fsdp_like_seconds,
-    optimus_like,
-    static_gpipe,
-    static_schedule,
-    static_zero_bubble,
-)
-from quire.pipeline.optimal import Optimum, solve_exactly
-from quire.pipeline.partition import (
-    layer_times,
-    mean_layer_seconds,
-    optimal_cut,
-    static_program,
-)
+from quire.pipeline.peers.mctx import mctx_search
+from quire.pipeline.peers.ortools import SolverResult, solve_exactly
+from quire.pipeline.peers.torch import gradient_difference
 from quire.pipeline.program import (
     BACKWARD,
     FORWARD,
@@ -85,8 +39,6 @@ from quire.pipeline.program import (
     assemble,
     topological_order,
 )
-from quire.pipeline.ranking import RankedSteps, SearchResult, swap_search, tree_search
-from quire.pipeline.refine import refine
 from quire.pipeline.schedule import (
     Schedule,
     bubble_fraction,
@@ -97,17 +49,63 @@ from quire.pipeline.schedule import (
     schedule_table,
     violations,
 )
-from quire.pipeline.segments import (
+from quire.pipeline.schedules.action_tables import (
+    Action,
+    ActionTable,
+    read_actions,
+    replay,
+    write_actions,
+)
+from quire.pipeline.schedules.list_scheduling import ListScheduler, Rules, list_schedule, ranked_key
+from quire.pipeline.schedules.multimodal import (
+    disttrain_like,
+    fsdp_like_seconds,
+    optimus_like,
+    static_gpipe,
+    static_schedule,
+    static_zero_bubble,
+)
+from quire.pipeline.schedules.partition import (
+    layer_times,
+    mean_layer_seconds,
+    optimal_cut,
+    static_program,
+)
+from quire.pipeline.schedules.segments import (
     Plan,
     balanced_plan,
     balancing_piece_tokens,
     cut_items,
     segmented_program,
 )
-from quire.pipeline.torch_csv import Action, ActionTable, read_actions, replay, write_actions
-from quire.pipeline.torch_run import gradient_difference
-from quire.pipeline.tuning import tune_plan
-from quire.pipeline.workload import (
+from quire.pipeline.schedules.static import (
+    gpipe,
+    interleaved,
+    one_f_one_b,
+    operation_index,
+    staged_program,
+    uniform_program,
+)
+from quire.pipeline.schedules.zero_bubble import longest_span, zb_1p, zb_2p, zb_v, zero_bubble
+from quire.pipeline.search.bounds import (
+    Bound,
+    Certificate,
+    certify,
+    heads_and_tails,
+    lower_bound,
+    preemptive_bound,
+)
+from quire.pipeline.search.deadlines import (
+    Step,
+    fifo_schedule,
+    fresh_fraction,
+    generate_schedules,
+    timed_tree_search,
+)
+from quire.pipeline.search.order_annealing import refine
+from quire.pipeline.search.rankings import RankedSteps, SearchResult, swap_search, tree_search
+from quire.pipeline.search.tuning import tune_plan
+from quire.pipeline.workload.batches import (
     CALIBRATED_SHAPE,
     Microbatch,
     calibrate_shape,
@@ -117,7 +115,15 @@ from quire.pipeline.workload import (
     vision_microbatch,
     work_ratio,
 )
-from quire.pipeline.zero_bubble import longest_span, zb_1p, zb_2p, zb_v, zero_bubble
+from quire.pipeline.workload.costs import (
+    Hardware,
+    LayerCost,
+    hop_seconds,
+    kernel_efficiency,
+    layer_cost,
+    layer_flops,
+)
+from quire.pipeline.workload.modules import MODELS, Model, Module, model_named
 
 __all__ = [
     "BACKWARD",
@@ -142,7 +148,6 @@ __all__ = [
     "Microbatch",
     "Model",
     "Module",
-    "Optimum",
     "Plan",
     "PrefixEmulator",
     "Program",
@@ -151,6 +156,7 @@ __all__ = [
     "Schedule",
     "ScheduleDeadlock",
     "SearchResult",
+    "SolverResult",
     "Step",
     "assemble",
     "balanced_plan",
@@ -178,7 +184,6 @@ __all__ = [
     "layer_cost",
     "layer_flops",
     "layer_times",
-    "linear_program",
     "list_schedule",
     "longest_span",
     "lower_bound",
@@ -204,6 +209,7 @@ __all__ = [
     "schedule_table",
     "segmented_program",
     "solve_exactly",
+    "staged_program",
     "static_gpipe",
     "static_program",
     "static_schedule",

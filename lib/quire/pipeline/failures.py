@@ -1,15 +1,15 @@
-"""How a schedule can be impossible."""
+"""Ways in which a schedule can be impossible."""
 
 from __future__ import annotations
 
 
 class InfeasibleMemory(ValueError):
-    """A rank's memory is too small: for one microbatch on its own, or for a family of orders."""
+    """A rank's memory is too small for one microbatch on its own."""
 
     def __init__(self, rank: int, need: float, have: float) -> None:
         super().__init__(
-            f"memory limit of rank {rank} is {have:.6g}, too little where one microbatch needs "
-            f"{need:.6g}: raise the limit, recompute activations or cut smaller pieces"
+            f"memory_limit[{rank}] = {have:.6g}: one microbatch needs {need:.6g} there; "
+            "raise the limit or recompute activations"
         )
         self.rank = rank
         self.need = need

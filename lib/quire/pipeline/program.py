@@ -7,6 +7,7 @@ language model's chain of their microbatch), so a step is a directed acyclic gra
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -72,20 +73,20 @@ class Program:
 
     @property
     def operations(self) -> int:
-        """Number of operations."""
+        """Count the operations."""
         return len(self.duration)
 
     @property
     def microbatches(self) -> int:
-        """Number of microbatches."""
+        """Count the microbatches."""
         return int(self.microbatch.max()) + 1
 
     def work(self) -> Float[np.ndarray, " ranks"]:
-        """Seconds of work per rank."""
+        """Sum the seconds of work per rank."""
         return np.bincount(self.rank, weights=self.duration, minlength=self.ranks)
 
     def memory_need(self) -> Float[np.ndarray, "microbatches ranks"]:
-        """Bytes that each microbatch keeps on each rank once all its forwards have run."""
+        """Sum the bytes that each microbatch keeps on each rank once its forwards have run."""
         need = np.zeros((self.microbatches, self.ranks))
         np.add.at(need, (self.microbatch, self.rank), self.acquired)
         return need
@@ -101,21 +102,31 @@ class _Rows:
 
 def _check(chain: Chain, index: int, ranks: int) -> None:
     for name in ("forward", "backward", "weight", "memory"):
-        values = getattr(chain, name)
-        if len(values) != len(chain.path):
+        values = np.asarray(getattr(chain, name))
+        if values.shape != (len(chain.path),):
             raise ValueError(
-                f"{name} of chain {index} has {len(values)} entries for {len(chain.path)} slices"
+                f"{name} of chain {index} has {values.size} entries for {len(chain.path)} slices"
             )
-        if not (np.isfinite(values).all() and (values >= 0).all()):
+        if values.dtype.kind not in "biuf" or not (np.isfinite(values) & (values >= 0)).all():
             raise ValueError(
-                f"{name} of chain {index} is {values}: give finite times, zero or more"
+                f"{name} of chain {index} = {values}: give finite numbers, zero or more"
             )
     if not chain.path:
         raise ValueError(f"path of chain {index} is empty: give at least one rank")
-    if min(chain.path) < 0 or max(chain.path) >= ranks:
-        raise ValueError(f"path of chain {index} is {chain.path}: ranks run from 0 to {ranks - 1}")
-    if not chain.hop >= 0:
-        raise ValueError(f"hop of chain {index} is {chain.hop}: give zero or more seconds")
+    if not all(_is_index(r) and r < ranks for r in chain.path):
+        raise ValueError(f"path of chain {index} = {chain.path}: ranks run from 0 to {ranks - 1}")
+    for name in ("microbatch", "module", "piece", "stage"):
+        if not _is_index(getattr(chain, name)):
+            raise ValueError(
+                f"{name} of chain {index} = {getattr(chain, name)}: give a whole number from 0"
+            )
+    if not (np.isfinite(chain.hop) and chain.hop >= 0):
+        raise ValueError(f"hop of chain {index} = {chain.hop}: give finite seconds, zero or more")
+
+
+def _is_index(value: object) -> bool:
+    """Whether ``value`` is a whole number from 0 (an integer by type, not a truth value)."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0
 
 
 def assemble(chains: Sequence[Chain], ranks: int) -> Program:
@@ -130,11 +141,11 @@ def assemble(chains: Sequence[Chain], ranks: int) -> Program:
     Raises
     ------
     ValueError
-        If ``ranks < 1``, there is no chain, a time is negative or not finite, a path leaves the
-        ranks, or chains feed on each other in a cycle.
+        If ``ranks < 1``, there is no chain, a time, a memory or a hop is negative or not finite, a
+        path leaves the ranks, or chains feed on each other in a cycle.
     """
     if ranks < 1:
-        raise ValueError(f"ranks is {ranks}: give at least 1")
+        raise ValueError(f"ranks = {ranks}: give at least 1")
     if not chains:
         raise ValueError("chains is empty: give at least one chain")
     rows = _Rows([], [])
@@ -147,7 +158,7 @@ def assemble(chains: Sequence[Chain], ranks: int) -> Program:
     for index, chain in enumerate(chains):
         length = len(chain.path)
         for source in chain.feeds_on:
-            if not 0 <= source < len(chains):
+            if not (_is_index(source) and source < len(chains)):
                 raise ValueError(f"feeds_on of chain {index} names chain {source}: no such chain")
             feeder = chains[source]
             hop = feeder.hop if feeder.path[-1] != chain.path[0] else 0.0
@@ -161,7 +172,7 @@ def assemble(chains: Sequence[Chain], ranks: int) -> Program:
 def _add_chain(rows: _Rows, chain: Chain, index: int, ranks: int) -> None:
     """Append the chain's rows, ``F`` then ``B`` then ``W`` along the path, and its own arcs."""
     first, length = len(rows.columns), len(chain.path)
-    split = bool((chain.weight > 0).any())
+    split = bool((np.asarray(chain.weight) > 0).any())
     for kind, seconds in enumerate((chain.forward, chain.backward, chain.weight)):
         if kind == WEIGHT and not split:
             continue
@@ -204,7 +215,7 @@ def rewired(
     target: Int[np.ndarray, " arcs"],
     lag: Float[np.ndarray, " arcs"],
 ) -> tuple[Program, Int[np.ndarray, " n"]]:
-    """The same operations under other arcs, renumbered; also each old operation's new number.
+    """Return the same operations under other arcs, and each old operation's new number.
 
     Raises
     ------
@@ -230,7 +241,7 @@ def _lay_out(
     target: Int[np.ndarray, " arcs"],
     lag: Float[np.ndarray, " arcs"],
 ) -> tuple[Program, Int[np.ndarray, " n"]]:
-    """Program whose operation ``k`` is the old operation ``order[k]``; arcs from both sides."""
+    """Lay out a program whose operation ``k`` is the old ``order[k]``; arcs from both sides."""
     n = len(order)
     position = np.empty(n, dtype=np.int64)
     position[order] = np.arange(n)
@@ -250,7 +261,7 @@ def _rows_of(
     value: Int[np.ndarray, " arcs"],
     lag: Float[np.ndarray, " arcs"],
 ) -> tuple[Int[np.ndarray, " pointers"], Int[np.ndarray, " arcs"], Float[np.ndarray, " arcs"]]:
-    """Compressed rows: the arcs of ``key`` 0, then of ``key`` 1, and so on."""
+    """Compress rows: the arcs of ``key`` 0, then of ``key`` 1, and so on."""
     by_key = np.argsort(key, kind="stable")
     pointer = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=n))]).astype(np.int64)
     return pointer, value[by_key], lag[by_key]
@@ -259,25 +270,29 @@ def _rows_of(
 def topological_order(
     n: int, source: Int[np.ndarray, " arcs"], target: Int[np.ndarray, " arcs"]
 ) -> Int[np.ndarray, " n"]:
-    """Order in which every arc points forward; ties go to the smaller number.
+    """Order operations so that every arc points forward; of those ready, the smallest number first.
 
     Raises
     ------
     ValueError
-        If the arcs close a cycle.
+        If an arc leaves the operations, or the arcs close a cycle.
     """
+    ends = np.concatenate([source, target])
+    if len(ends) and not (ends.min() >= 0 and ends.max() < n):
+        raise ValueError(f"arcs name operations {ends.min()} to {ends.max()}: give 0 to {n - 1}")
     missing = np.bincount(target, minlength=n)
     followers: list[list[int]] = [[] for _ in range(n)]
     for a, b in zip(source.tolist(), target.tolist(), strict=True):
         followers[a].append(b)
-    ready = [i for i in range(n) if missing[i] == 0]
+    ready = [i for i in range(n) if missing[i] == 0]  # sorted, hence a heap
     order: list[int] = []
-    for i in ready:
+    while ready:
+        i = heapq.heappop(ready)
         order.append(i)
         for j in followers[i]:
             missing[j] -= 1
             if missing[j] == 0:
-                ready.append(j)
+                heapq.heappush(ready, j)
     if len(order) < n:
         stuck = int(np.flatnonzero(missing > 0)[0])
         raise ValueError(f"precedence is cyclic: operation {stuck} waits for itself")

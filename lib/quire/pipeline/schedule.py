@@ -109,6 +109,24 @@ def _previous_on_rank(schedule: Schedule) -> Int[np.ndarray, " n"]:
     return before
 
 
+def finite_limit(limit: Float[np.ndarray, " ranks"], ranks: int) -> Float[np.ndarray, " ranks"]:
+    """Return a memory limit as one finite number of bytes per rank.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    given = np.asarray(limit)
+    if given.shape != (ranks,) or given.dtype.kind not in "iuf":
+        raise ValueError(
+            f"memory_limit has shape {given.shape} for {ranks} ranks: give bytes per rank"
+        )
+    if not (np.isfinite(given) & (given >= 0)).all():
+        raise ValueError(f"memory_limit = {given}: give finite bytes, zero or more")
+    return given.astype(np.float64)
+
+
 def violations(
     schedule: Schedule, memory_limit: Float[np.ndarray, " ranks"] | None = None
 ) -> list[str]:
@@ -116,6 +134,11 @@ def violations(
 
     Checks that each operation runs once and for its duration, that no rank runs two at a time, that
     dependencies and lags hold, and that the memory limit, if given, is kept.
+
+    Raises
+    ------
+    ValueError
+        If the memory limit is not one finite number per rank.
     """
     program, found = schedule.program, []
     slack = 1e-9 * max(schedule.makespan, 1e-300)
@@ -131,6 +154,7 @@ def violations(
     if (schedule.start[target] < schedule.end[program.dep] + program.lag - slack).any():
         found.append("an operation starts before one that it waits for has arrived")
     if memory_limit is not None:
+        memory_limit = finite_limit(memory_limit, program.ranks)
         over = np.flatnonzero(peak_memory(schedule) > memory_limit * (1 + 1e-12))
         found += [f"rank {rank} exceeds its memory limit" for rank in over]
     return found

@@ -16,7 +16,7 @@ from quire.pipeline.program import BACKWARD, FORWARD, WEIGHT, Chain, Program, as
 from quire.pipeline.schedule import Schedule
 
 
-def linear_program(
+def staged_program(
     forward: Float[np.ndarray, "microbatches stages"],
     backward: Float[np.ndarray, "microbatches stages"],
     weight: Float[np.ndarray, "microbatches stages"],
@@ -26,7 +26,7 @@ def linear_program(
     hop: float = 0.0,
     placement: str = "loop",
 ) -> Program:
-    """One chain per microbatch through ``stages = chunks · ranks`` stages.
+    """Build one chain per microbatch through ``stages = chunks · ranks`` stages.
 
     ``placement`` puts chunk ``k`` on ranks ``0 … P−1`` every time (``loop``) or turns round after
     every chunk (``v``: ``0 … P−1, P−1 … 0``). Memory defaults to 1 per stage.
@@ -36,15 +36,21 @@ def linear_program(
     ValueError
         If there is no microbatch, stages are not a multiple of ranks, or the placement is unknown.
     """
+    forward, backward, weight = (np.asarray(t) for t in (forward, backward, weight))
+    if forward.ndim != 2 or not forward.shape == backward.shape == weight.shape:
+        raise ValueError(
+            f"forward, backward, weight have shapes {forward.shape}, {backward.shape}, "
+            f"{weight.shape}: give three equal tables, microbatches by stages"
+        )
     microbatches, stages = forward.shape
     if microbatches < 1:
-        raise ValueError("microbatches is 0: give at least 1")
+        raise ValueError("microbatches = 0: give at least 1")
     if ranks < 1:
-        raise ValueError(f"ranks is {ranks}: give at least 1")
+        raise ValueError(f"ranks = {ranks}: give at least 1")
     if stages == 0 or stages % ranks:
-        raise ValueError(f"stages is {stages}: give a positive multiple of ranks {ranks}")
+        raise ValueError(f"stages = {stages}: give a positive multiple of ranks {ranks}")
     path = stage_ranks(ranks, stages // ranks, placement)
-    kept = np.ones_like(forward) if memory is None else memory
+    kept = np.ones(forward.shape) if memory is None else memory
     return assemble(
         [
             Chain(i, 0, 0, 0, path, forward[i], backward[i], weight[i], kept[i], hop)
@@ -55,7 +61,7 @@ def linear_program(
 
 
 def stage_ranks(ranks: int, chunks: int, placement: str) -> tuple[int, ...]:
-    """Rank of every stage, ``chunks`` per rank, in a ``loop`` or turning round in a ``v``.
+    """List the rank of every stage, ``chunks`` per rank, in a ``loop`` or turning round in a ``v``.
 
     Raises
     ------
@@ -63,7 +69,7 @@ def stage_ranks(ranks: int, chunks: int, placement: str) -> tuple[int, ...]:
         If the placement is neither.
     """
     if placement not in ("loop", "v"):
-        raise ValueError(f"placement is {placement!r}: choose 'loop' or 'v'")
+        raise ValueError(f"placement = {placement!r}: choose 'loop' or 'v'")
     run = tuple(range(ranks))
     path: tuple[int, ...] = ()
     for chunk in range(chunks):
@@ -83,18 +89,18 @@ def uniform_program(
     hop: float = 0.0,
     placement: str = "loop",
 ) -> Program:
-    """Linear pipeline whose stages and microbatches are all equal."""
+    """Build a pipeline whose stages and microbatches are all equal."""
     if microbatches < 1:
-        raise ValueError(f"microbatches is {microbatches}: give at least 1")
+        raise ValueError(f"microbatches = {microbatches}: give at least 1")
     shape = (microbatches, max(ranks, 0) * chunks)
-    return linear_program(
+    return staged_program(
         np.full(shape, forward), np.full(shape, backward), np.full(shape, weight), ranks,
         memory=np.full(shape, memory), hop=hop, placement=placement,
     )  # fmt: skip
 
 
 def operation_index(program: Program) -> Int[np.ndarray, "kinds microbatches stages"]:
-    """Operation of each (kind, microbatch, stage); −1 where there is none.
+    """Look up the operation of each (kind, microbatch, stage); −1 where there is none.
 
     Raises
     ------
@@ -112,21 +118,19 @@ def operation_index(program: Program) -> Int[np.ndarray, "kinds microbatches sta
 
 
 def _sequence(
-    program: Program,
     index: Int[np.ndarray, "kinds microbatches stages"],
     warm_up: int,
     forwards: Sequence[tuple[int, int]],
     backwards: Sequence[tuple[int, int]],
 ) -> Int[np.ndarray, " _"]:
-    """``warm_up`` forwards, then one forward and one backward in turn, then the backwards left."""
-    split = bool((program.kind == WEIGHT).any())
+    """Order ``warm_up`` forwards, then a forward and a backward in turn, then what is left."""
     order: list[int] = [int(index[FORWARD, i, s]) for i, s in forwards[:warm_up]]
     for k, (i, s) in enumerate(backwards):
         if warm_up + k < len(forwards):
             j, t = forwards[warm_up + k]
             order.append(int(index[FORWARD, j, t]))
         order.append(int(index[BACKWARD, i, s]))
-        if split:
+        if index[WEIGHT, i, s] >= 0:  # a microbatch without weight gradients has none
             order.append(int(index[WEIGHT, i, s]))
     return np.array(order, dtype=np.int64)
 
@@ -137,14 +141,14 @@ def _microbatch_order(
     if given is None:
         return np.arange(program.microbatches)
     if not np.array_equal(np.sort(given), np.arange(program.microbatches)):
-        raise ValueError(f"microbatch_order is {given}: give each microbatch once")
+        raise ValueError(f"microbatch_order = {given}: give each microbatch once")
     return given
 
 
 def gpipe(
     program: Program, *, microbatch_order: Int[np.ndarray, " microbatches"] | None = None
 ) -> Schedule:
-    """All forwards, then all backwards; bubble ``(P−1)/(m+P−1)``, memory of every microbatch."""
+    """Run all forwards, then all backwards; bubble ``(P−1)/(m+P−1)``, all microbatches kept."""
     index = operation_index(program)
     order = _microbatch_order(program, microbatch_order)
     rank_orders = []
@@ -152,14 +156,14 @@ def gpipe(
         stages = _stages_of(program, rank)
         forwards = [(int(i), s) for s in stages for i in order]
         backwards = [(int(i), s) for s in stages[::-1] for i in order]
-        rank_orders.append(_sequence(program, index, len(forwards), forwards, backwards))
+        rank_orders.append(_sequence(index, len(forwards), forwards, backwards))
     return emulate_ranks(program, rank_orders)
 
 
 def one_f_one_b(
     program: Program, *, microbatch_order: Int[np.ndarray, " microbatches"] | None = None
 ) -> Schedule:
-    """1F1B: rank ``r`` warms up with ``P−r−1`` forwards, then alternates; bubble as GPipe.
+    """Run 1F1B: rank ``r`` warms up with ``P−r−1`` forwards, then alternates; bubble as GPipe.
 
     Raises
     ------
@@ -174,14 +178,14 @@ def one_f_one_b(
     for rank in range(program.ranks):
         steps = [(i, rank) for i, _ in order]
         warm_up = min(program.ranks - rank - 1, len(steps))
-        rank_orders.append(_sequence(program, index, warm_up, steps, steps))
+        rank_orders.append(_sequence(index, warm_up, steps, steps))
     return emulate_ranks(program, rank_orders)
 
 
 def interleaved(
     program: Program, *, microbatch_order: Int[np.ndarray, " microbatches"] | None = None
 ) -> Schedule:
-    """Interleaved 1F1B over ``v`` chunks per rank (the virtual pipeline of Megatron-LM).
+    """Run interleaved 1F1B over ``v`` chunks per rank (the virtual pipeline of Megatron-LM).
 
     Microbatches advance in groups of ``P`` through chunk after chunk; rank ``r`` warms up with
     ``2(P−r−1) + (v−1)P`` forwards. Equal stages give the bubble ``(P−1)/(v·m+P−1)``.
@@ -196,7 +200,7 @@ def interleaved(
     chunks = index.shape[2] // ranks
     if microbatches % ranks:
         raise ValueError(
-            f"microbatches is {microbatches}: interleaving needs a multiple of ranks {ranks}"
+            f"microbatches = {microbatches}: interleaving needs a multiple of ranks {ranks}"
         )
     if any(_stages_of(program, r) != list(range(r, chunks * ranks, ranks)) for r in range(ranks)):
         raise ValueError(
@@ -214,7 +218,7 @@ def interleaved(
         warm_up = min(2 * (ranks - rank - 1) + (chunks - 1) * ranks, len(forwards))
         if chunks == 1:
             warm_up = min(ranks - rank - 1, len(forwards))
-        rank_orders.append(_sequence(program, index, warm_up, forwards, backwards))
+        rank_orders.append(_sequence(index, warm_up, forwards, backwards))
     return emulate_ranks(program, rank_orders)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from quire.pipeline.modules import Module
+from quire.pipeline.workload.modules import Module
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Hardware:
     def __post_init__(self) -> None:
         for field in ("peak_flops", "tensor_parallel", "efficiency", "bandwidth"):
             if not getattr(self, field) > 0:
-                raise ValueError(f"{field} is {getattr(self, field)}: give a positive number")
+                raise ValueError(f"{field} = {getattr(self, field)}: give a positive number")
         for field in ("half_tokens", "hop_latency"):
             if not getattr(self, field) >= 0:
-                raise ValueError(f"{field} is {getattr(self, field)}: give zero or more")
+                raise ValueError(f"{field} = {getattr(self, field)}: give zero or more")
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,20 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.pipeline.costs import Hardware
-from quire.pipeline.linear import gpipe, interleaved, one_f_one_b
-from quire.pipeline.listing import ListScheduler, Rules, ranked_key
-from quire.pipeline.modules import Model
-from quire.pipeline.partition import (
+from quire.pipeline.schedule import Schedule
+from quire.pipeline.schedules.list_scheduling import ListScheduler, Rules, ranked_key
+from quire.pipeline.schedules.partition import (
     layer_times,
     mean_layer_seconds,
     optimal_cut,
     static_program,
 )
-from quire.pipeline.schedule import Schedule
-from quire.pipeline.segments import Plan, segmented_program
-from quire.pipeline.workload import Microbatch
-from quire.pipeline.zero_bubble import zero_bubble
+from quire.pipeline.schedules.segments import Plan, segmented_program
+from quire.pipeline.schedules.static import gpipe, interleaved, one_f_one_b
+from quire.pipeline.schedules.zero_bubble import zero_bubble
+from quire.pipeline.workload.batches import Microbatch
+from quire.pipeline.workload.costs import Hardware
+from quire.pipeline.workload.modules import Model
 
 ZERO_BUBBLE = {"ZB-1P": 1, "ZB-2P": 2, "ZB-V": 1}
 """Zero-bubble schedules by their published names, and their memory in ``P`` microbatches."""
@@ -189,7 +189,7 @@ def disttrain_like(
         If there are fewer than two ranks.
     """
     if ranks < 2:
-        raise ValueError(f"ranks is {ranks}: disjoint ranks need at least 2")
+        raise ValueError(f"ranks = {ranks}: disjoint ranks need at least 2")
     seconds = mean_layer_seconds(layer_times(model, history, hardware))
     first = model.modules[0].layers
     cuts = [

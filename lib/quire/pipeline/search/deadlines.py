@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quire.pipeline.listing import ListScheduler
-from quire.pipeline.ranking import RankedSteps, SearchResult, tree_search
 from quire.pipeline.schedule import Schedule
+from quire.pipeline.schedules.list_scheduling import ListScheduler
+from quire.pipeline.search.rankings import RankedSteps, SearchResult, tree_search
 
 Search = Callable[[ListScheduler, float], SearchResult]
 """A search that is given a scheduler and its budget in seconds."""
@@ -67,7 +67,7 @@ def generate_schedules(
     """
     if budget is not None and budget <= 0:
         warnings.warn(
-            f"budget is {budget}: no time to search, every step runs first-in-first-out",
+            f"budget = {budget}: no time to search, every step runs first-in-first-out",
             stacklevel=2,
         )
         for scheduler in schedulers:

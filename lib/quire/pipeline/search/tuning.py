@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from quire.pipeline.costs import Hardware, layer_cost
 from quire.pipeline.failures import InfeasibleMemory
-from quire.pipeline.modules import Model
-from quire.pipeline.segments import Plan
-from quire.pipeline.workload import Microbatch
+from quire.pipeline.schedules.segments import Plan
+from quire.pipeline.workload.batches import Microbatch
+from quire.pipeline.workload.costs import Hardware, layer_cost
+from quire.pipeline.workload.modules import Model
 
 
 def tune_plan(

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from quire.pipeline.program import BACKWARD, FORWARD, Program
 from quire.pipeline.schedule import Schedule
+from quire.pipeline.schedules.list_scheduling import checked_limit
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,13 @@ def lower_bound(program: Program, memory_limit: Float[np.ndarray, " ranks"] | No
     The memory bound: what a slice keeps, it keeps at least from the start of its forward to the end
     of its backward along the longest path between them; the sum of bytes times seconds cannot
     exceed the limit times the makespan.
+
+    Raises
+    ------
+    ValueError
+        If the memory limit is not one finite number per rank.
+    InfeasibleMemory
+        If one microbatch alone does not fit some rank.
     """
     head, tail = heads_and_tails(program)
     machine = np.zeros(program.ranks)
@@ -115,7 +123,8 @@ def lower_bound(program: Program, memory_limit: Float[np.ndarray, " ranks"] | No
         energy = np.bincount(
             program.rank, weights=program.acquired * _residence(program), minlength=program.ranks
         )
-        memory = energy / memory_limit
+        limit = checked_limit(program, memory_limit)
+        memory = np.divide(energy, limit, out=memory, where=limit > 0)
     path = float((head + program.duration + tail).max(initial=0.0))
     return Bound(path, machine, memory)
 
@@ -147,7 +156,7 @@ def certify(schedule: Schedule, bound: float) -> Certificate:
         If the bound is not positive, or exceeds the makespan (then it is no bound).
     """
     if not bound > 0:
-        raise ValueError(f"bound is {bound}: give a positive number of seconds")
+        raise ValueError(f"bound = {bound}: give a positive number of seconds")
     if bound > schedule.makespan * (1 + 1e-9):
         raise ValueError(
             f"bound {bound:.6g} exceeds the makespan {schedule.makespan:.6g}: "

@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Int
 
 from quire.pipeline.emulator import emulate_ranks
-from quire.pipeline.linear import operation_index
 from quire.pipeline.program import BACKWARD, FORWARD, WEIGHT, Chain, Program, assemble, rewired
 from quire.pipeline.schedule import Schedule
+from quire.pipeline.schedules.static import operation_index
 
 _ACTION = re.compile(r"(\d+)([FBIW])(\d+)")
 _PAIR = re.compile(r"\(([^;]+);([^)]+)\)OVERLAP_F_B")

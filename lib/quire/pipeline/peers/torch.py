@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quire.pipeline.torch_csv import read_actions
+from quire.pipeline.schedules.action_tables import read_actions
 
 WIDTH = 8
 """Features of every stage."""
@@ -36,7 +36,14 @@ def gradient_difference(text: str, *, seed: int = 0) -> float:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "actions.csv").write_text(text)
-        command = [sys.executable, "-m", "quire.pipeline.torch_run", folder, str(ranks), str(seed)]
+        command = [
+            sys.executable,
+            "-m",
+            "quire.pipeline.peers.torch",
+            folder,
+            str(ranks),
+            str(seed),
+        ]
         processes = [
             subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True)
             for rank in range(ranks)

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from quire.pipeline.costs import layer_flops
-from quire.pipeline.modules import Model
+from quire.pipeline.workload.costs import layer_flops
+from quire.pipeline.workload.modules import Model
 
 PATCHES_PER_IMAGE = 1024
 """Vision tokens of one 448 × 448 tile (14-pixel patches)."""
@@ -25,7 +25,7 @@ CAPTION_TOKENS = 512
 """Text-encoder tokens of one video clip's caption."""
 TOKENS_PER_LATENT_FRAME = 256
 """Latent tokens of one compressed frame: 256/16 squared."""
-CALIBRATED_SHAPE = 2.2
+CALIBRATED_SHAPE = 2.18
 """Gamma shape at which :func:`work_ratio` is 4.15 for ``vlm_m`` (see :func:`calibrate_shape`)."""
 
 
@@ -55,7 +55,7 @@ def vision_microbatch(images: int, uniforms: Float[np.ndarray, " k"]) -> Microba
     where documents end.
     """
     if images < 0:
-        raise ValueError(f"images is {images}: give zero or more")
+        raise ValueError(f"images = {images}: give zero or more")
     total = float(max(PACKED_TOKENS, images * TOKENS_PER_IMAGE))
     return Microbatch((np.full(images, float(PATCHES_PER_IMAGE)), _documents(total, uniforms)))
 
@@ -64,6 +64,13 @@ def video_microbatch(frames: Float[np.ndarray, " clips"]) -> Microbatch:
     """Microbatch of a text-to-video model: one caption and one clip of ``frames`` each."""
     latent = np.maximum(np.round(frames / 8.0), 1.0) * TOKENS_PER_LATENT_FRAME
     return Microbatch((np.full(len(frames), float(CAPTION_TOKENS)), latent))
+
+
+def _check_law(image_mean: float, shape: float) -> None:
+    if not (image_mean >= 0 and np.isfinite(image_mean)):
+        raise ValueError(f"image_mean = {image_mean}: give zero or more")
+    if not (shape > 0 and np.isfinite(shape)):
+        raise ValueError(f"shape = {shape}: give a positive number")
 
 
 def sample_batch(
@@ -85,14 +92,15 @@ def sample_batch(
     Raises
     ------
     ValueError
-        If ``microbatches < 1``, ``image_mean < 0`` or ``shape <= 0``.
+        If ``microbatches < 1``, or a number of the law is not finite or has the wrong sign.
     """
     if microbatches < 1:
-        raise ValueError(f"microbatches is {microbatches}: give at least 1")
-    if not image_mean >= 0:
-        raise ValueError(f"image_mean is {image_mean}: give zero or more")
-    if not shape > 0:
-        raise ValueError(f"shape is {shape}: give a positive number")
+        raise ValueError(f"microbatches = {microbatches}: give at least 1")
+    _check_law(image_mean, shape)
+    if not (frames_mean > 0 and np.isfinite(frames_mean)):
+        raise ValueError(f"frames_mean = {frames_mean}: give a positive number")
+    if not (frames_sigma >= 0 and np.isfinite(frames_sigma)):
+        raise ValueError(f"frames_sigma = {frames_sigma}: give zero or more")
     if model.modules[0].name == "vit":
         uniforms = rng.random((microbatches, 5))
         return tuple(
@@ -114,19 +122,33 @@ def microbatch_flops(model: Model, microbatch: Microbatch) -> float:
 def work_ratio(
     model: Model, *, shape: float, image_mean: float = 16.0, packed: int = 1000
 ) -> float:
-    """Largest over smallest forward work among ``packed`` microbatches of a vision-language model.
+    """Divide the largest by the smallest forward work of ``packed`` vision-language microbatches.
 
-    Images are taken at the mid-point quantiles of the gamma law instead of being drawn, so the
-    ratio is a smooth function of ``shape``. The paper's abstract-level summaries put it at up to
-    4.15.
+    Images are the mid-point quantiles of the gamma law, neither drawn nor rounded to whole images,
+    so that the ratio is a continuous function of ``shape``. A public summary of the paper puts it
+    at up to 4.15.
+
+    Raises
+    ------
+    ValueError
+        If ``shape`` is not positive, ``image_mean`` negative or ``packed < 1``.
     """
+    _check_law(image_mean, shape)
+    if packed < 1:
+        raise ValueError(f"packed = {packed}: give at least 1")
     ends = (np.arange(packed) + 0.5)[[0, -1]] / packed
-    uniforms = np.array([0.2, 0.4, 0.6, 0.8])
-    low, high = (
-        microbatch_flops(model, vision_microbatch(_images(u, image_mean, shape), uniforms))
-        for u in ends
-    )
+    low, high = (_quantile_flops(model, u, image_mean, shape) for u in ends)
     return high / low
+
+
+def _quantile_flops(model: Model, uniform: float, mean: float, shape: float) -> float:
+    """Sum the forward FLOPs at one quantile of the gamma law of images."""
+    vision, language = model.modules
+    images = float(stats.gamma.ppf(uniform, shape, scale=mean / shape)) if mean > 0 else 0.0
+    tokens = max(float(PACKED_TOKENS), images * TOKENS_PER_IMAGE)
+    documents = np.full(5, tokens / 5)
+    one = sum(layer_flops(vision, np.array([float(PATCHES_PER_IMAGE)])))
+    return images * vision.layers * one + language.layers * sum(layer_flops(language, documents))
 
 
 def calibrate_shape(model: Model, *, target: float = 4.15, image_mean: float = 16.0) -> float:

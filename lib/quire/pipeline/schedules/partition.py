@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.pipeline.costs import Hardware, hop_seconds, layer_cost
-from quire.pipeline.linear import stage_ranks
-from quire.pipeline.modules import Model
 from quire.pipeline.program import Chain, Program, assemble
-from quire.pipeline.workload import Microbatch
+from quire.pipeline.schedules.static import stage_ranks
+from quire.pipeline.workload.batches import Microbatch
+from quire.pipeline.workload.costs import Hardware, hop_seconds, layer_cost
+from quire.pipeline.workload.modules import Model
 
 LayerTimes = Float[np.ndarray, "microbatches layers costs"]
 """Forward, backward and weight seconds and bytes kept, per microbatch and layer."""
@@ -49,7 +49,7 @@ def optimal_cut(
     """
     n = len(seconds)
     if stages < 1 or n < stages:
-        raise ValueError(f"stages is {stages} for {n} layers: give 1 to {n}")
+        raise ValueError(f"stages = {stages} for {n} layers: give 1 to {n}")
     if not (np.isfinite(seconds).all() and (seconds >= 0).all()):
         raise ValueError("seconds must be finite, zero or more, for every layer")
     total = np.concatenate([[0.0], np.cumsum(seconds)])
@@ -79,7 +79,7 @@ def static_program(
     """Program in which each microbatch is one chain through the stages of ``cut``.
 
     ``placement`` is a loop over the ranks or a ``v``, as in
-    :func:`~quire.pipeline.linear.linear_program`.
+    :func:`~quire.pipeline.schedules.static.staged_program`.
 
     Raises
     ------

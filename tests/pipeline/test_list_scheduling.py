@@ -111,7 +111,7 @@ def test_tight_memory_deadlocks_without_the_bankers_rule_and_finishes_with_it():
 
 def test_a_limit_below_one_microbatch_is_infeasible():
     program = uniform_program(2, 3, 1.0, 1.0, chunks=2)
-    with pytest.raises(InfeasibleMemory, match=r"rank 1 is 1\.5") as caught:
+    with pytest.raises(InfeasibleMemory, match=r"memory_limit\[1\] = 1\.5") as caught:
         list_schedule(program, None, Rules(memory_limit=np.array([2.0, 1.5])))
     assert (caught.value.rank, caught.value.need, caught.value.have) == (1, 2.0, 1.5)
 

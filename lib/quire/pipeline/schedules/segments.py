@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.pipeline.costs import Hardware, LayerCost, hop_seconds, layer_cost
-from quire.pipeline.modules import Model
 from quire.pipeline.program import Chain, Program, assemble
-from quire.pipeline.workload import Microbatch
+from quire.pipeline.workload.batches import Microbatch
+from quire.pipeline.workload.costs import Hardware, LayerCost, hop_seconds, layer_cost
+from quire.pipeline.workload.modules import Model
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ def balanced_plan(
         If a module has fewer layers than slices, or the lengths do not match the modules.
     """
     if ranks < 1:
-        raise ValueError(f"ranks is {ranks}: give at least 1")
+        raise ValueError(f"ranks = {ranks}: give at least 1")
     if len(segments) != len(model.modules):
         raise ValueError(
-            f"segments is {tuple(segments)}: give one number per module of {model.name}"
+            f"segments = {tuple(segments)}: give one number per module of {model.name}"
         )
     caps = [np.inf] * len(model.modules) if piece_tokens is None else list(piece_tokens)
     if len(caps) != len(model.modules) or not all(cap > 0 for cap in caps):
-        raise ValueError(f"piece_tokens is {caps}: give one positive number per module")
+        raise ValueError(f"piece_tokens = {caps}: give one positive number per module")
     layers, dealt = [], 0
     for module, count in zip(model.modules, segments, strict=True):
         slices = count * ranks

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.pipeline.bounds import lower_bound
-from quire.pipeline.listing import ListScheduler
 from quire.pipeline.schedule import Schedule
+from quire.pipeline.schedules.list_scheduling import ListScheduler
+from quire.pipeline.search.bounds import lower_bound
 
 Ranking = Int[np.ndarray, " groups"]
 """Groups in the order of their priority, first the most urgent."""
@@ -143,7 +143,7 @@ def best_so_far(
 ) -> BestSoFar:
     """A search's record, begun with three rankings: first in, heaviest and lightest first."""
     if evaluations < 1:
-        raise ValueError(f"evaluations is {evaluations}: give at least 1")
+        raise ValueError(f"evaluations = {evaluations}: give at least 1")
     began = time.perf_counter()
     if bound is None:
         bound = lower_bound(scheduler.program, scheduler.rules.memory_limit).value

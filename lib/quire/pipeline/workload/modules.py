@@ -32,7 +32,7 @@ class Module:
         for field in ("layers", "hidden", "ffn", "heads", "kv_heads"):
             if getattr(self, field) < 1:
                 raise ValueError(
-                    f"{field} of module {self.name!r} is {getattr(self, field)}: give at least 1"
+                    f"{field} of module {self.name!r} = {getattr(self, field)}: give at least 1"
                 )
 
     @property

@@ -1,7 +1,8 @@
 """Orders of forwards and backwards for zero-bubble schedules, before weight gradients are placed.
 
-A *word* is a topological order of all forwards and backwards of a linear pipeline. Straight words
-serve one stage per rank, V words two stages per rank that are visited outbound and returning.
+Each is a topological order of all forwards and backwards of a pipeline of stages: those of
+:func:`warmup_orders` serve one stage per rank, those of :func:`v_orders` two stages per rank that
+are visited outbound and returning.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from quire.pipeline.program import BACKWARD, FORWARD
 Index = Int[np.ndarray, "kinds microbatches stages"]
 
 
-def straight_words(index: Index, room: int) -> Iterator[Int[np.ndarray, " twice_chains"]]:
-    """Words in which rank ``r`` warms up with ``w_r`` forwards, then alternates ``B`` and ``F``.
+def warmup_orders(index: Index, room: int) -> Iterator[Int[np.ndarray, " twice_chains"]]:
+    """Yield orders: rank ``r`` warms up with ``w_r`` forwards, then alternates ``B`` and ``F``.
 
     Warm-ups fall along the ranks at slopes 1 (1F1B) to 2.75 and never exceed ``room`` microbatches.
     """
@@ -37,25 +38,25 @@ def straight_words(index: Index, room: int) -> Iterator[Int[np.ndarray, " twice_
 
 def _alternating(index: Index, warm: Int[np.ndarray, " ranks"]) -> Int[np.ndarray, " _"]:
     m, ranks = index.shape[1:]
-    word = [index[FORWARD, i, rank] for rank in range(ranks) for i in range(warm[rank])]
+    order = [index[FORWARD, i, rank] for rank in range(ranks) for i in range(warm[rank])]
     for i in range(m):
-        word += [index[BACKWARD, i, rank] for rank in range(ranks - 1, -1, -1)]
-        word += [index[FORWARD, warm[r] + i, r] for r in range(ranks) if warm[r] + i < m]
-    return np.array(word, dtype=np.int64)
+        order += [index[BACKWARD, i, rank] for rank in range(ranks - 1, -1, -1)]
+        order += [index[FORWARD, warm[r] + i, r] for r in range(ranks) if warm[r] + i < m]
+    return np.array(order, dtype=np.int64)
 
 
-def v_words(index: Index, room: int) -> Iterator[Int[np.ndarray, " twice_chains"]]:
-    """Words of the V order for warm-ups of up to ``room`` chunk activations per rank."""
+def v_orders(index: Index, room: int) -> Iterator[Int[np.ndarray, " twice_chains"]]:
+    """Yield orders on a V for warm-ups of up to ``room`` chunk activations per rank."""
     seen: set[bytes] = set()
     for chunks in range(room, max(room - 4, 1), -1):
-        word = _VRounds(index).word(chunks)
-        if word is not None and word.tobytes() not in seen:
-            seen.add(word.tobytes())
-            yield word
+        order = _VRounds(index).order(chunks)
+        if order is not None and order.tobytes() not in seen:
+            seen.add(order.tobytes())
+            yield order
 
 
 class _VRounds:
-    """Untimed rounds on a V: an operation may run once its input has run.
+    """Rounds on a V, without times: an operation may run once its input has run.
 
     The outbound leg (0) visits ranks ``0 … P−1``, the returning leg (1) ``P−1 … 0``; backwards
     travel the same way as forwards, through the stages in reverse.
@@ -65,15 +66,15 @@ class _VRounds:
         self._index = index
         self._m, self._ranks = index.shape[1], index.shape[2] // 2
         self._count = np.zeros((2, 2, self._ranks), dtype=np.int64)  # kind, leg, rank
-        self._word: list[int] = []
+        self._order: list[int] = []
 
-    def word(self, chunks: int) -> Int[np.ndarray, " _"] | None:
+    def order(self, chunks: int) -> Int[np.ndarray, " _"] | None:
         """Warm up to ``chunks`` activations on rank 0, then one backward, one forward per round."""
         self._warm_up(chunks)
         for _ in range(4 * (self._m + self._ranks)):
             self._round()
             if (self._count == self._m).all():
-                return np.array(self._word, dtype=np.int64)
+                return np.array(self._order, dtype=np.int64)
         return None
 
     def _warm_up(self, chunks: int) -> None:
@@ -90,16 +91,16 @@ class _VRounds:
                 count[:, first].sum() < count[:, first - 1].sum()
                 or count[1, first] <= count[1, first - 1] < m
             ):
-                before = len(self._word)
+                before = len(self._order)
                 for rank in range(ranks - 1, first - 1, -1):
                     if self._available(FORWARD, leg, rank):
                         self._put(FORWARD, leg, rank)
-                leg, stuck = 1 - leg, stuck + 1 if len(self._word) == before else 0
+                leg, stuck = 1 - leg, stuck + 1 if len(self._order) == before else 0
                 if stuck == 2:
                     return  # neither leg can move before a backward has run
 
     def _round(self) -> None:
-        """Backwards, returning before outbound, on what the last round left; then forwards."""
+        """Run backwards, returning before outbound, on what the last round left; then forwards."""
         ranks = range(self._ranks)
         legs = [self._next_leg(BACKWARD, rank) for rank in ranks]
         for leg, sweep in ((1, reversed(ranks)), (0, ranks)):
@@ -112,7 +113,7 @@ class _VRounds:
                 self._put(FORWARD, leg, rank)
 
     def _next_leg(self, kind: int, rank: int) -> int:
-        """The returning leg whenever its input is there, else the outbound one."""
+        """Take the returning leg whenever its input is there, else the outbound one."""
         out, back = self._count[kind, :, rank]
         if out >= self._m:
             return 1
@@ -136,5 +137,5 @@ class _VRounds:
     def _put(self, kind: int, leg: int, rank: int) -> None:
         first_half = leg == 0 if kind == FORWARD else leg == 1
         stage = rank if first_half else 2 * self._ranks - 1 - rank
-        self._word.append(int(self._index[kind, self._count[kind, leg, rank], stage]))
+        self._order.append(int(self._index[kind, self._count[kind, leg, rank], stage]))
         self._count[kind, leg, rank] += 1

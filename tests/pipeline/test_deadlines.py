@@ -49,7 +49,7 @@ def test_the_deadline_is_the_step_before():
 
 
 def test_no_budget_warns_and_runs_fifo():
-    with pytest.warns(UserWarning, match="budget is 0"):
+    with pytest.warns(UserWarning, match="budget = 0"):
         steps = list(generate_schedules(schedulers(2), search=quick, budget=0.0))
     assert [step.fresh for step in steps] == [False, False]
     assert np.isnan(fresh_fraction(steps[:1]))

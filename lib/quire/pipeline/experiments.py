@@ -9,10 +9,9 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from quire.pipeline.costs import Hardware
-from quire.pipeline.listing import ListScheduler, Rules
-from quire.pipeline.modules import Model
-from quire.pipeline.multimodal import (
+from quire.pipeline.schedule import Schedule
+from quire.pipeline.schedules.list_scheduling import ListScheduler, Rules
+from quire.pipeline.schedules.multimodal import (
     disttrain_like,
     fsdp_like_seconds,
     optimus_like,
@@ -20,16 +19,21 @@ from quire.pipeline.multimodal import (
     static_schedule,
     static_zero_bubble,
 )
-from quire.pipeline.partition import (
+from quire.pipeline.schedules.partition import (
     layer_times,
     mean_layer_seconds,
     optimal_cut,
     static_program,
 )
-from quire.pipeline.ranking import RankedSteps, SearchResult, swap_search, tree_search
-from quire.pipeline.schedule import Schedule
-from quire.pipeline.segments import balanced_plan, balancing_piece_tokens, segmented_program
-from quire.pipeline.workload import Microbatch
+from quire.pipeline.schedules.segments import (
+    balanced_plan,
+    balancing_piece_tokens,
+    segmented_program,
+)
+from quire.pipeline.search.rankings import RankedSteps, SearchResult, swap_search, tree_search
+from quire.pipeline.workload.batches import Microbatch
+from quire.pipeline.workload.costs import Hardware
+from quire.pipeline.workload.modules import Model
 
 BASELINES = (
     "static 1F1B",
@@ -81,7 +85,7 @@ def equal_memory(
 ) -> Float[np.ndarray, " ranks"]:
     """Bytes per rank that hold ``ranks + slack`` of the largest microbatches of the static cut."""
     if not slack >= 0:
-        raise ValueError(f"slack is {slack}: give zero or more microbatches")
+        raise ValueError(f"slack = {slack}: give zero or more microbatches")
     cut = optimal_cut(mean_layer_seconds(layer_times(model, history, hardware)), ranks)
     need = static_program(model, batch, cut, ranks, hardware).memory_need().max()
     return np.full(ranks, (ranks + slack) * float(need))
@@ -116,7 +120,7 @@ def compare(
         If the search is unknown, or as the schedulers say.
     """
     if search not in ("mcts", "swap"):
-        raise ValueError(f"search is {search!r}: choose 'mcts' or 'swap'")
+        raise ValueError(f"search = {search!r}: choose 'mcts' or 'swap'")
     limit = equal_memory(model, batch, history, ranks, hardware, slack)
     rules = Rules(memory_limit=limit)
     whole = balanced_plan(model, ranks, segments)

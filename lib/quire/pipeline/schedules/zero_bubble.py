@@ -1,7 +1,7 @@
 """Zero-bubble schedules: the backward is split and weight gradients fill the bubbles.
 
 ZB-H1 (ZB-1P) keeps 1F1B's activation memory, ZB-2P twice that, ZB-V puts two chunks on every rank
-in V order. A family of words with different warm-ups is filled with weight gradients under
+in V order. A family of orders with different warm-ups is filled with weight gradients under
 different settings, and the best few are annealed.
 """
 
@@ -15,13 +15,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from quire.pipeline.emulator import emulate_ranks
-from quire.pipeline.failures import InfeasibleMemory
-from quire.pipeline.filling import anneal_choices, fill, weight_gradients
-from quire.pipeline.linear import operation_index
-from quire.pipeline.listing import check_memory
 from quire.pipeline.program import BACKWARD, WEIGHT, Program
 from quire.pipeline.schedule import Schedule, rank_spans
-from quire.pipeline.words import straight_words, v_words
+from quire.pipeline.schedules.list_scheduling import Rules, checked_limit, list_schedule
+from quire.pipeline.schedules.static import operation_index
+from quire.pipeline.schedules.warmup_orders import v_orders, warmup_orders
+from quire.pipeline.schedules.weight_gradients import (
+    anneal_choices,
+    place_weight_gradients,
+    weight_gradients,
+)
 
 PROMISING = 16
 SHARES = (0.0, 0.5, 1.0)
@@ -30,10 +33,10 @@ BUDGETS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0)
 
 
 class _Setting(NamedTuple):
-    """One way to fill a word; ``span`` is the longest rank span it led to, in seconds."""
+    """One way to fill an order; ``span`` is the longest rank span it led to, in seconds."""
 
     span: float
-    word: Int[np.ndarray, " _"]
+    order: Int[np.ndarray, " _"]
     budget: Float[np.ndarray, " ranks"]
     follow: bool
     share: Float[np.ndarray, " 3"]
@@ -47,7 +50,7 @@ def zero_bubble(
     iterations: int = 1500,
     seed: int = 0,
 ) -> Schedule:
-    """Shortest zero-bubble schedule found for a linear pipeline, one stage or a V of two per rank.
+    """Search the shortest zero-bubble schedule, for one stage or a V of two per rank.
 
     ``memory_limit`` of ``P`` microbatches per rank gives ZB-1P, of ``2P`` ZB-2P; a V of two chunks
     with ``2P`` chunk activations gives ZB-V. The measure is the longest rank span (see
@@ -57,31 +60,40 @@ def zero_bubble(
     Raises
     ------
     ValueError
-        If the backward is not split or the program is neither form.
+        If the backward is not split, the program is neither form, the limit is not one finite
+        number per rank, or ``iterations`` is negative.
     InfeasibleMemory
-        If a rank cannot hold one microbatch, or no order of this family keeps to the limit.
+        If a rank cannot hold one microbatch.
     """
     if not (program.kind == WEIGHT).any():
         raise ValueError("the program has no weight gradients: split the backward for zero bubble")
-    need = program.memory_need()
-    check_memory(need, memory_limit)
+    if iterations < 0:
+        raise ValueError(f"iterations = {iterations}: give zero or more")
+    memory_limit = checked_limit(program, memory_limit)
     index = operation_index(program)
-    chunks = index.shape[2] // program.ranks
-    if index.shape[2] != chunks * program.ranks or chunks not in (1, 2):
-        raise ValueError(f"stages is {index.shape[2]}: zero bubble needs one or two per rank")
-    room = int((memory_limit * (1 + 1e-9) / np.maximum(need.max(axis=0), 1e-300) * chunks).min())
-    words = (
-        straight_words(index, room) if chunks == 1 else v_words(index, min(room, 2 * program.ranks))
+    microbatches, stages = index.shape[1:]
+    chunks = stages // program.ranks
+    if stages != chunks * program.ranks or chunks not in (1, 2):
+        raise ValueError(f"stages = {stages}: zero bubble needs one or two per rank")
+    need = program.memory_need().max(axis=0)
+    kept = need > 0  # a rank that keeps nothing has room for every microbatch
+    held = (memory_limit * (1 + 1e-9))[kept] / need[kept] * chunks
+    room = int(held.min(initial=microbatches * chunks))
+    orders = (
+        warmup_orders(index, room) if chunks == 1 else v_orders(index, min(room, 2 * program.ranks))
     )
-    found = _Filler(program, memory_limit).best(words, iterations, seed)
-    if found is not None:
-        return found
-    rank = int(np.argmax(need.max(axis=0) / memory_limit))
-    raise InfeasibleMemory(rank, float(need.max(axis=0)[rank]), float(memory_limit[rank]))
+    placement = _Placement(program, memory_limit)
+    found = placement.best(orders, iterations, seed)
+    if found is None:  # no order of the family fits; list scheduling admits what does
+        listed = list_schedule(program, None, Rules(memory_limit=memory_limit)).order
+        orders = iter([listed[program.kind[listed] != WEIGHT]])
+        found = placement.best(orders, iterations, seed)
+    assert found is not None
+    return found
 
 
-class _Filler:
-    """A program's arrays as :func:`~quire.pipeline.filling.fill` wants them."""
+class _Placement:
+    """Hold a program's arrays in the form that placing weight gradients needs."""
 
     def __init__(self, program: Program, memory_limit: Float[np.ndarray, " ranks"]) -> None:
         self._program = program
@@ -99,50 +111,51 @@ class _Filler:
         self._end = np.empty(program.operations)
         self._sequence = np.empty(program.operations, dtype=np.int64)
 
-    def _filled(self, setting: _Setting) -> _Setting:
+    def _placed(self, setting: _Setting) -> _Setting:
         out = (self._idle, self._end, self._sequence)
-        return setting._replace(span=float(fill(setting.word, *self._fixed, *setting[2:], *out)))
+        span = place_weight_gradients(setting.order, *self._fixed, *setting[2:], *out)
+        return setting._replace(span=float(span))
 
-    def _quick(self, word: Int[np.ndarray, " _"]) -> float:
-        """Span of a word under two rules: fill every gap, or idle as the idlest rank does."""
+    def _span(self, order: Int[np.ndarray, " _"]) -> float:
+        """Span of an order under two rules: fill every gap, or idle as the idlest rank does."""
         rule = np.zeros(self._program.operations, dtype=np.int8)
         none, unit = np.zeros(self._program.ranks), np.zeros(3)
         return min(
-            self._filled(_Setting(0.0, word, none, follow, unit, rule)).span
+            self._placed(_Setting(0.0, order, none, follow, unit, rule)).span
             for follow in (False, True)
         )
 
-    def _fits(self, word: Int[np.ndarray, " _"]) -> bool:
-        return bool(np.isfinite(self._quick(word)))
+    def _fits(self, order: Int[np.ndarray, " _"]) -> bool:
+        return bool(np.isfinite(self._span(order)))
 
-    def _settings(self, word: Int[np.ndarray, " _"]) -> Iterator[_Setting]:
-        """The word filled under every setting, and with budgets learnt from the idle times."""
+    def _settings(self, order: Int[np.ndarray, " _"]) -> Iterator[_Setting]:
+        """Place weight gradients under every setting, and with budgets learnt from idle times."""
         rule = np.zeros(self._program.operations, dtype=np.int8)
         straight = self._program.stage.max() < self._program.ranks
         for share in product(SHARES, repeat=2 if straight else 3):
             least = np.array((*share, 1.0)[:3])
             for budget in BUDGETS:
                 each = np.full(self._program.ranks, budget * self._unit)
-                yield self._filled(_Setting(0.0, word, each, False, least, rule))
-            followed = self._filled(_Setting(0.0, word, np.zeros_like(each), True, least, rule))
+                yield self._placed(_Setting(0.0, order, each, False, least, rule))
+            followed = self._placed(_Setting(0.0, order, np.zeros_like(each), True, least, rule))
             while True:
                 yield followed
-                again = self._filled(followed._replace(budget=self._idle.max() - self._idle))
+                again = self._placed(followed._replace(budget=self._idle.max() - self._idle))
                 if not again.span < followed.span:
                     break
                 followed = again
 
     def best(
-        self, words: Iterator[Int[np.ndarray, " _"]], iterations: int, seed: int
+        self, orders: Iterator[Int[np.ndarray, " _"]], iterations: int, seed: int
     ) -> Schedule | None:
-        """Fill the promising words under every setting, anneal the best few, return the best.
+        """Try every setting on the promising orders, anneal the best few, return the best.
 
-        None if no word keeps to the memory limit.
+        None if no order keeps to the memory limit.
         """
-        promising = [w for w in sorted(words, key=self._quick)[:PROMISING] if self._fits(w)]
+        promising = [w for w in sorted(orders, key=self._span)[:PROMISING] if self._fits(w)]
         if not promising:
             return None
-        tried = [setting for word in promising for setting in self._settings(word)]
+        tried = [setting for order in promising for setting in self._settings(order)]
         tried.sort(key=lambda setting: setting.span)
         best, floor = tried[0], float(self._program.work().max())
         for setting in tried[:4]:
@@ -150,31 +163,31 @@ class _Filler:
                 break
             choice = setting.choice.copy()
             span = anneal_choices(
-                setting.word, *self._fixed, *setting[2:5], choice, self._idle, self._end,
+                setting.order, *self._fixed, *setting[2:5], choice, self._idle, self._end,
                 self._sequence, iterations, 0.1 * self._unit, floor, np.random.default_rng(seed),
             )  # fmt: skip
             if span < best.span:
                 best = setting._replace(span=float(span), choice=choice)
-        self._filled(best)
+        self._placed(best)
         return emulate_ranks(self._program, np.split(self._sequence, self._base[1:-1]))
 
 
 def zb_1p(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
-    """ZB-H1: zero bubble within 1F1B's memory, ``P`` microbatches per rank."""
+    """Run ZB-H1: zero bubble within 1F1B's memory, ``P`` microbatches per rank."""
     return zero_bubble(
         program, _microbatches(program, program.ranks), iterations=iterations, seed=seed
     )
 
 
 def zb_2p(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
-    """ZB-H2: zero bubble within ``2P`` microbatches per rank."""
+    """Run ZB-H2: zero bubble within ``2P`` microbatches per rank."""
     return zero_bubble(
         program, _microbatches(program, 2 * program.ranks), iterations=iterations, seed=seed
     )
 
 
 def zb_v(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
-    """ZB-V: two chunks per rank in V order within ``P`` microbatches (``2P`` chunks) per rank."""
+    """Run ZB-V: two chunks per rank in V order within ``P`` microbatches per rank."""
     return zero_bubble(
         program, _microbatches(program, program.ranks), iterations=iterations, seed=seed
     )
@@ -185,5 +198,5 @@ def _microbatches(program: Program, count: int) -> Float[np.ndarray, " ranks"]:
 
 
 def longest_span(schedule: Schedule) -> float:
-    """Longest rank span of a schedule, the step time that zero-bubble schedulers report."""
+    """Return the longest rank span, the step time that zero-bubble schedulers report."""
     return float(rank_spans(schedule).max())

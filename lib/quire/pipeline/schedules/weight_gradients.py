@@ -1,4 +1,4 @@
-"""Weight gradients as filler: given the order of forwards and backwards, place the rest.
+"""Where weight gradients go, given the order of forwards and backwards.
 
 Nothing waits for a weight gradient except memory and the end of the step, so it goes where a rank
 would idle. A gap shorter than the weight gradient is left idle while the rank's idle budget lasts
@@ -22,8 +22,8 @@ BY_RULE, FILL, WAIT = 0, 1, 2
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def fill(
-    word, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit, base,
+def place_weight_gradients(
+    order, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit, base,
     budget, follow, share, choice, idle, end, sequence,
 ):  # fmt: skip
     """Emulate a topological order of forwards and backwards, placing weight gradients between.
@@ -43,7 +43,7 @@ def fill(
     pending = np.empty(sequence.shape[0], np.int64)  # weight gradients not yet run, rank by rank
     first, last = base[:-1].copy(), base[:-1].copy()
     idlest = 0.0
-    for i in word:
+    for i in order:
         r = rank[i]
         arrival = 0.0
         for a in range(dep_ptr[i], dep_ptr[i + 1]):
@@ -101,23 +101,23 @@ def fill(
 @njit(cache=True, nogil=True)
 @no_type_check
 def anneal_choices(
-    word, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit, base,
+    order, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit, base,
     budget, follow, share, best_choice, idle, end, sequence, iterations, heat, target, rng,
 ):  # fmt: skip
-    """Overrule the filling rule here and there; ``best_choice`` becomes the best seen."""
+    """Overrule the rule here and there; ``best_choice`` becomes the best seen."""
     choice = best_choice.copy()
-    best = cost = fill(
-        word, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit,
+    best = cost = place_weight_gradients(
+        order, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit,
         base, budget, follow, share, choice, idle, end, sequence,
     )  # fmt: skip
     for step in range(iterations):
         if best <= target * (1 + 1e-12):
             break
-        i = word[rng.integers(0, word.shape[0])]
+        i = order[rng.integers(0, order.shape[0])]
         old = choice[i]
         choice[i] = (old + 1 + rng.integers(0, 2)) % 3
-        new = fill(
-            word, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit,
+        new = place_weight_gradients(
+            order, rank, kind_of, duration, acquired, released, dep_ptr, dep, lag, weight_of, limit,
             base, budget, follow, share, choice, idle, end, sequence,
         )  # fmt: skip
         temperature = heat * (1.0 - step / iterations)
@@ -132,7 +132,7 @@ def anneal_choices(
 
 
 def weight_gradients(program: Program) -> Int[np.ndarray, " n"]:
-    """Weight gradient of each backward, −1 elsewhere."""
+    """Look up the weight gradient of each backward, −1 elsewhere."""
     partner = np.full(program.operations, -1, dtype=np.int64)
     weights = np.flatnonzero(program.kind == WEIGHT)
     partner[program.dep[program.dep_ptr[weights]]] = weights

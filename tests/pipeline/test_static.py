@@ -7,14 +7,14 @@ from quire.pipeline import (
     bubble_fraction,
     gpipe,
     interleaved,
-    linear_program,
     list_schedule,
     one_f_one_b,
     peak_memory,
+    staged_program,
     uniform_program,
     violations,
 )
-from quire.pipeline.listing import Rules
+from quire.pipeline.schedules.list_scheduling import Rules
 
 SIZES = [(2, 2), (4, 8), (8, 32), (3, 9)]
 
@@ -52,7 +52,7 @@ def test_list_scheduling_under_1f1b_memory_is_1f1b():
 
 def test_a_given_microbatch_order_is_kept():
     forward = np.arange(1.0, 5.0)[:, None] * np.ones((4, 2))
-    program = linear_program(forward, 2 * forward, 0 * forward, 2)
+    program = staged_program(forward, 2 * forward, 0 * forward, 2)
     schedule = one_f_one_b(program, microbatch_order=np.array([3, 2, 1, 0]))
     first = schedule.rank_order(0)[0]
     assert program.microbatch[first] == 3
@@ -61,9 +61,9 @@ def test_a_given_microbatch_order_is_kept():
 
 
 def test_bad_pipelines_are_named():
-    with pytest.raises(ValueError, match="ranks is 0"):
+    with pytest.raises(ValueError, match="ranks = 0"):
         uniform_program(0, 4, 1.0, 1.0)
-    with pytest.raises(ValueError, match="microbatches is 0"):
+    with pytest.raises(ValueError, match="microbatches = 0"):
         uniform_program(4, 0, 1.0, 1.0)
     with pytest.raises(ValueError, match="multiple of ranks 4"):
         interleaved(uniform_program(4, 6, 1.0, 1.0, chunks=2))

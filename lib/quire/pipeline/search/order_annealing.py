@@ -187,7 +187,7 @@ def refine(
         If ``iterations`` is negative.
     """
     if iterations < 0:
-        raise ValueError(f"iterations is {iterations}: give zero or more")
+        raise ValueError(f"iterations = {iterations}: give zero or more")
     program = schedule.program
     orders = [schedule.rank_order(rank) for rank in range(program.ranks)]
     sequence = np.concatenate(orders)

@@ -4,7 +4,7 @@ The rule that the paper's stage interleaving is reported to follow, one queue of
 one of ready forwards per rank, reconstructed here with memory admission, weight gradients as filler
 and a deadlock rule (all ours). The event loop is compiled with Numba: a rank's next decision is
 taken at the earliest time over all ranks, so everything that can have arrived by then is already
-known.
+there.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from jaxtyping import Float, Int
 from numba import njit
 
 from quire.pipeline.failures import InfeasibleMemory, ScheduleDeadlock
-from quire.pipeline.heaps import pop_least, pop_soonest, push_least, push_soonest
 from quire.pipeline.program import Program
-from quire.pipeline.schedule import Schedule
+from quire.pipeline.schedule import Schedule, finite_limit
+from quire.pipeline.schedules.heaps import pop_least, pop_soonest, push_least, push_soonest
 
 _EPS = 1e-9
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How a free rank chooses.
+    """Rules by which a free rank chooses.
 
     ``memory_limit``: bytes per rank, None for no limit. ``banker``: admit a forward only if every
     microbatch in flight can still finish one after the other (without it a tight limit can
@@ -41,6 +41,14 @@ class Rules:
     backward_first: bool = True
     patience: float = 1.0
     idle_budget: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.patience >= 0:
+            raise ValueError(f"patience = {self.patience}: give zero or more")
+        if self.idle_budget is not None and not self.idle_budget >= 0:
+            raise ValueError(
+                f"idle_budget = {self.idle_budget}: give zero or more seconds, or None"
+            )
 
 
 @njit(cache=True, nogil=True)
@@ -192,6 +200,8 @@ class ListScheduler:
 
     Raises
     ------
+    ValueError
+        If the memory limit is not one finite number of bytes per rank.
     InfeasibleMemory
         If a rank's limit is below what one microbatch alone keeps there.
     """
@@ -200,11 +210,11 @@ class ListScheduler:
         rules = rules or Rules()
         self.program, self.rules = program, rules
         self._bounded = rules.memory_limit is not None
-        limit = np.full(program.ranks, np.inf) if rules.memory_limit is None else rules.memory_limit
-        if limit.shape != (program.ranks,):
-            raise ValueError(f"memory_limit has shape {limit.shape} for {program.ranks} ranks")
         need = program.memory_need()
-        check_memory(need, limit)
+        if rules.memory_limit is None:
+            limit = np.full(program.ranks, np.inf)
+        else:
+            limit = checked_limit(program, rules.memory_limit)
         sizes = np.bincount(program.rank, minlength=program.ranks)
         self._limit, self._need, self._largest = limit.astype(np.float64), need, need.max(axis=0)
         self._base = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
@@ -216,11 +226,13 @@ class ListScheduler:
             )
         )  # fmt: skip
 
-    def run(self, key: Int[np.ndarray, " n"]) -> Schedule:
+    def run(self, key: Int[np.ndarray, " keys"]) -> Schedule:
         """Schedule by ``key``, a permutation of ``0 … n − 1`` over operations, least first.
 
         Raises
         ------
+        ValueError
+            If the key is no permutation.
         ScheduleDeadlock
             If memory admission blocks every forward for good (only without the banker's rule).
         """
@@ -229,7 +241,7 @@ class ListScheduler:
         self._into(key.astype(np.int32), start, end, order)
         return Schedule(self.program, order, start, end)
 
-    def makespan(self, key: Int[np.ndarray, " n"]) -> float:
+    def makespan(self, key: Int[np.ndarray, " keys"]) -> float:
         """Makespan of :meth:`run`, without building the schedule."""
         n = self.program.operations
         end = np.empty(n)
@@ -238,14 +250,17 @@ class ListScheduler:
 
     def _into(
         self,
-        key: Int[np.ndarray, " n"],
+        key: Int[np.ndarray, " keys"],
         start: Float[np.ndarray, " n"],
         end: Float[np.ndarray, " n"],
         order: Int[np.ndarray, " n"],
     ) -> None:
         program, rules = self.program, self.rules
-        by_key = np.empty_like(key)
-        by_key[key] = np.arange(len(key), dtype=np.int32)
+        by_key = np.full(program.operations, -1, dtype=np.int32)
+        if len(key) == len(by_key) and key.min() >= 0 and key.max() < len(key):
+            by_key[key] = np.arange(len(key), dtype=np.int32)
+        if by_key.min() < 0:
+            raise ValueError(f"key must be a permutation of 0 to {program.operations - 1}")
         claim = _claim_order(key, self._micro, len(self._need)) if self._bounded else key[:0]
         placed = _list_kernel(
             key, by_key, self._rank, self._kind, self._micro, program.duration, program.acquired,
@@ -263,19 +278,29 @@ class ListScheduler:
             )
 
 
-def check_memory(
-    need: Float[np.ndarray, "microbatches ranks"], limit: Float[np.ndarray, " ranks"]
-) -> None:
-    """Raise :class:`InfeasibleMemory` if one microbatch alone does not fit some rank."""
-    largest = need.max(axis=0)
-    over = np.flatnonzero(largest > limit * (1 + _EPS))
+def checked_limit(
+    program: Program, limit: Float[np.ndarray, " ranks"]
+) -> Float[np.ndarray, " ranks"]:
+    """Return a memory limit as bytes per rank that hold at least one microbatch.
+
+    Raises
+    ------
+    ValueError
+        If the limit is not one finite number per rank, zero or more.
+    InfeasibleMemory
+        If one microbatch alone does not fit some rank.
+    """
+    given = finite_limit(limit, program.ranks)
+    largest = program.memory_need().max(axis=0)
+    over = np.flatnonzero(largest > given * (1 + _EPS))
     if len(over):
         rank = int(over[0])
-        raise InfeasibleMemory(rank, float(largest[rank]), float(limit[rank]))
+        raise InfeasibleMemory(rank, float(largest[rank]), float(given[rank]))
+    return given
 
 
 def ranked_key(program: Program, priority: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """Key from priorities (least first); ties go by microbatch, segment, piece, operation."""
+    """Turn priorities (least first) into a key; ties by microbatch, segment, piece, operation."""
     rows = np.lexsort(
         (
             np.arange(program.operations),
@@ -293,7 +318,7 @@ def ranked_key(program: Program, priority: Float[np.ndarray, " n"]) -> Int[np.nd
 def list_schedule(
     program: Program, priority: Float[np.ndarray, " n"] | None = None, rules: Rules | None = None
 ) -> Schedule:
-    """List schedule under ``priority`` per operation (least first; None: by microbatch, FIFO).
+    """Schedule by ``priority`` per operation (least first; None: by microbatch, FIFO).
 
     Raises
     ------
@@ -304,6 +329,9 @@ def list_schedule(
     """
     if priority is None:
         priority = program.microbatch.astype(np.float64)
-    if np.isnan(priority).any():
-        raise ValueError("priority contains NaN: give every operation a number")
+    if np.shape(priority) != (program.operations,) or np.isnan(priority).any():
+        raise ValueError(
+            f"priority = {priority} (shape {np.shape(priority)}): "
+            f"give each of the {program.operations} operations a number, not NaN"
+        )
     return ListScheduler(program, rules).run(ranked_key(program, priority))

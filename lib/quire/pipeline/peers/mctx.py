@@ -2,7 +2,7 @@
 
 Needs the optional package ``mctx``. Values come from the same list scheduler through a host
 callback, so evaluations to quality can be compared with
-:func:`~quire.pipeline.ranking.tree_search`.
+:func:`~quire.pipeline.search.rankings.tree_search`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from quire.pipeline.listing import ListScheduler
-from quire.pipeline.ranking import RankedSteps, SearchResult, best_so_far
+from quire.pipeline.schedules.list_scheduling import ListScheduler
+from quire.pipeline.search.rankings import RankedSteps, SearchResult, best_so_far
 
 
 def mctx_search(

@@ -1,0 +1,1 @@
+"""All that talks to packages made by others: ``ortools``, ``mctx``, ``torch``."""

@@ -1,0 +1,6 @@
+"""Schedules and plans that are looked for, and proofs of how good they are.
+
+``bounds`` (lower bounds and certificates), ``rankings`` (which module of which microbatch first),
+``order_annealing`` (exchanges on the critical path), ``tuning`` (layers and recomputation),
+``deadlines`` (a schedule made while the step before runs).
+"""
