@@ -126,7 +126,8 @@ def _check(chain: Chain, index: int, ranks: int) -> None:
 
 def _is_index(value: object) -> bool:
     """Whether ``value`` is a whole number from 0 (an integer by type, not a truth value)."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return whole and int(value) >= 0  # type: ignore[call-overload]
 
 
 def assemble(chains: Sequence[Chain], ranks: int) -> Program:
