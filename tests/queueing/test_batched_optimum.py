@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import quire.queueing as q
-from quire.queueing.racing import racing_is_optimal, racing_setups, tail
+from quire.queueing.batched.full_setup import full_setup_is_optimal, full_setups, tail
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +91,13 @@ def test_golden_gaps():
     assert (tuned["band"] <= tuned["spare"] + 1e-9).all()
 
 
-def test_racing_check_can_fail(batch, best):
-    end = tail(batch, racing_setups(5))
+def test_full_setup_check_can_fail(batch, best):
+    end = tail(batch, full_setups(5))
     last = best.relative[:, 69]
-    assert racing_is_optimal(batch, end, last, best.cost, 69).all()
+    assert full_setup_is_optimal(batch, end, last, best.cost, 69).all()
     # were more servers a burden, starting them would not pay
     burden = np.tile(1e5 * np.arange(6.0), (12, 1))
-    assert not racing_is_optimal(batch, end, burden, best.cost, 69).any()
+    assert not full_setup_is_optimal(batch, end, burden, best.cost, 69).any()
 
 
 def test_atlas_yields_every_point_once_and_proves_it():
@@ -116,13 +116,13 @@ def test_atlas_yields_every_point_once_and_proves_it():
 
 def test_rule_of_thumb_fits_and_stays_in_range(batch, best):
     band = next(family for family in q.tune_bands(batch) if family.family == "band")
-    rule = q.fit_rule([(batch, best.cost, band)], evaluations=20)
+    rule = q.fit_staffing_rule([(batch, best.cost, band)], evaluations=20)
     floor, start, keep = rule.settings(batch)
     assert ((floor >= 0) & (floor <= 5)).all()
     assert (keep >= np.maximum(start, 0)).all()
     assert (rule.costs(batch) / best.cost - 1).min() > -1e-9
     with pytest.raises(ValueError, match="12 points"):
-        q.fit_rule([(batch.take(np.arange(3)), best.cost[:3], band.take(np.arange(3)))])
+        q.fit_staffing_rule([(batch.take(np.arange(3)), best.cost[:3], band.take(np.arange(3)))])
 
 
 def test_bad_inputs(batch):

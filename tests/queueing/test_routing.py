@@ -32,7 +32,7 @@ def test_exchanging_sites_changes_nothing():
 def test_the_joint_optimum_is_below_every_rule_and_above_the_pool():
     costs, levels = q.Costs(), 14
     farm = q.Farm(1.0, 0.5, 2)
-    joint = q.joint_optimum(farm, 2.0, costs, levels, tolerance=1e-6)
+    joint = q.joint_optimum([farm, farm], costs, levels, tolerance=1e-6)
     assert joint.lower <= joint.cost <= joint.upper
     model = q.free_cancel_model(farm, costs, levels)
     own = q.policy_iteration(model)
@@ -59,9 +59,32 @@ def test_bad_inputs():
     site = q.Site(q.Farm(1.9, 0.5, 2), q.floor_policy(1))
     with pytest.raises(ValueError, match="two or more"):
         q.route([site], q.Costs(), q.pack, 12)
-    with pytest.raises(q.UnstableSystem):
-        q.joint_optimum(q.Farm(1.0, 0.5, 2), 4.0, q.Costs(), 12)
-    with pytest.raises(ValueError, match="at most 3"):
-        q.joint_optimum(q.Farm(1.0, 0.5, 4), 2.0, q.Costs(), 12)
+    farm = q.Farm(1.0, 0.5, 2)
+    with pytest.raises(ValueError, match="levels"):
+        q.joint_optimum([farm, farm], q.Costs(), 2)
+    with pytest.raises(ValueError, match="distances"):
+        q.joint_optimum([farm, farm], q.Costs(), 12, distances=[1.0])
+    with pytest.raises(ValueError, match="distance"):
+        q.joint_optimum([farm, farm], q.Costs(), 12, distances=[0.0, -1.0])
+    with pytest.raises(ValueError, match="joint states"):
+        q.joint_optimum([q.Farm(1.0, 0.5, 9)] * 4, q.Costs(), 40)
+    with pytest.raises(ValueError, match="joint chain"):
+        q.route([q.Site(q.Farm(1.0, 0.5, 9), q.OnOff())] * 4, q.Costs(), q.pack, 40)
     with pytest.raises(q.ConvergenceError):
-        q.joint_optimum(q.Farm(1.0, 0.5, 2), 2.0, q.Costs(), 12, max_iterations=2)
+        q.joint_optimum([farm, farm], q.Costs(), 12, max_iterations=2)
+    with pytest.raises(ValueError, match="distance"):
+        q.Site(farm, q.OnOff(), distance=float("nan"))
+
+
+def test_joint_optimum_of_unlike_sites():
+    # the same two sites in the other order; and a far site is used less, so the cost rises
+    near, far = q.Farm(0.6, 0.5, 2), q.Farm(0.6, 1.5, 1, service_rate=2.0)
+    costs = q.Costs(allocation=0.5)
+    one = q.joint_optimum([near, far], costs, 12, distances=[0.0, 0.7], tolerance=1e-6)
+    two = q.joint_optimum([far, near], costs, 12, distances=[0.7, 0.0], tolerance=1e-6)
+    assert one.cost == pytest.approx(two.cost, abs=2e-6)
+    free = q.joint_optimum([near, far], costs, 12, tolerance=1e-6)
+    assert free.upper < one.lower
+    # no request ever needs the far site: the near one's own optimum is an upper bound
+    alone = q.policy_iteration(q.free_cancel_model(q.Farm(1.2, 0.5, 2), costs, 40))
+    assert one.lower < alone.cost

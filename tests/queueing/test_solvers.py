@@ -22,16 +22,18 @@ from quire.queueing import (
     floor_policy,
     free_cancel_model,
     index_decisions,
+    limited_optimum,
     linear_program,
     lower_hull,
     modified_policy_iteration,
     policy_iteration,
     relative_value_iteration,
+    solve,
     stationary_law,
     trade_off,
 )
-from quire.queueing.policy_iteration import policy_values
-from quire.queueing.value_iteration import UniformisedModel
+from quire.queueing.decisions._policy_iteration import policy_values
+from quire.queueing.decisions.value_iteration import UniformisedModel
 
 SOLVERS = [
     policy_iteration,
@@ -70,6 +72,11 @@ def test_four_solvers_agree(build, setup, delay, fee):
     assert found.lower <= costs[0] + 1e-9
     assert costs[0] <= found.upper + 1e-9
     assert evaluate_decisions(model, found.taken).cost == pytest.approx(costs[0], abs=1e-8)
+    programmed = solve(model, "lp")
+    assert programmed.lower <= costs[0] + 1e-9 <= programmed.upper + 2e-8
+    assert programmed.upper - programmed.lower < 0.01
+    with pytest.raises(ValueError, match="method = 'newton'"):
+        solve(model, "newton")  # type: ignore[arg-type]
 
 
 def test_free_cancel_known_value_and_order():
@@ -186,15 +193,14 @@ def test_trade_off_curve():
     slopes = np.diff(curve.response_time) / np.diff(curve.servers)
     assert (np.diff(slopes) > -1e-9).all()
     seen = evaluate(free_cancel_model(farm, Costs(), 100), Static(4))
-    assert curve.gap(seen.active + seen.in_setup, seen.response_time) >= -1e-9
-    with pytest.raises(ValueError, match="no policy"):
-        curve.gap(2.0, 5.0)
+    assert seen.response_time >= curve.time_at(seen.active + seen.in_setup) - 1e-9
+    for outside in (2.0, 5.5):
+        with pytest.raises(ValueError, match="must lie in"):
+            curve.time_at(outside)
     # the linear program with a limit on E[n] walks along the same curve
     model = free_cancel_model(farm, Costs(delay=0.0), 100)
     middle = len(curve.servers) // 2
-    limited = linear_program(
-        model, most_requests=float(curve.response_time[middle] * farm.arrival_rate)
-    )
+    limited = limited_optimum(model, float(curve.response_time[middle] * farm.arrival_rate))
     assert limited.cost == pytest.approx(curve.servers[middle], abs=1e-6)
     assert lower_hull(np.array([0.0, 1, 2]), np.array([2.0, 1.9, 0])).tolist() == [0, 2]
 

@@ -2,24 +2,69 @@
 
 Read in this order:
 
-1. ``system`` (a farm, its prices), ``errors``;
-2. ``closed_forms`` (queues with a formula), ``matrix_geometric`` (M/M/k with setup, exactly);
-3. ``policies`` (simple rules as tables of targets);
-4. ``semi_markov`` (the problem the solvers see), ``decision`` (models V1, V2, V3 of a farm),
-   ``stationary`` (a policy's long-run averages);
-5. four solvers of one model: ``value_iteration`` (relative value iteration and modified policy
-   iteration, with two-sided bounds), ``policy_iteration``, ``linear_program``; ``index_policy``;
-   ``pareto`` (the trade-off between servers and time);
-6. many farms at once, in JAX: ``points``, ``racing`` (the infinite tail), ``levels`` (block
-   elimination), ``batched_optimum`` (policy iteration), ``tuning``, ``atlas``;
-7. ``routing`` and ``joint_routing`` (several sites), ``simulation``, ``autoscaler``,
-   ``rule_of_thumb``; ``textbook`` and ``peers`` (known answers, other people's solvers).
+1. ``farm`` (a farm and its prices), ``errors``, ``policies`` (simple rules as tables of targets);
+2. ``exact`` (queues with a formula; M/M/k with setup without truncation);
+3. ``decisions`` (the semi-Markov models V1, V2, V3 of a farm, four solvers, the trade-off curve);
+4. ``batched`` (thousands of farms at once in JAX: optimum with proof, tuned families, the atlas);
+5. ``sites`` (several sites: routing rules, and routing decided together with allocation);
+6. ``simulation`` (shares no code with the chains), ``autoscaler`` (two familiar settings);
+7. ``peers`` (other people's solvers and simulators).
 """
 
-from quire.queueing.atlas import AtlasPage, atlas, joined, random_points
-from quire.queueing.autoscaler import Autoscaler, Metric, Verdict, judge_autoscaler, window_for
-from quire.queueing.batched_optimum import BatchOptimum, optimum, static_costs
-from quire.queueing.closed_forms import (
+from quire.queueing.autoscaler import (
+    Autoscaler,
+    AutoscalerCost,
+    Metric,
+    judge_autoscaler,
+    window_for,
+)
+from quire.queueing.batched._atlas import AtlasPage, atlas, joined, random_points
+from quire.queueing.batched._points import Points, points
+from quire.queueing.batched.free_cancel import OptimalPolicies, optimum, static_costs
+from quire.queueing.batched.staffing_rule import StaffingRule, fit_staffing_rule
+from quire.queueing.batched.tuning import (
+    Tuned,
+    band_costs,
+    dual_costs,
+    tune_all,
+    tune_bands,
+    tune_delayed_off,
+    tune_dual,
+    tune_static,
+)
+from quire.queueing.decisions._linear_program import (
+    LimitedOptimum,
+    limited_optimum,
+    linear_program,
+)
+from quire.queueing.decisions._policy_iteration import policy_iteration
+from quire.queueing.decisions.farm_models import (
+    DecisionModel,
+    committed_model,
+    decisions_of,
+    erlang_model,
+    free_cancel_model,
+)
+from quire.queueing.decisions.index_policy import index_decisions
+from quire.queueing.decisions.pareto import TradeOff, lower_hull, trade_off
+from quire.queueing.decisions.semi_markov import SemiMarkov, discrete_problem
+from quire.queueing.decisions.solvers import solve
+from quire.queueing.decisions.stationary import (
+    Performance,
+    evaluate,
+    evaluate_decisions,
+    stationary_law,
+)
+from quire.queueing.decisions.textbook import admission_control, machine_replacement, naor_threshold
+from quire.queueing.decisions.value_iteration import (
+    OptimalPolicy,
+    UniformisedModel,
+    cost_bounds,
+    modified_policy_iteration,
+    relative_value_iteration,
+)
+from quire.queueing.errors import ConvergenceError, UnstableSystem
+from quire.queueing.exact.closed_forms import (
     NPolicyQueue,
     UnlimitedSetup,
     best_n_policy,
@@ -34,20 +79,8 @@ from quire.queueing.closed_forms import (
     static_cost,
     unlimited_servers_setup,
 )
-from quire.queueing.decision import (
-    DecisionModel,
-    committed_model,
-    decisions_of,
-    erlang_model,
-    free_cancel_model,
-)
-from quire.queueing.errors import ConvergenceError, UnstableSystem
-from quire.queueing.index_policy import index_decisions
-from quire.queueing.joint_routing import JointOptimum, joint_optimum
-from quire.queueing.linear_program import FrequencyOptimum, linear_program
-from quire.queueing.matrix_geometric import SetupQueue, setup_queue
-from quire.queueing.pareto import TradeOff, lower_hull, trade_off
-from quire.queueing.points import Points, points
+from quire.queueing.exact.matrix_geometric import SetupQueue, setup_queue
+from quire.queueing.farm import Costs, Farm, slowest_decay, truncation_level
 from quire.queueing.policies import (
     Band,
     DelayedOff,
@@ -61,8 +94,9 @@ from quire.queueing.policies import (
     floor_policy,
     spare_policy,
 )
-from quire.queueing.policy_iteration import policy_iteration
-from quire.queueing.routing import (
+from quire.queueing.simulation import Estimate, Simulated, simulate
+from quire.queueing.sites.joint_routing import JointPolicy, joint_optimum
+from quire.queueing.sites.routing import (
     Routed,
     Site,
     at_random,
@@ -72,35 +106,12 @@ from quire.queueing.routing import (
     pack,
     route,
 )
-from quire.queueing.rule_of_thumb import RuleOfThumb, fit_rule
-from quire.queueing.semi_markov import SemiMarkov, discrete_problem
-from quire.queueing.simulation import Estimate, Simulated, simulate
-from quire.queueing.stationary import Performance, evaluate, evaluate_decisions, stationary_law
-from quire.queueing.system import Costs, Farm, slowest_decay, truncation_level
-from quire.queueing.textbook import admission_control, machine_replacement, naor_threshold
-from quire.queueing.tuning import (
-    Tuned,
-    band_costs,
-    dual_costs,
-    tune_all,
-    tune_bands,
-    tune_delayed_off,
-    tune_dual,
-    tune_static,
-)
-from quire.queueing.value_iteration import (
-    Optimum,
-    UniformisedModel,
-    cost_bounds,
-    modified_policy_iteration,
-    relative_value_iteration,
-)
 
 __all__ = [
     "AtlasPage",
     "Autoscaler",
+    "AutoscalerCost",
     "Band",
-    "BatchOptimum",
     "ConvergenceError",
     "Costs",
     "DecisionModel",
@@ -108,22 +119,23 @@ __all__ = [
     "DualThreshold",
     "Estimate",
     "Farm",
-    "FrequencyOptimum",
-    "JointOptimum",
+    "JointPolicy",
+    "LimitedOptimum",
     "Metric",
     "NPolicy",
     "NPolicyQueue",
     "OnOff",
-    "Optimum",
+    "OptimalPolicies",
+    "OptimalPolicy",
     "Performance",
     "Points",
     "Policy",
     "Routed",
-    "RuleOfThumb",
     "SemiMarkov",
     "SetupQueue",
     "Simulated",
     "Site",
+    "StaffingRule",
     "Staggered",
     "Static",
     "TradeOff",
@@ -131,7 +143,6 @@ __all__ = [
     "UniformisedModel",
     "UnlimitedSetup",
     "UnstableSystem",
-    "Verdict",
     "admission_control",
     "at_random",
     "atlas",
@@ -149,7 +160,7 @@ __all__ = [
     "erlang_model",
     "evaluate",
     "evaluate_decisions",
-    "fit_rule",
+    "fit_staffing_rule",
     "floor_policy",
     "free_cancel_model",
     "index_decisions",
@@ -159,6 +170,7 @@ __all__ = [
     "joint_optimum",
     "judge_autoscaler",
     "least_marginal_cost",
+    "limited_optimum",
     "linear_program",
     "lower_hull",
     "machine_replacement",
@@ -178,6 +190,7 @@ __all__ = [
     "setup_queue",
     "simulate",
     "slowest_decay",
+    "solve",
     "spare_policy",
     "staggered_response_time",
     "static_cost",

@@ -6,18 +6,18 @@ replicas take a setup time to become ready (ours; the scaling rule is that of th
 Horizontal Pod Autoscaler's documentation).
 """
 
-import math
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 from jaxtyping import Float
 
-from quire.queueing.decision import free_cancel_model
+from quire.queueing._checks import not_negative, positive, whole
+from quire.queueing.decisions._policy_iteration import policy_iteration
+from quire.queueing.decisions.farm_models import free_cancel_model
+from quire.queueing.decisions.stationary import Performance, evaluate
+from quire.queueing.farm import Costs, Farm, truncation_level
 from quire.queueing.policies import DelayedOff, DualThreshold, Targets
-from quire.queueing.policy_iteration import policy_iteration
-from quire.queueing.stationary import Performance, evaluate
-from quire.queueing.system import Costs, Farm, truncation_level
 
 
 class Metric(Enum):
@@ -31,9 +31,13 @@ class Metric(Enum):
 class Autoscaler:
     """``ceil(metric / target)`` servers, at least ``floor``, fewer only after ``window``.
 
-    ``window`` is in units of the mean service time. Raises ``ValueError`` unless
-    ``0 < target <= 1`` (utilisation) or ``target > 0`` (concurrency), ``window > 0`` and
-    ``floor >= 1``.
+    ``window`` is in units of the mean service time and positive; ``floor`` is 1 or more, for
+    nothing scales up from zero.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 < target <= 1`` (utilisation) or ``target > 0`` (concurrency).
     """
 
     target: float
@@ -42,12 +46,11 @@ class Autoscaler:
     metric: Metric = Metric.UTILISATION
 
     def __post_init__(self) -> None:
-        if not self.target > 0 or (self.metric is Metric.UTILISATION and self.target > 1):
-            raise ValueError(f"target = {self.target!r} must lie in (0, 1] (utilisation) or be > 0")
-        if not self.window > 0:
-            raise ValueError(f"window = {self.window!r} must be positive")
-        if self.floor < 1:
-            raise ValueError(f"floor = {self.floor} must be 1 or more: nothing scales up from zero")
+        positive("target", self.target)
+        positive("window", self.window)
+        object.__setattr__(self, "floor", whole("floor", self.floor, 1))
+        if self.metric is Metric.UTILISATION and self.target > 1:
+            raise ValueError(f"target = {self.target!r}: a utilisation must lie in (0, 1]")
 
     @property
     def name(self) -> str:
@@ -62,17 +65,17 @@ class Autoscaler:
         return n, a, np.clip(wanted, min(self.floor, farm.servers), farm.servers)
 
     def targets(self, farm: Farm, levels: int) -> Targets:
-        """Scales up at once, down never at a decision."""
+        """Return at least ``a``: up at once, down never at a decision."""
         _, a, wanted = self._wanted(farm, levels)
         return np.maximum(a, wanted)
 
     def releases(self, farm: Farm, levels: int) -> Float[np.ndarray, "levels phases"]:
-        """``1/window`` for each idle server more than wanted."""
+        """Return ``1/window`` for each idle server more than wanted."""
         n, a, wanted = self._wanted(farm, levels)
         return np.maximum(a - np.maximum(wanted, n), 0) / self.window
 
     def as_dual_threshold(self, around: int) -> DualThreshold:
-        """The thresholds it acts at when about ``around`` servers are active.
+        """Return the thresholds it acts at when about ``around`` servers are active.
 
         Up when the metric exceeds ``target`` times the active servers, down when one server less
         would do: ``down = target (1 - 1/around)``.
@@ -80,12 +83,12 @@ class Autoscaler:
         return DualThreshold(up=self.target, down=self.target * (1 - 1 / around))
 
     def as_delayed_off(self) -> DelayedOff:
-        """The delayed-off policy with the same window and floor."""
+        """Return the delayed-off policy with the same window and floor."""
         return DelayedOff(1 / self.window, self.floor)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AutoscalerCost:
     """What the settings cost, and what could be had."""
 
     performance: Performance
@@ -99,22 +102,19 @@ class Verdict:
 
 def judge_autoscaler(
     scaler: Autoscaler, farm: Farm, costs: Costs, levels: int | None = None
-) -> Verdict:
-    """The cost of ``scaler`` and its gap to the optimal free-cancel policy on the same farm.
-
-    Raises ``ValueError`` if its steady number of servers can not carry the load.
-    """
+) -> AutoscalerCost:
+    """Return the cost of ``scaler`` beside that of the optimal free-cancel policy."""
     size = truncation_level(farm, 1e-10) if levels is None else levels
     model = free_cancel_model(farm, costs, size)
     best = policy_iteration(model)
-    return Verdict(evaluate(model, scaler), best.cost)
+    return AutoscalerCost(evaluate(model, scaler), best.cost)
 
 
 def window_for(setup_time: float, server: float, setup_share: float, allocation: float) -> float:
-    """The break-even window: as long as keeping a server idle costs as much as a new setup.
+    """Return the break-even window: keeping a server idle for so long costs as much as a new setup.
 
-    ``(gamma c D + C_a) / c`` (the ski-rental argument). Raises ``ValueError`` for free servers.
+    ``(gamma c D + C_a) / c`` (the ski-rental argument); servers are not free.
     """
-    if server <= 0 or not math.isfinite(server):
-        raise ValueError(f"server = {server!r} must be positive")
-    return (setup_share * server * setup_time + allocation) / server
+    price = positive("server", server)
+    setup = not_negative("setup_share", setup_share) * positive("setup_time", setup_time)
+    return setup + not_negative("allocation", allocation) / price

@@ -8,16 +8,16 @@ The rules are ours, in the spirit of the simple policies that Carlsson and Eager
 in their abstract; the authors' own names and rules were not available to us.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.queueing.closed_forms import best_static
+from quire.queueing._checks import not_negative, positive, whole
 from quire.queueing.errors import UnstableSystem
-from quire.queueing.system import Costs, Farm
+from quire.queueing.exact.closed_forms import best_static
+from quire.queueing.farm import Costs, Farm
 
 Targets = Int[np.ndarray, "levels phases"]
 
@@ -29,9 +29,11 @@ class Policy(Protocol):
     @property
     def name(self) -> str:
         """The policy with its parameters, as a legend shows it."""
+        ...
 
     def targets(self, farm: Farm, levels: int) -> Targets:
-        """Wanted servers ``[n, a]`` for ``n = 0..levels`` and ``a = 0..K``."""
+        """Return the wanted servers ``[n, a]`` for ``n = 0..levels`` and ``a = 0..K``."""
+        ...
 
 
 @runtime_checkable
@@ -39,13 +41,14 @@ class TimedRelease(Protocol):
     """A policy whose idle servers also go after an exponential time of their own."""
 
     def releases(self, farm: Farm, levels: int) -> Float[np.ndarray, "levels phases"]:
-        """Rate at which some idle server is released, in state ``[n, a]``."""
+        """Return the rate at which some idle server is released, in state ``[n, a]``."""
+        ...
 
 
 def release_rates(
     policy: Policy, farm: Farm, levels: int
 ) -> Float[np.ndarray, "levels phases"] | None:
-    """The timed releases of ``policy``, or None if it has none."""
+    """Return the timed releases of ``policy``, or None if it has none."""
     return policy.releases(farm, levels) if isinstance(policy, TimedRelease) else None
 
 
@@ -55,7 +58,13 @@ def _grid(farm: Farm, levels: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def checked_targets(policy: Policy, farm: Farm, levels: int) -> Targets:
-    """The policy's table; raises ``ValueError`` at the first state with a target outside 0..K."""
+    """Return the policy's table.
+
+    Raises
+    ------
+    ValueError
+        Names the first state whose target lies outside 0..K.
+    """
     table = policy.targets(farm, levels)
     bad = np.argwhere((table < 0) | (table > farm.servers))
     if len(bad):
@@ -69,9 +78,12 @@ def checked_targets(policy: Policy, farm: Farm, levels: int) -> Targets:
 
 @dataclass(frozen=True)
 class Static:
-    """``servers`` servers for ever: M/M/k. Raises ``UnstableSystem`` if they cannot keep up."""
+    """``servers`` servers for ever: M/M/k."""
 
     servers: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "servers", whole("servers", self.servers, 1))
 
     @property
     def name(self) -> str:
@@ -79,7 +91,13 @@ class Static:
         return f"static({self.servers})"
 
     def targets(self, farm: Farm, levels: int) -> Targets:
-        """The same number everywhere."""
+        """Return the same number everywhere.
+
+        Raises
+        ------
+        UnstableSystem
+            When they cannot keep up.
+        """
         if farm.offered_load >= self.servers:
             raise UnstableSystem(farm.offered_load / max(self.servers, 1), self.name)
         n, _ = _grid(farm, levels)
@@ -91,8 +109,12 @@ class Band:
     """Set up to ``max(floor, n + start)`` servers, release down to ``max(floor, n + keep)``.
 
     ``start < 0`` tolerates that many waiting requests, ``keep`` holds idle servers back. All
-    threshold policies below are bands. Raises ``ValueError`` when ``keep < start``: what was just
-    set up would be released at once.
+    threshold policies below are bands.
+
+    Raises
+    ------
+    ValueError
+        When ``keep < start``: what was just set up would be released at once.
     """
 
     floor: int = 0  # q
@@ -100,8 +122,9 @@ class Band:
     keep: int = 0  # d
 
     def __post_init__(self) -> None:
-        if self.floor < 0:
-            raise ValueError(f"floor = {self.floor} must be zero or more")
+        object.__setattr__(self, "floor", whole("floor", self.floor, 0))
+        object.__setattr__(self, "keep", whole("keep", self.keep, 0))
+        object.__setattr__(self, "start", whole("start", self.start, -(10**9)))
         if self.keep < max(self.start, 0):
             raise ValueError(
                 f"keep = {self.keep} must be at least max(start, 0) = {max(self.start, 0)}: "
@@ -114,7 +137,7 @@ class Band:
         return f"band({self.floor},{self.start},{self.keep})"
 
     def targets(self, farm: Farm, levels: int) -> Targets:
-        """Between the two limits the farm stays as it is."""
+        """Return ``a`` where it lies between the two limits, else the nearer limit."""
         n, a = _grid(farm, levels)
         low = np.minimum(farm.servers, np.maximum(self.floor, n + self.start))
         high = np.minimum(farm.servers, np.maximum(self.floor, n + self.keep))
@@ -132,12 +155,12 @@ class OnOff(Band):
 
 
 def floor_policy(floor: int) -> Band:
-    """On-off allocation that never goes below ``floor`` active servers."""
+    """Return on-off allocation that never goes below ``floor`` active servers."""
     return Band(floor, 0, 0)
 
 
 def spare_policy(spare: int, floor: int = 0) -> Band:
-    """Target ``max(floor, n + spare)``; a negative ``spare`` tolerates that many waiting."""
+    """Return target ``max(floor, n + spare)``; a negative ``spare`` tolerates that many waiting."""
     return Band(floor, spare, max(spare, 0))
 
 
@@ -151,7 +174,7 @@ class Staggered:
         return "staggered"
 
     def targets(self, farm: Farm, levels: int) -> Targets:
-        """One more than active while requests wait, else as many as requests."""
+        """Return one more than active while requests wait, else as many as requests."""
         n, a = _grid(farm, levels)
         return np.where(n > a, np.minimum(a + 1, farm.servers), np.minimum(n, a))
 
@@ -161,15 +184,21 @@ class DualThreshold:
     """One server more when ``n > up * a``, one less while ``n < down * a`` (hysteresis).
 
     Servers are set up one at a time; idle ones are released until the threshold no longer asks for
-    it. From zero servers the first is started when a request is present. Raises ``ValueError``
-    unless ``0 <= down < up``.
+    it. From zero servers the first is started when a request is present.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 <= down < up``.
     """
 
     up: float
     down: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.down < self.up:
+        positive("up", self.up)
+        not_negative("down", self.down)
+        if not self.down < self.up:
             raise ValueError(
                 f"down threshold must be below up threshold: down = {self.down}, up = {self.up}"
             )
@@ -180,7 +209,7 @@ class DualThreshold:
         return f"dual({self.up:g},{self.down:g})"
 
     def targets(self, farm: Farm, levels: int) -> Targets:
-        """One up, or down to where the lower threshold is met."""
+        """Return one up, or down to where the lower threshold is met."""
         n, a = _grid(farm, levels)
         more = np.where((n > self.up * a) & (n > 0), np.minimum(a + 1, farm.servers), a)
         if self.down == 0:
@@ -193,16 +222,16 @@ class DualThreshold:
 class DelayedOff:
     """On-off allocation whose idle servers wait an exponential time before they are released.
 
-    ``release_rate`` is the rate beta of that time; ``floor`` servers are never released. Raises
-    ``ValueError`` unless the rate is positive.
+    ``release_rate`` is the rate beta of that time, positive and finite; ``floor`` servers are never
+    released.
     """
 
     release_rate: float  # beta
     floor: int = 0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.release_rate) and self.release_rate > 0):
-            raise ValueError(f"release_rate = {self.release_rate!r} must be positive and finite")
+        positive("release_rate", self.release_rate)
+        object.__setattr__(self, "floor", whole("floor", self.floor, 0))
 
     @property
     def name(self) -> str:
@@ -210,13 +239,13 @@ class DelayedOff:
         return f"delayed-off({self.release_rate:g})"
 
     def targets(self, farm: Farm, levels: int) -> Targets:
-        """Never releases at a decision: releases happen at ``release_rate`` per idle server."""
+        """Return at least ``a``: releases happen at ``release_rate``, not at a decision."""
         n, a = _grid(farm, levels)
         wanted = np.minimum(farm.servers, np.maximum(self.floor, n))
         return np.maximum(a, wanted)
 
     def releases(self, farm: Farm, levels: int) -> Float[np.ndarray, "levels phases"]:
-        """``beta`` for each idle server above the floor."""
+        """Return ``beta`` for each idle server above the floor."""
         n, a = _grid(farm, levels)
         return self.release_rate * np.maximum(a - np.maximum(n, self.floor), 0)
 
@@ -228,8 +257,7 @@ class NPolicy:
     threshold: int
 
     def __post_init__(self) -> None:
-        if self.threshold < 1:
-            raise ValueError(f"threshold = {self.threshold} must be 1 or more")
+        object.__setattr__(self, "threshold", whole("threshold", self.threshold, 1))
 
     @property
     def name(self) -> str:
@@ -237,7 +265,13 @@ class NPolicy:
         return f"N-policy({self.threshold})"
 
     def targets(self, farm: Farm, levels: int) -> Targets:
-        """Raises ``ValueError`` for a farm of more than one server."""
+        """Return 0 or 1, or what is there between the two.
+
+        Raises
+        ------
+        ValueError
+            For a farm of more than one server.
+        """
         if farm.servers != 1:
             raise ValueError(f"servers = {farm.servers}: the N-policy is for a farm of one server")
         n, a = _grid(farm, levels)
@@ -245,5 +279,5 @@ class NPolicy:
 
 
 def cheapest_static(farm: Farm, costs: Costs) -> Static:
-    """The constant number of servers that costs least."""
+    """Return the constant number of servers that costs least."""
     return Static(best_static(farm, costs)[0])

@@ -12,8 +12,9 @@ from jaxtyping import Float
 from numba import njit
 from scipy import stats
 
+from quire.queueing._checks import between, whole
+from quire.queueing.farm import Farm
 from quire.queueing.policies import Policy, checked_targets, release_rates
-from quire.queueing.system import Farm
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Estimate:
     half_width: float
 
     def covers(self, value: float) -> bool:
-        """Whether ``value`` lies in the interval."""
+        """Tell whether ``value`` lies in the interval."""
         return abs(value - self.mean) <= self.half_width
 
 
@@ -34,6 +35,7 @@ class Simulated:
 
     response_time: Estimate  # E[T], by Little's law from the requests present
     servers: Estimate  # E[a + s]
+    allocations: Estimate  # setups started per unit of time, those later cancelled included
 
 
 @njit(cache=True)
@@ -54,6 +56,7 @@ def _run(
     k = targets.shape[1] - 1
     area_n = np.zeros(batches)
     area_s = np.zeros(batches)
+    starts = np.zeros(batches)
     length = np.zeros(batches)
     left = np.full(k, np.inf)  # residual setup time of each server in setup; inf where none
     n, a, s = 0, 0, 0
@@ -83,6 +86,8 @@ def _run(
                     total += generator.standard_exponential()
                 left[i] = total / (stages * alpha)
             s += 1
+            if batch >= 0:
+                starts[batch] += 1
         busy = min(n, a)
         fall = releases[level, a]
         rate = lam + busy * mu + fall
@@ -112,7 +117,7 @@ def _run(
                 batch += 1
                 seen = 0
                 if batch == batches:
-                    return area_n, area_s, length
+                    return area_n, area_s, starts, length
         elif pick < lam + busy * mu:
             n -= 1
         else:
@@ -141,19 +146,32 @@ def simulate(
 ) -> Simulated:
     """Simulate ``requests`` arrivals in ``batches`` batches after one batch of warming up.
 
-    ``stages`` is the shape of the Erlang setup, 0 for a constant one; ``committed`` setups are not
-    cancelled. Beyond ``levels`` requests the policy's last row holds. Raises ``ValueError`` for
-    fewer than 2 batches or less than 100 requests per batch.
+    Parameters
+    ----------
+    farm, policy
+        What is simulated; beyond ``levels`` requests the policy's last row holds.
+    requests, batches
+        At least 2 batches of at least 100 requests.
+    seed
+        Seed of NumPy's generator.
+    stages
+        Shape of the Erlang setup, 0 for a constant one.
+    committed
+        Setups that run are not cancelled.
+    confidence
+        Level of the intervals.
+    levels
+        Requests up to which the policy is tabulated.
     """
-    if batches < 2:
-        raise ValueError(f"batches = {batches} must be 2 or more")
-    if requests < 100 * batches:
-        raise ValueError(f"requests = {requests} must be at least 100 per batch, {100 * batches}")
-    if stages < 0:
-        raise ValueError(f"stages = {stages} must be zero (constant setup) or more")
+    whole("batches", batches, 2)
+    whole("requests", requests, 100 * batches)
+    whole("stages", stages, 0, 1000)
+    whole("levels", levels, 1)
+    whole("seed", seed, 0)
+    between("confidence", confidence, 0, 1)
     releases = release_rates(policy, farm, levels)
     targets = checked_targets(policy, farm, levels)
-    area_n, area_s, length = _run(
+    area_n, area_s, starts, length = _run(
         np.random.default_rng(seed),
         farm.arrival_rate,
         farm.service_rate,
@@ -168,4 +186,5 @@ def simulate(
     return Simulated(
         _interval(area_n / length / farm.arrival_rate, confidence),
         _interval(area_s / length, confidence),
+        _interval(starts / length, confidence),
     )

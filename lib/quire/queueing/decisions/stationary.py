@@ -7,7 +7,7 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 from jaxtyping import Float, Int
 
-from quire.queueing.decision import DecisionModel, decisions_of
+from quire.queueing.decisions.farm_models import DecisionModel, decisions_of
 from quire.queueing.policies import Policy, release_rates
 
 
@@ -21,16 +21,24 @@ class Performance:
     active: float  # E[a]
     in_setup: float  # E[s]
     busy: float  # E[min(n, a)]; lambda/mu for every stable policy
-    allocations: float  # setups started per unit of time
+    allocations: float  # setups started per unit of time, those later cancelled included
     lost: float  # probability of the highest level, where arrivals are lost
 
 
 def stationary_law(generator: sp.csr_array) -> Float[np.ndarray, " states"]:
-    """The stationary distribution of a generator with one recurrent class (sparse LU).
+    """Return the stationary distribution of a generator with one recurrent class (sparse LU).
 
-    Raises ``ValueError`` if the generator's rows do not sum to zero, or if there is more than one
-    recurrent class or a weight below -1e-14 (the chain is not what it should be).
+    Raises
+    ------
+    ValueError
+        When the generator is not square, has an entry that is not finite or a row that does not
+        sum to zero, or when there is more than one recurrent class or a weight below -1e-14 (the
+        chain is not what it should be).
     """
+    if generator.ndim != 2 or generator.shape[0] != generator.shape[1]:
+        raise ValueError(f"generator has shape {generator.shape}: must be square")
+    if not np.isfinite(generator.data).all():
+        raise ValueError("generator: every rate must be finite")
     rows = np.asarray(generator.sum(axis=1)).ravel()
     scale = float(np.abs(generator.diagonal()).max())
     if np.abs(rows).max() > 1e-9 * scale:
@@ -62,7 +70,7 @@ def policy_generator(
     taken: Int[np.ndarray, " pre"],
     releases: Float[np.ndarray, "levels phases"] | None = None,
 ) -> sp.csr_array:
-    """The generator over pre-decision states when decision ``taken[x]`` is made in each ``x``.
+    """Return the generator over pre-decision states when ``taken[x]`` is decided in each ``x``.
 
     ``releases[n, a]`` is the rate of releasing one idle server on top of that (delayed-off).
     """
@@ -90,8 +98,27 @@ def _fee_rate(
     return off @ model.fee[taken]
 
 
+def _start_rate(
+    model: DecisionModel, taken: Int[np.ndarray, " pre"], jumps: sp.csr_array
+) -> Float[np.ndarray, " pre"]:
+    """Setups started per unit of time in each state: by the decisions at the states jumped to.
+
+    A start is a setup that runs after the decision and did not run before it; the event that led
+    there ended one setup where it made a server active.
+    """
+    after = model.choice[taken]
+    running = model.post[after, 2:].sum(axis=1)
+    coo = jumps.tocoo()
+    away = (coo.row != coo.col) & (coo.data > 0)
+    source, target, rate = coo.row[away], coo.col[away], coo.data[away]
+    completed = model.pre[target, 1] > model.post[after[source], 1]
+    left = running[source] - completed
+    started = np.maximum(running[target] - left, 0)
+    return np.bincount(source, weights=rate * started, minlength=model.states)
+
+
 def evaluate(model: DecisionModel, policy: Policy) -> Performance:
-    """The long-run performance of ``policy``; a delayed-off release runs at its own rate."""
+    """Return the long-run performance of ``policy``; a delayed-off release runs at its own rate."""
     releases = release_rates(policy, model.farm, model.levels)
     return evaluate_decisions(model, decisions_of(model, policy), releases)
 
@@ -101,17 +128,16 @@ def evaluate_decisions(
     taken: Int[np.ndarray, " pre"],
     releases: Float[np.ndarray, "levels phases"] | None = None,
 ) -> Performance:
-    """The long-run performance when decision ``taken[x]`` is made in each state ``x``.
+    """Return the long-run performance when decision ``taken[x]`` is made in each state ``x``.
 
-    Raises ``ValueError`` when the decisions leave more than one recurrent class.
+    Decisions that leave more than one recurrent class have no long-run average and are refused
+    with a ``ValueError``.
     """
     generator = policy_generator(model, taken, releases)
     law = stationary_law(generator)
     after = model.choice[taken]
     n, a = model.post[after, 0], model.post[after, 1]
     setups = model.post[after, 2:].sum(axis=1)
-    stages = model.post.shape[1] - 2
-    finishing = model.post[after, -1] * stages * model.farm.setup_rate
     cost = law @ (model.cost_rate[after] + _fee_rate(model, taken, generator))
     requests = float(law @ n)
     return Performance(
@@ -121,6 +147,6 @@ def evaluate_decisions(
         active=float(law @ a),
         in_setup=float(law @ setups),
         busy=float(law @ np.minimum(n, a)),
-        allocations=float(law @ finishing),
+        allocations=float(law @ _start_rate(model, taken, generator)),
         lost=float(law[n == model.levels].sum()),
     )

@@ -4,13 +4,15 @@ For ``n >= k`` requests the number of active servers only rises, so the rate mat
 matrix-geometric solution is upper triangular with an explicit diagonal.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from quire.queueing.system import Farm
+from quire.queueing.farm import Farm, decay_ratio
+
+MOST_PHASES = 600
+"""Servers up to which the recursion, which takes their cube in time, is run."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,7 @@ def _rate_matrix(farm: Farm, staggered: bool) -> Float[np.ndarray, "phases phase
     rates = np.zeros((k + 1, k + 1))
     rates[0, 0] = lam / total[0]
     for b in range(1, k + 1):
-        # the smaller root of serve x^2 - total x + lam, without cancellation
-        rates[b, b] = 2 * lam / (total[b] + math.sqrt(total[b] ** 2 - 4 * lam * serve[b]))
+        rates[b, b] = decay_ratio(lam, serve[b], rise[b])
     rates[k, k] = farm.load
     # A0 + R A1 + R^2 A2 = 0, entry (i, j), i < j, one diagonal after the other
     for width in range(1, k + 1):
@@ -53,13 +54,20 @@ def _rate_matrix(farm: Farm, staggered: bool) -> Float[np.ndarray, "phases phase
 
 
 def setup_queue(farm: Farm, *, staggered: bool = False) -> SetupQueue:
-    """The stationary law of M/M/k/setup, or of its staggered variant, without truncation.
+    """Return the stationary law of M/M/k/setup, or of its staggered variant, without truncation.
 
     On-off allocation: one server is set up for each waiting request (``staggered``: at most one
     at a time), surplus setups are cancelled, idle servers released at once. Levels below ``k``
     by block elimination, levels above by the rate matrix (Neuts; Gandhi et al. 2014 and
     Phung-Duc 2014 solve the same chain in other ways).
+
+    Raises
+    ------
+    ValueError
+        For more than 600 servers.
     """
+    if farm.servers > MOST_PHASES:
+        raise ValueError(f"servers = {farm.servers}: at most {MOST_PHASES} are solved exactly")
     lam, mu, alpha, k = farm.arrival_rate, farm.service_rate, farm.setup_rate, farm.servers
     rates = _rate_matrix(farm, staggered)
     # pi_{n} = pi_{n-1} F_n for n = 1..k, phases of level n are a = 0..min(n, k)
@@ -87,7 +95,9 @@ def setup_queue(farm: Farm, *, staggered: bool = False) -> SetupQueue:
     boundary[0, 0] = 1.0
     for n in range(1, k + 1):
         boundary[n, : n + 1] = boundary[n - 1, :n] @ forward[n]
-    tail = np.linalg.inv(np.eye(k + 1) - rates)
+    leave = np.eye(k + 1) - rates
+    leave[k, k] = (k * mu - lam) / (k * mu)  # 1 - rho, with all its digits near full load
+    tail = np.linalg.inv(leave)
     above = boundary[k] @ rates @ tail  # sum over n > k
     mass = boundary.sum() + above.sum()
     boundary /= mass

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from quire.queueing.batched_optimum import end_values, parameters, static_costs
-from quire.queueing.levels import End, Parameters, Rule, Scalar, evaluate_rule
-from quire.queueing.points import Points
-from quire.queueing.racing import racing_setups, tail
+from quire.queueing.batched._points import Points
+from quire.queueing.batched.free_cancel import end_values, parameters, static_costs
+from quire.queueing.batched.full_setup import full_setups, tail
+from quire.queueing.batched.levels import End, LevelPolicy, Parameters, Scalar, evaluate_rule
 
 PATIENCE = 8  # most waiting requests that a tuned policy tolerates before it starts a server
 AT_ONCE = 12  # candidates evaluated in one call
@@ -32,28 +32,28 @@ class Tuned:
     settings: Float[np.ndarray, "points settings"]
 
     def take(self, rows: Int[np.ndarray, " chosen"]) -> "Tuned":
-        """The same family at some of the points."""
+        """Return the same family at some of the points."""
         return Tuned(self.family, self.cost[rows], self.settings[rows])
 
 
-def _band_rule(k: int, floor: Scalar, start: Scalar, hold: Scalar, release: Scalar) -> Rule:
+def _band_rule(k: int, floor: Scalar, start: Scalar, hold: Scalar, release: Scalar) -> LevelPolicy:
     n = jnp.arange(k + PATIENCE + 1)[:, None]
     a = jnp.arange(k + 1)[None, :]
     low = jnp.clip(jnp.maximum(floor, n + start), 0, k)
     high = jnp.clip(jnp.maximum(floor, n + hold), 0, k)
     keep = jnp.where(a > high, jnp.maximum(high, jnp.minimum(n, a)), a)
     timed = release * jnp.maximum(a - jnp.maximum(n, floor), 0)
-    return Rule(jnp.maximum(low - a, 0), keep.astype(int), timed)
+    return LevelPolicy(jnp.maximum(low - a, 0), keep.astype(int), timed)
 
 
-def _dual_rule(k: int, up: Scalar, down: Scalar, levels: int) -> Rule:
+def _dual_rule(k: int, up: Scalar, down: Scalar, levels: int) -> LevelPolicy:
     n = jnp.arange(levels + 1)[:, None]
     a = jnp.arange(k + 1)[None, :]
     more = (n > up * a) & (n > 0) & (a < k)
     settled = jnp.clip(jnp.floor(n / jnp.maximum(down, 1e-9) + 1e-9), 0, k)
     keep = jnp.where(n < down * a, jnp.maximum(settled, jnp.minimum(n, a)), a)
     setups = more.astype(float)
-    return Rule(setups, jnp.minimum(keep, a).astype(int), jnp.zeros_like(setups))
+    return LevelPolicy(setups, jnp.minimum(keep, a).astype(int), jnp.zeros_like(setups))
 
 
 @partial(jax.jit, static_argnames="k")
@@ -80,16 +80,30 @@ def _dual_costs(  # type: ignore[no-untyped-def]
 def band_costs(
     batch: Points, floor: Table, start: Table, keep: Table, release_rate: Table | None = None
 ) -> Table:
-    """Average cost of band policies, one row of candidates per point.
+    """Return the average cost of band policies, one row of candidates per point.
 
     ``release_rate`` lets idle servers go at that rate as well; with ``keep = K`` that is
-    delayed-off. ``start`` below ``-8`` raises ``ValueError``.
+    delayed-off.
+
+    Raises
+    ------
+    ValueError
+        For tables of different shapes or with entries that are not finite, a start below -8, a
+        negative floor or release rate, or a keep below the start.
     """
+    tables = [np.asarray(x, dtype=float) for x in (floor, start, keep)]
+    tables.append(np.zeros_like(tables[0]) if release_rate is None else np.asarray(release_rate))
+    floor, start, keep, release = tables
+    if any(x.shape != floor.shape or x.ndim != 2 or len(x) != len(batch) for x in tables):
+        raise ValueError(f"the tables must have one row for each of {len(batch)} points, all alike")
+    if not all(np.isfinite(x).all() for x in tables):
+        raise ValueError("floor, start, keep, release_rate: every entry must be finite")
     if start.min() < -PATIENCE:
         raise ValueError(f"start = {start.min():g} must be at least {-PATIENCE}")
+    if floor.min() < 0 or release.min() < 0 or (keep < start).any():
+        raise ValueError("floor and release_rate must be zero or more, keep at least start")
     k = batch.servers
-    end = end_values(tail(batch, racing_setups(k)), k + PATIENCE)
-    release = np.zeros_like(floor) if release_rate is None else release_rate
+    end = end_values(tail(batch, full_setups(k)), k + PATIENCE)
     given = parameters(batch)
     costs = []
     width = 1 if floor.shape[1] == 1 else AT_ONCE
@@ -100,12 +114,12 @@ def band_costs(
 
 
 def _widened(table: Table, width: int) -> Float[np.ndarray, "points wide"]:
-    """The last candidate again, up to ``width``: every call has one compiled shape."""
+    """Repeat the last candidate up to ``width``: every call has one compiled shape."""
     return np.pad(table, ((0, 0), (0, width - table.shape[1])), mode="edge")
 
 
 def dual_costs(batch: Points, up: Table, down: Table) -> Table:
-    """Average cost of dual-threshold policies, one row of candidates per point."""
+    """Return the average cost of dual-threshold policies, one row of candidates per point."""
     k = batch.servers
     levels = max(k, int(np.ceil(up.max() * k)))
     end = end_values(tail(batch, (np.arange(k + 1) < k).astype(float)), levels)
@@ -126,14 +140,14 @@ def _around(batch: Points, width: int) -> Int[np.ndarray, "points floors"]:
 
 
 def tune_static(batch: Points) -> Tuned:
-    """The best constant number of servers (Erlang C)."""
+    """Return the best constant number of servers (Erlang C)."""
     costs = static_costs(batch)
     best = costs.argmin(axis=1)
     return Tuned("static", costs.min(axis=1), best[:, None] + 1.0)
 
 
 def tune_bands(batch: Points, rounds: int = 2) -> list[Tuned]:
-    """On-off, floor(q), spare(q, r) and band(q, r, d), each at its best settings.
+    """Return on-off, floor(q), spare(q, r) and band(q, r, d), each at its best settings.
 
     Spare is searched on a grid (floors around the best constant number of servers, all ``r`` from
     -8 to 2); band starts from there and improves one setting after the other over its whole range,
@@ -185,7 +199,7 @@ def _improve(  # type: ignore[no-untyped-def]
 
 
 def tune_delayed_off(batch: Points, rates: int = 8) -> Tuned:
-    """Delayed-off over ``rates`` release rates from 0.01 to 10 and five floors."""
+    """Return delayed-off, best over ``rates`` release rates from 0.01 to 10 and five floors."""
     floors = _around(batch, 5).astype(float)
     choices = np.logspace(-2, 1, rates)
     floor = np.repeat(floors, rates, axis=1)
@@ -197,7 +211,7 @@ def tune_delayed_off(batch: Points, rates: int = 8) -> Tuned:
 
 
 def tune_dual(batch: Points) -> Tuned:
-    """Dual thresholds on a grid: up in 0.75..2, down in 0..1, down < up."""
+    """Return dual thresholds, best on a grid: up in 0.75..2, down in 0..1, down < up."""
     ups, downs = np.array([0.75, 1, 1.25, 1.5, 2]), np.array([0, 0.25, 0.5, 0.75, 1])
     up, down = (np.tile(m.ravel(), (len(batch), 1)) for m in np.meshgrid(ups, downs))
     costs = np.where(down < up, dual_costs(batch, up, np.minimum(down, up)), np.inf)
@@ -206,5 +220,5 @@ def tune_dual(batch: Points) -> Tuned:
 
 
 def tune_all(batch: Points) -> list[Tuned]:
-    """Every family of simple policies, tuned."""
+    """Return every family of simple policies, tuned."""
     return [tune_static(batch), *tune_bands(batch), tune_delayed_off(batch), tune_dual(batch)]

@@ -5,9 +5,10 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 from jaxtyping import Float, Int
 
+from quire.queueing._checks import positive, whole
+from quire.queueing.decisions.semi_markov import SemiMarkov
+from quire.queueing.decisions.value_iteration import OptimalPolicy, UniformisedModel
 from quire.queueing.errors import ConvergenceError
-from quire.queueing.semi_markov import SemiMarkov
-from quire.queueing.value_iteration import Optimum, UniformisedModel
 
 # Killing with restart in state 0: from every state the chain is thrown back there at this share of
 # the uniformisation rate. A policy with several recurrent classes ("never start, never stop") then
@@ -18,7 +19,7 @@ RESTART = 1e-12
 def policy_values(
     step: UniformisedModel, taken: Int[np.ndarray, " pre"]
 ) -> tuple[float, Float[np.ndarray, " pre"]]:
-    """Average cost and relative values (zero in state 0) of fixed decisions, by sparse LU."""
+    """Return cost and relative values (zero in state 0) of fixed decisions, by sparse LU."""
     after = step.choice[taken]
     size = len(taken)
     paid = step.fee[taken] + step.cost[after]
@@ -44,14 +45,21 @@ def policy_iteration(
     start: Int[np.ndarray, " pre"] | None = None,
     max_iterations: int = 200,
     tolerance: float = 1e-6,
-) -> Optimum:
+) -> OptimalPolicy:
     """Improve decisions until they repeat (Howard 1960); ties keep the current decision.
 
     It stops when the *decisions* repeat, never when the cost does: an improvement in transient
     states leaves the cost as it is. ``lower`` and ``upper`` come from one optimality step at the
-    end. Raises ``ConvergenceError`` if the decisions do not repeat within ``max_iterations`` or
-    the bounds end further apart than ``tolerance``.
+    end.
+
+    Raises
+    ------
+    ConvergenceError
+        When the decisions do not repeat within ``max_iterations``, or the bounds end further apart
+        than ``tolerance``.
     """
+    positive("tolerance", tolerance)
+    whole("max_iterations", max_iterations, 1)
     step = UniformisedModel(model)
     taken = step.first[:-1].copy() if start is None else start
     values = np.zeros(len(taken))
@@ -64,7 +72,7 @@ def policy_iteration(
             lower, upper = float(change.min()), float(change.max())
             if not upper - lower <= tolerance:
                 raise ConvergenceError((lower, upper), iteration)
-            return Optimum(gain, lower, upper, values, taken, iteration)
+            return OptimalPolicy(gain, lower, upper, values, taken, iteration)
         taken = improved
     change = (step.best(values) - values) * step.rate
     raise ConvergenceError((float(change.min()), float(change.max())), max_iterations)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from quire.queueing.points import Points
+from quire.queueing.batched._points import Points
 
 
 class Tail(NamedTuple):
@@ -27,8 +27,12 @@ class Tail(NamedTuple):
 def tail(batch: Points, setups: Float[np.ndarray, " phases"]) -> Tail:
     """Solve the level-independent part with ``setups[a]`` servers in setup in phase ``a``.
 
-    ``setups = K - a`` is racing every spare server. Raises ``ValueError`` when phase 0 would stay
-    without a setup or when the last phase has one.
+    ``setups = K - a`` is full setup: every spare server.
+
+    Raises
+    ------
+    ValueError
+        When phase 0 would stay without a setup or the last phase has one.
     """
     k = batch.servers
     if setups[0] <= 0 or setups[k] != 0:
@@ -41,8 +45,9 @@ def tail(batch: Points, setups: Float[np.ndarray, " phases"]) -> Tail:
     serve = a * mu
     leave = lam + serve + rise
     G = np.zeros((len(batch), k + 1, k + 1))
-    # smaller root of lam x^2 - leave x + serve; phase k drifts down, so it comes down surely
-    root = 2 * serve / (leave + np.sqrt(leave**2 - 4 * lam * serve))
+    # smaller root of lam x^2 - leave x + serve, its discriminant without cancellation; phase k
+    # drifts down, so it comes down surely
+    root = 2 * serve / (leave + np.sqrt((lam - serve) ** 2 + rise**2 + 2 * rise * (lam + serve)))
     root[:, k] = 1.0
     G[:, a, a] = root
     lam_, rise_, leave_ = lam[:, 0], rise, leave
@@ -57,6 +62,7 @@ def tail(batch: Points, setups: Float[np.ndarray, " phases"]) -> Tail:
     D[:, a, a] = leave - lam
     D[:, a[:-1], a[1:]] = -rise[:, :-1]
     D -= lam[:, :, None] * G
+    D[:, k, k] = serve[:, k] - lam[:, 0]  # the difference of nearly equal rates near full load
     slope = np.linalg.solve(D, np.broadcast_to(batch.delay[:, None, None], (len(batch), k + 1, 1)))
     price = batch.server[:, None] * (a + batch.setup_share[:, None] * setups)
     price = price + batch.allocation[:, None] * rise
@@ -65,13 +71,13 @@ def tail(batch: Points, setups: Float[np.ndarray, " phases"]) -> Tail:
     return Tail(G, offset[..., 0], slope[..., 0], gain[..., 0])
 
 
-def racing_setups(servers: int) -> Float[np.ndarray, " phases"]:
-    """Every spare server in setup: ``K - a``."""
+def full_setups(servers: int) -> Float[np.ndarray, " phases"]:
+    """Return ``K - a``: every spare server in setup."""
     return servers - np.arange(servers + 1.0)
 
 
 def truncated(batch: Points) -> Tail:
-    """The end of a truncated chain instead: an arrival above the last level is lost."""
+    """Return the end of a truncated chain instead: an arrival above the last level is lost."""
     k = batch.servers
     none = np.zeros((len(batch), k + 1))
     return Tail(np.broadcast_to(np.eye(k + 1), (len(batch), k + 1, k + 1)).copy(), none, none, none)
@@ -80,7 +86,7 @@ def truncated(batch: Points) -> Tail:
 def _growth(
     moves: Float[np.ndarray, "points n n"], first: int = 16
 ) -> Float[np.ndarray, " points"]:
-    """A bound on the row-sum norm of every power of ``moves``, per point.
+    """Return a bound on the row-sum norm of every power of ``moves``, per point.
 
     The powers up to ``first`` directly; a higher one is a product of one of them and of some of
     ``moves^(first 2^i)``, each of which can enlarge by at most ``max(1, norm)``. Infinite if those
@@ -101,7 +107,7 @@ def _growth(
     return np.where(size < 0.5, bound, np.inf)
 
 
-def racing_is_optimal(
+def full_setup_is_optimal(
     batch: Points,
     end: Tail,
     last: Float[np.ndarray, "points phases"],
@@ -109,7 +115,7 @@ def racing_is_optimal(
     level: int,
     most: int = 200,
 ) -> Bool[np.ndarray, " points"]:
-    """Whether starting every spare server is optimal on every level above ``level``, per point.
+    """Tell whether full setup is optimal on every level above ``level``, per point.
 
     ``last`` holds ``h`` on ``level``. What one more active server is worth,
     ``D_n(a) = h_n(a) - h_n(a+1)``, must be at least ``gamma c/alpha + C_a`` for all ``n > level``.

@@ -24,6 +24,11 @@ class SemiMarkov:
     decisions at ``x`` are ``choice[first[x]:first[x + 1]]`` (post-decision states) with immediate
     fees ``fee`` beside them. ``stay[y]`` is the pre-decision state that a fictitious event (the
     self-loop of uniformisation) leads to.
+
+    Raises
+    ------
+    ValueError
+        For a rate, cost or fee that is not finite, a negative rate, or a state without a decision.
     """
 
     rates: sp.csr_array
@@ -32,6 +37,15 @@ class SemiMarkov:
     first: Int[np.ndarray, " pre_and_one"]
     choice: Int[np.ndarray, " decisions"]
     fee: Float[np.ndarray, " decisions"]
+
+    def __post_init__(self) -> None:
+        fine = np.isfinite(self.cost_rate).all() and np.isfinite(self.fee).all()
+        if not fine or not np.isfinite(self.rates.data).all():
+            raise ValueError("a rate, cost or fee is not finite")
+        if len(self.rates.data) and self.rates.data.min() < 0:
+            raise ValueError(f"rates = {self.rates.data.min():g}: every rate must be zero or more")
+        if np.diff(self.first).min(initial=1) < 1:
+            raise ValueError("a state offers no decision")
 
     @property
     def states(self) -> int:
@@ -53,17 +67,32 @@ def discrete_problem(
     transitions: Float[np.ndarray, "actions states states"],
     costs: Float[np.ndarray, "states actions"],
 ) -> SemiMarkov:
-    """A discrete-time Markov decision problem: every action in every state, one event per step.
+    """Return a discrete-time decision problem: every action in every state, one event a step.
 
-    Average costs are per step. Raises ``ValueError`` when a row of ``transitions`` is not a
-    distribution.
+    Average costs are per step.
+
+    Raises
+    ------
+    ValueError
+        When the shapes do not fit, a row of ``transitions`` is not a distribution, or a cost is
+        not a finite number.
     """
+    transitions = np.asarray(transitions, dtype=float)
+    costs = np.asarray(costs, dtype=float)
+    if transitions.ndim != 3 or transitions.shape[1] != transitions.shape[2]:
+        raise ValueError(
+            f"transitions have shape {transitions.shape}: must be (actions, states, states)"
+        )
     actions, states, _ = transitions.shape
-    if transitions.min() < 0 or np.abs(transitions.sum(axis=2) - 1).max() > 1e-9:
+    if costs.shape != (states, actions):
+        raise ValueError(f"costs have shape {costs.shape}: must be {(states, actions)}")
+    if not (transitions >= 0).all() or not (np.abs(transitions.sum(axis=2) - 1) <= 1e-9).all():
         raise ValueError("transitions: every row must be a probability distribution")
+    if not np.isfinite(costs).all():
+        raise ValueError("costs: every entry must be a finite number")
     return SemiMarkov(
         rates=sp.csr_array(transitions.transpose(1, 0, 2).reshape(states * actions, states)),
-        cost_rate=costs.reshape(-1).astype(float),
+        cost_rate=costs.reshape(-1),
         stay=np.repeat(np.arange(states), actions),
         first=np.arange(states + 1) * actions,
         choice=np.arange(states * actions),

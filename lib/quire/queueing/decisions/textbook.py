@@ -4,11 +4,14 @@ Machine replacement and forest management are discrete-time problems of the usua
 per action, costs per state and action); control of admission has a threshold in closed form.
 """
 
+from fractions import Fraction
+
 import numpy as np
 from jaxtyping import Float
 
+from quire.queueing._checks import between, not_negative, positive, whole
+from quire.queueing.decisions.semi_markov import SemiMarkov, discrete_problem
 from quire.queueing.errors import UnstableSystem
-from quire.queueing.semi_markov import SemiMarkov, discrete_problem
 
 Transitions = Float[np.ndarray, "actions states states"]
 StateCosts = Float[np.ndarray, "states actions"]
@@ -17,15 +20,16 @@ StateCosts = Float[np.ndarray, "states actions"]
 def machine_replacement(
     states: int = 6, running: float = 2.0, replacing: float = 5.0, restart: float = 1e-6
 ) -> tuple[Transitions, StateCosts]:
-    """A machine that wears by 0, 1 or 2 a step; run it (action 0) or replace it (action 1).
+    """Return a machine that wears by 0, 1 or 2 a step; run it (action 0) or replace it (action 1).
 
     Running costs ``running`` per unit of wear, replacing ``replacing``; the optimum is a control
     limit (after Puterman 1994, example 4.7.6; wear law and prices ours). The share ``restart`` of
-    steps leads anywhere, so that every policy has one recurrent class. Raises ``ValueError`` for
-    fewer than 2 states.
+    steps leads anywhere, so that every policy has one recurrent class. There are at least 2 states.
     """
-    if states < 2:
-        raise ValueError(f"states = {states} must be 2 or more")
+    whole("states", states, 2, 10_000)
+    not_negative("running", running)
+    not_negative("replacing", replacing)
+    between("restart", restart, 0, 1)
     run = np.zeros((states, states))
     for wear in range(states):
         for more, chance in ((0, 0.3), (1, 0.4), (2, 0.3)):
@@ -41,17 +45,15 @@ def admission_control(
 ) -> SemiMarkov:
     """Admit or turn away each arrival at M/M/1: ``reward`` for each admitted, ``holding`` per stay.
 
-    State ``n`` requests; action 0 turns the next arrival away, action 1 admits it (Naor 1969). Per
-    step of the uniformised chain. Raises ``ValueError`` for a rate or price that is not positive
-    or fewer than 2 levels.
+    State ``n`` requests, at most ``levels`` (2 or more); action 0 turns the next arrival away,
+    action 1 admits it (Naor 1969). Rates and prices are positive; per step of the uniformised
+    chain.
     """
-    for name, value in (("arrival_rate", arrival_rate), ("service_rate", service_rate)):
-        if not value > 0:
-            raise ValueError(f"{name} = {value!r} must be positive")
-    if not (reward > 0 and holding > 0):
-        raise ValueError(f"reward = {reward!r} and holding = {holding!r} must be positive")
-    if levels < 2:
-        raise ValueError(f"levels = {levels} must be 2 or more")
+    positive("arrival_rate", arrival_rate)
+    positive("service_rate", service_rate)
+    positive("reward", reward)
+    positive("holding", holding)
+    whole("levels", levels, 2, 10_000)
     total = arrival_rate + service_rate
     transitions = np.zeros((2, levels + 1, levels + 1))
     n = np.arange(levels + 1)
@@ -64,21 +66,53 @@ def admission_control(
     return discrete_problem(transitions, costs)
 
 
+MOST_ADMITTED = 1_000_000
+
+
 def naor_threshold(
     arrival_rate: float, reward: float, holding: float, service_rate: float = 1.0
 ) -> int:
-    """The number of requests at which the social optimum turns arrivals away (Naor 1969).
+    """Return the number of requests at which the social optimum turns arrivals away (Naor 1969).
 
     The largest ``n`` with ``(n (1 - rho) - rho (1 - rho^n)) / (1 - rho)^2 <= reward mu / holding``.
-    Raises ``UnstableSystem`` for ``rho >= 1``, ``ValueError`` if not even one request pays.
+    That quotient is ``sum_{i=1..n} sum_{j<i} rho^j``, a sum of positive terms that keeps its
+    digits near ``rho = 1``; a tie in floating point is decided in fractions.
+
+    Raises
+    ------
+    UnstableSystem
+        For ``rho >= 1``.
+    ValueError
+        If not even one request pays, or if more than a million would be admitted.
     """
-    rho = arrival_rate / service_rate
+    lam, mu = positive("arrival_rate", arrival_rate), positive("service_rate", service_rate)
+    reward, holding = positive("reward", reward), positive("holding", holding)
+    rho = lam / mu
     if rho >= 1:
         raise UnstableSystem(rho)
-    worth = reward * service_rate / holding
+    worth = reward * mu / holding
     if worth < 1:
         raise ValueError(f"reward = {reward!r} does not pay for one service")
-    n = 1
-    while ((n + 1) * (1 - rho) - rho * (1 - rho ** (n + 1))) / (1 - rho) ** 2 <= worth:
+    n, inner, total = 1, 1.0, 1.0  # inner = sum_{j<n} rho^j, total = sum of the inner sums
+    while n < MOST_ADMITTED:
+        inner = 1 + rho * inner
+        total += inner
+        if abs(total - worth) <= 4e-16 * (n + 1) * total and n < 1000:
+            pays = _exact_total(lam, mu, n + 1) <= Fraction(reward) * Fraction(mu) / Fraction(
+                holding
+            )
+        else:
+            pays = total <= worth
+        if not pays:
+            return n
         n += 1
-    return n
+    raise ValueError(f"reward = {reward!r} admits more than {MOST_ADMITTED} requests")
+
+
+def _exact_total(lam: float, mu: float, n: int) -> Fraction:
+    rho = Fraction(lam) / Fraction(mu)
+    inner, total = Fraction(0), Fraction(0)
+    for _ in range(n):
+        inner = 1 + rho * inner
+        total += inner
+    return total

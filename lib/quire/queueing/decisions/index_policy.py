@@ -3,10 +3,10 @@
 import numpy as np
 from jaxtyping import Int
 
-from quire.queueing.decision import DecisionModel, decisions_of
+from quire.queueing.decisions._policy_iteration import policy_values
+from quire.queueing.decisions.farm_models import DecisionModel, decisions_of
+from quire.queueing.decisions.value_iteration import UniformisedModel
 from quire.queueing.policies import cheapest_static
-from quire.queueing.policy_iteration import policy_values
-from quire.queueing.value_iteration import UniformisedModel
 
 
 def index_decisions(model: DecisionModel) -> Int[np.ndarray, " pre"]:

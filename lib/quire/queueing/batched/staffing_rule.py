@@ -14,20 +14,21 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize
 
-from quire.queueing.points import Points
-from quire.queueing.tuning import PATIENCE, Tuned, band_costs
+from quire.queueing._checks import whole
+from quire.queueing.batched._points import Points
+from quire.queueing.batched.tuning import PATIENCE, Tuned, band_costs
 
 Coefficients = Float[np.ndarray, "three four"]
 
 
 @dataclass(frozen=True)
-class RuleOfThumb:
+class StaffingRule:
     """Coefficients of floor, start and keep (rows) on 1, ln(w/c), ln(price), ln(alpha)."""
 
     coefficients: Coefficients
 
     def settings(self, batch: Points) -> Float[np.ndarray, "three points"]:
-        """Floor, start and keep of each point: whole numbers within their limits."""
+        """Return floor, start and keep of each point: whole numbers within their limits."""
         amount = batch.arrival_rate / batch.service_rate
         floor, start, keep = self.coefficients @ _features(batch)
         q = np.clip(np.round(amount + np.sqrt(amount) * floor), 0, batch.servers)
@@ -36,12 +37,16 @@ class RuleOfThumb:
         return np.stack([q, r, d])
 
     def costs(self, batch: Points) -> Float[np.ndarray, " points"]:
-        """Average cost of the rule's policy at each point, exact."""
+        """Return the average cost of the rule's policy at each point, exact."""
         return band_costs(batch, *(row[:, None] for row in self.settings(batch)))[:, 0]
 
 
 def _features(batch: Points) -> Float[np.ndarray, "four points"]:
+    if (batch.server == 0).any() or (batch.delay == 0).any():
+        raise ValueError("server, delay: the rule takes logarithms; every price must be positive")
     price = batch.setup_share / batch.setup_rate + batch.allocation / batch.server
+    if (price == 0).any():
+        raise ValueError("setup_share, allocation: the rule needs one of the two above zero")
     return np.stack(
         [
             np.ones(len(batch)),
@@ -52,15 +57,20 @@ def _features(batch: Points) -> Float[np.ndarray, "four points"]:
     )
 
 
-def fit_rule(
+def fit_staffing_rule(
     groups: list[tuple[Points, Float[np.ndarray, " points"], Tuned]], *, evaluations: int = 400
-) -> RuleOfThumb:
+) -> StaffingRule:
     """Fit the rule to groups of (points, optimal cost, tuned band): least mean gap.
 
     Gaps above 50 % count as 50 %. Starts from the least-squares fit of the tuned settings and goes
-    on by Nelder-Mead on the gap itself, ``evaluations`` times. Raises ``ValueError`` for fewer than
-    12 points, as many as there are coefficients.
+    on by Nelder-Mead on the gap itself, ``evaluations`` times.
+
+    Raises
+    ------
+    ValueError
+        For fewer than 12 points, as many as there are coefficients.
     """
+    whole("evaluations", evaluations, 1)
     count = sum(len(batch) for batch, _, _ in groups)
     if count < 12:
         raise ValueError(f"{count} points given: 12 coefficients need at least 12 points")
@@ -73,7 +83,7 @@ def fit_rule(
     first = np.linalg.lstsq(features.T, wanted.T, rcond=None)[0].T.round(6)
 
     def mean_gap(flat: Float[np.ndarray, " twelve"]) -> float:
-        rule = RuleOfThumb(flat.reshape(3, 4))
+        rule = StaffingRule(flat.reshape(3, 4))
         gaps = [np.minimum(rule.costs(batch) / best - 1, 0.5) for batch, best, _ in groups]
         return round(float(np.concatenate(gaps).mean()), 8)
 
@@ -84,4 +94,4 @@ def fit_rule(
         method="Nelder-Mead",
         options={"maxfev": evaluations, "initial_simplex": simplex, "xatol": 0, "fatol": 0},
     )
-    return RuleOfThumb(found.x.reshape(3, 4))
+    return StaffingRule(found.x.reshape(3, 4))

@@ -9,6 +9,7 @@ abstract, without rules that we could read):
 - ``erlang_model`` (V3): committed, with a setup of ``stages`` exponential stages of the same mean.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import product
 
@@ -16,9 +17,10 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int
 
+from quire.queueing._checks import whole
+from quire.queueing.decisions.semi_markov import SemiMarkov
+from quire.queueing.farm import Costs, Farm
 from quire.queueing.policies import Policy, checked_targets
-from quire.queueing.semi_markov import SemiMarkov
-from quire.queueing.system import Costs, Farm
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,13 @@ class DecisionModel(SemiMarkov):
     post: Int[np.ndarray, "post fields_post"]
 
     def decision(self, pre: int, post: int) -> int:
-        """The index of the decision that leads from ``pre`` to ``post``; ``ValueError`` if none."""
+        """Return the index of the decision that leads from ``pre`` to ``post``.
+
+        Raises
+        ------
+        ValueError
+            When state ``pre`` offers no such decision.
+        """
         lo, hi = self.first[pre], self.first[pre + 1]
         found = np.flatnonzero(self.choice[lo:hi] == post)
         if not len(found):
@@ -43,11 +51,16 @@ class DecisionModel(SemiMarkov):
         return int(lo + found[0])
 
 
-def _check_levels(farm: Farm, levels: int) -> None:
-    if levels < farm.servers + 10:
+MOST_STATES = 2_000_000
+"""The largest model that is built; a larger one would not fit the memory of its solvers."""
+
+
+def _check_size(farm: Farm, levels: int, per_level: int) -> None:
+    whole("levels", levels, farm.servers + 10)
+    if (levels + 1) * per_level > MOST_STATES:
         raise ValueError(
-            f"levels = {levels} must be at least servers + 10 = {farm.servers + 10}; "
-            "see truncation_level"
+            f"levels = {levels}: {(levels + 1) * per_level} states are more than {MOST_STATES}; "
+            "take fewer levels or servers"
         )
 
 
@@ -107,13 +120,13 @@ def _assemble(
 
 
 def free_cancel_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
-    """V1: state ``(n, a)``; a decision is (servers kept active, servers to hold in setup).
+    """Return model V1: state ``(n, a)``; decide how many servers to keep and to hold in setup.
 
     The setup term is linear in the number in setup, so the optimum is all or none: an artefact of
-    memoryless setup. Raises ``ValueError`` when ``levels < K + 10``.
+    memoryless setup. ``levels`` is at least K + 10.
     """
-    _check_levels(farm, levels)
     k = farm.servers
+    _check_size(farm, levels, (k + 1) * (k + 2) // 2)
     pre: list[tuple[int, ...]] = [(n, a) for n in range(levels + 1) for a in range(k + 1)]
     post: list[tuple[int, ...]] = [(n, a, s) for n, a in pre for s in range(k - a + 1)]
     where = {state: i for i, state in enumerate(post)}
@@ -126,18 +139,21 @@ def free_cancel_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
 
 
 def erlang_model(farm: Farm, costs: Costs, levels: int, stages: int) -> DecisionModel:
-    """V3: state ``(n, a, s_1..s_r)``; start some servers or release some idle ones.
+    """Return model V3: state ``(n, a, s_1..s_r)``; start some servers or release some idle ones.
 
     A setup passes ``stages`` exponential stages of rate ``stages * alpha``: the mean stays
-    ``1/alpha``, the variance falls. Raises ``ValueError`` when ``levels < K + 10``, or for more
-    than 4 servers with more than one stage (the state space would not fit).
+    ``1/alpha``, the variance falls. ``levels`` is at least K + 10.
+
+    Raises
+    ------
+    ValueError
+        For more than 4 servers with more than one stage (the state space would not fit).
     """
-    _check_levels(farm, levels)
     k = farm.servers
-    if stages < 1:
-        raise ValueError(f"stages = {stages} must be 1 or more")
+    whole("stages", stages, 1, 64)
     if stages > 1 and k > 4:
         raise ValueError(f"servers = {k}: Erlang setup is modelled for at most 4 servers")
+    _check_size(farm, levels, math.comb(k + stages + 1, stages + 1))
     setups = [s for s in product(range(k + 1), repeat=stages) if sum(s) <= k]
     pre: list[tuple[int, ...]] = [
         (n, a, *s)
@@ -160,18 +176,19 @@ def erlang_model(farm: Farm, costs: Costs, levels: int, stages: int) -> Decision
 
 
 def committed_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
-    """V2: state ``(n, a, s)``; a running setup can not be cancelled, its fee is paid at once.
+    """Return model V2: state ``(n, a, s)``; a setup can not be cancelled, its fee is paid at once.
 
-    ``(N+1)(K+1)(K+2)/2`` states. Raises ``ValueError`` when ``levels < K + 10``.
+    ``(N+1)(K+1)(K+2)/2`` states; ``levels`` is at least K + 10.
     """
     return erlang_model(farm, costs, levels, 1)
 
 
 def decisions_of(model: DecisionModel, policy: Policy) -> Int[np.ndarray, " pre"]:
-    """The index of the decision that ``policy`` takes in each pre-decision state.
+    """Return the index of the decision that ``policy`` takes in each pre-decision state.
 
     Missing servers are set up (in a committed model: beyond those already in setup), surplus idle
-    servers are released. Raises ``ValueError`` naming the state if a target is outside 0..K.
+    servers are released. A target outside 0..K is refused with a ``ValueError`` that names the
+    state.
     """
     targets = checked_targets(policy, model.farm, model.levels)
     where = {tuple(state): i for i, state in enumerate(model.post.tolist())}

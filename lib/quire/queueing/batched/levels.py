@@ -4,7 +4,7 @@ In the free-cancel model a state is (n, a): ``n`` requests, ``a`` active servers
 how many servers are in setup and how many idle ones go. Only neighbouring levels are linked, so
 ``h_n = U_n h_{n-1} + v_n + g z_n`` with one (K+1)-dimensional system per level: triangular for
 ``n >= K``, where no server idles, and dense below. The end above the last level is a
-:class:`~quire.queueing.racing.Tail`: exact for the infinite system, or truncated.
+:class:`~quire.queueing.batched.full_setup.Tail`: exact for the infinite system, or truncated.
 
 All functions are for one point; ``jax.vmap`` makes them work on many.
 """
@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 
 Scalar = Float[Array, ""]
 
-# Killing with restart in (0, 0), as a rate: see policy_iteration.RESTART for the reason.
+# Killing with restart in (0, 0), as a rate: see _policy_iteration.RESTART for the reason.
 RESTART = 1e-14
 
 
@@ -43,7 +43,7 @@ class End(NamedTuple):
     gain: Float[Array, " phases"]
 
 
-class Rule(NamedTuple):
+class LevelPolicy(NamedTuple):
     """A policy on levels ``0..M``."""
 
     setups: Float[Array, "levels phases"]  # servers in setup if the state is kept
@@ -78,8 +78,8 @@ def _level_system(
     return within, jnp.diag(stays * busy), stays
 
 
-def price_of(p: Parameters, rule: Rule) -> Float[Array, "levels phases"]:
-    """Cost rate in each state under ``rule``; zero where idle servers are released at once."""
+def price_of(p: Parameters, rule: LevelPolicy) -> Float[Array, "levels phases"]:
+    """Return the cost rate in each state; zero where idle servers are released at once."""
     levels, phases = rule.setups.shape
     n, a = jnp.arange(levels)[:, None], jnp.arange(phases)[None, :]
     rise = rule.setups * p.setup_rate
@@ -88,9 +88,9 @@ def price_of(p: Parameters, rule: Rule) -> Float[Array, "levels phases"]:
 
 
 def solve_levels(
-    p: Parameters, end: End, rule: Rule, price: Float[Array, "levels phases"]
+    p: Parameters, end: End, rule: LevelPolicy, price: Float[Array, "levels phases"]
 ) -> Values:
-    """Average cost and relative values of ``rule`` when each state costs ``price``.
+    """Return average cost and relative values of ``rule`` when each state costs ``price``.
 
     The rule must not release servers on levels ``>= K``.
     """
@@ -139,8 +139,8 @@ def solve_levels(
     return Values(cost, jnp.concatenate([h0[None], rest, beyond[None]]))
 
 
-def evaluate_rule(p: Parameters, end: End, rule: Rule) -> Values:
-    """Average cost and relative values of ``rule`` at the prices of ``p``."""
+def evaluate_rule(p: Parameters, end: End, rule: LevelPolicy) -> Values:
+    """Return average cost and relative values of ``rule`` at the prices of ``p``."""
     return solve_levels(p, end, rule, price_of(p, rule))
 
 
@@ -149,7 +149,7 @@ def drift(
     h: Float[Array, "beyond phases"],
     setups: Float[Array, "levels phases"],
 ) -> Float[Array, "levels phases"]:
-    """Cost rate plus drift of ``h`` in each state that is kept, on levels ``0..M``."""
+    """Return cost rate plus drift of ``h`` in each state that is kept, on levels ``0..M``."""
     levels, phases = setups.shape
     n, a = jnp.arange(levels)[:, None], jnp.arange(phases)[None, :]
     here, above = h[:levels], h[1 : levels + 1]
@@ -164,13 +164,13 @@ def drift(
 
 
 def start_worth(p: Parameters, h: Float[Array, "levels phases"]) -> Float[Array, "levels phases"]:
-    """Rate of cost that one server in setup adds: negative where starting it pays."""
+    """Return the rate of cost that one server in setup adds: negative where starting it pays."""
     gain = p.allocation + h[:, 1:] - h[:, :-1]
     return jnp.pad(p.setup_share * p.server + p.setup_rate * gain, ((0, 0), (0, 1)))
 
 
-def refine(p: Parameters, end: End, rule: Rule, values: Values) -> Values:
-    """Cost and values of ``rule`` as a change of ``values``, which must meet the end.
+def refine(p: Parameters, end: End, rule: LevelPolicy, values: Values) -> Values:
+    """Return cost and values of ``rule`` as a change of ``values``, which must meet the end.
 
     With the rule's own values this is one step of iterative refinement. Not for timed releases.
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from quire.queueing.batched_optimum import BatchOptimum, optimum
-from quire.queueing.points import Points, points
-from quire.queueing.tuning import Tuned, tune_all
+from quire.queueing._checks import positive, whole, wholes
+from quire.queueing.batched._points import Points, points
+from quire.queueing.batched.free_cancel import OptimalPolicies, optimum
+from quire.queueing.batched.tuning import Tuned, tune_all
 
-LEVELS_ABOVE = (64, 512, 1536)  # free levels above K, more where racing is not yet optimal
+LEVELS_ABOVE = (64, 512, 1536)  # free levels above K, more where full setup is not yet optimal
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class AtlasPage:
 
     @property
     def best_family(self) -> list[str]:
-        """Its family; of those within one part in a million the first, hence simplest."""
+        """Name its family; of those within one part in a million the first, hence simplest."""
         best = self.best_simple
         names = []
         for i in range(len(best)):
@@ -50,7 +51,7 @@ class AtlasPage:
         return self.best_simple / self.cost - 1
 
     def columns(self) -> dict[str, np.ndarray]:
-        """One array per column of a table: the points, the proof, every family's gap, the best.
+        """Return one array per column of a table: points, proof, each family's gap, the best.
 
         Gaps are ``g/g* - 1``; ``floor``, ``start`` and ``keep`` are the tuned band's settings.
         """
@@ -74,7 +75,7 @@ class AtlasPage:
         }
 
     def take(self, rows: Int[np.ndarray, " chosen"]) -> "AtlasPage":
-        """Some rows of the page."""
+        """Return some rows of the page."""
         return AtlasPage(
             self.index[rows],
             self.batch.take(rows),
@@ -87,12 +88,14 @@ class AtlasPage:
 
 
 def random_points(count: int, servers: Sequence[int], seed: int) -> list[Points]:
-    """``count`` points, as many for each number of servers, over the atlas's ranges.
+    """Return ``count`` points, as many for each number of servers, over the atlas's ranges.
 
     Load uniform in 0.1..0.95; setup rate 0.03..10 and delay weight 0.1..10 log-uniform; allocation
     fee 0 for half of the points and log-uniform in 0.1..10 for the others; c = gamma = mu = 1.
     """
-    rng = np.random.default_rng(seed)
+    wholes("servers", servers, 1)
+    whole("count", count, len(servers))
+    rng = np.random.default_rng(whole("seed", seed, 0))
     groups = []
     for part, k in enumerate(servers):
         size = count // len(servers) + (part < count % len(servers))
@@ -110,7 +113,7 @@ def random_points(count: int, servers: Sequence[int], seed: int) -> list[Points]
 
 
 def _padded(index: np.ndarray, size: int) -> np.ndarray:
-    """The last batch repeats its last point, so that every batch has one compiled shape."""
+    """Repeat the last point up to ``size``, so that every batch has one compiled shape."""
     return np.concatenate([index, np.full(size - len(index), index[-1])])
 
 
@@ -123,7 +126,14 @@ def atlas(
     Points whose bounds or whose tail are not proven at ``K + 64`` free levels are solved again with
     more, in smaller batches at the end; ``certified`` says whether the proof succeeded. ``index``
     counts through all groups.
+
+    Yields
+    ------
+    AtlasPage
+        One batch, as soon as it is ready.
     """
+    whole("size", size, 1)
+    positive("tolerance", tolerance)
     offset = 0
     for group in groups:
         order = np.lexsort((group.setup_rate, np.round(group.load, 1)))
@@ -144,7 +154,13 @@ def atlas(
 
 
 def _again(page: AtlasPage, size: int, tolerance: float) -> Iterator[AtlasPage]:
-    """Solve what is left with more free levels; what stays unproven is yielded as it is."""
+    """Solve what is left with more free levels.
+
+    Yields
+    ------
+    AtlasPage
+        What is proven, and at the end what stays unproven, as it is.
+    """
     for above in LEVELS_ABOVE[1:]:
         waiting = np.arange(len(page.index))
         for at in range(0, len(waiting), size):
@@ -163,7 +179,7 @@ def _again(page: AtlasPage, size: int, tolerance: float) -> Iterator[AtlasPage]:
 
 
 def _page(
-    offset: int, chosen: np.ndarray, batch: Points, best: BatchOptimum, tuned: list[Tuned]
+    offset: int, chosen: np.ndarray, batch: Points, best: OptimalPolicies, tuned: list[Tuned]
 ) -> AtlasPage:
     count = np.arange(len(chosen))
     return AtlasPage(
@@ -178,7 +194,7 @@ def _page(
 
 
 def joined(pages: list[AtlasPage]) -> AtlasPage:
-    """Several pages of one number of servers as one."""
+    """Return several pages of one number of servers as one."""
     first = pages[0]
     columns = {
         name: np.concatenate([page.batch.columns()[name] for page in pages])

@@ -1,7 +1,7 @@
 """Relative value iteration and modified policy iteration, with two-sided bounds on the cost.
 
-Both work on any :class:`~quire.queueing.semi_markov.SemiMarkov`. For every function ``h`` of the
-state the optimal average cost lies between the least and the largest component of
+Both work on any :class:`~quire.queueing.decisions.semi_markov.SemiMarkov`. For every function
+``h`` of the state the optimal average cost lies between the least and the largest component of
 ``Lambda (T h - h)`` (Odoni 1969), where ``T`` is the optimality operator of the uniformised
 problem: the bounds hold whatever the iteration has reached.
 """
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from quire.queueing._checks import positive, whole
+from quire.queueing.decisions.semi_markov import SemiMarkov
 from quire.queueing.errors import ConvergenceError
-from quire.queueing.semi_markov import SemiMarkov
 
 
 @dataclass(frozen=True)
-class Optimum:
+class OptimalPolicy:
     """An optimal policy with the proof of its average cost."""
 
     cost: float  # g
@@ -30,14 +31,13 @@ class Optimum:
 class UniformisedModel:
     """The discrete-time problem: an affine map over post-decision states, then a minimum.
 
-    Asserts that every self-loop has positive probability, without which value iteration may
-    oscillate or diverge.
+    Every self-loop has positive probability, without which value iteration may oscillate or
+    diverge: ``uniform_rate`` lies above every total rate.
     """
 
     def __init__(self, model: SemiMarkov):
         self.rate = model.uniform_rate
         self.loop = 1 - model.total_rate / self.rate
-        assert self.loop.min() > 0, "the uniformisation rate must exceed every total rate"
         self.moves = model.rates / self.rate
         self.cost = model.cost_rate / self.rate
         self.stay, self.first = model.stay, model.first
@@ -45,11 +45,11 @@ class UniformisedModel:
         self.owner = np.repeat(np.arange(model.states), np.diff(model.first))
 
     def after(self, values: Float[np.ndarray, " pre"]) -> Float[np.ndarray, " post"]:
-        """Cost of one step and the values behind it, from each post-decision state."""
+        """Return the cost of one step and the values behind it, from each post-decision state."""
         return self.cost + self.moves @ values + self.loop * values[self.stay]
 
     def best(self, values: Float[np.ndarray, " pre"]) -> Float[np.ndarray, " pre"]:
-        """The optimality operator ``T h``."""
+        """Return ``T h``, what the optimality operator makes of ``values``."""
         return np.minimum.reduceat(self.fee + self.after(values)[self.choice], self.first[:-1])
 
     def greedy(
@@ -58,7 +58,7 @@ class UniformisedModel:
         current: Int[np.ndarray, " pre"] | None = None,
         tie: float = 1e-11,
     ) -> Int[np.ndarray, " pre"]:
-        """The minimising decisions; within ``tie`` the current one is kept."""
+        """Return the minimising decisions; within ``tie`` the current one is kept."""
         offers = self.fee + self.after(values)[self.choice]
         least = np.minimum.reduceat(offers, self.first[:-1])
         slack = tie * (1 + np.abs(least))
@@ -72,7 +72,7 @@ class UniformisedModel:
 
 
 def cost_bounds(model: SemiMarkov, values: Float[np.ndarray, " pre"]) -> tuple[float, float]:
-    """Lower and upper bound on the optimal average cost from any function of the state."""
+    """Return lower and upper bound on the optimal average cost from any function of the state."""
     step = UniformisedModel(model)
     change = (step.best(values) - values) * step.rate
     return float(change.min()), float(change.max())
@@ -84,10 +84,10 @@ def relative_value_iteration(
     tolerance: float = 1e-9,
     max_iterations: int = 200_000,
     start: Float[np.ndarray, " pre"] | None = None,
-) -> Optimum:
+) -> OptimalPolicy:
     """Apply the optimality operator until the bounds are ``tolerance`` apart (White 1963).
 
-    Raises ``ConvergenceError`` with both bounds after ``max_iterations``.
+    After ``max_iterations`` a ``ConvergenceError`` carries both bounds.
     """
     return _sweep(model, 0, tolerance, max_iterations, start)
 
@@ -99,14 +99,13 @@ def modified_policy_iteration(
     tolerance: float = 1e-9,
     max_iterations: int = 20_000,
     start: Float[np.ndarray, " pre"] | None = None,
-) -> Optimum:
+) -> OptimalPolicy:
     """Between two optimality steps apply the greedy policy's own operator ``sweeps`` times.
 
-    (Puterman and Shin 1978, average-cost form.) Raises ``ConvergenceError`` with both bounds after
-    ``max_iterations`` optimality steps.
+    (Puterman and Shin 1978, average-cost form.) After ``max_iterations`` optimality steps a
+    ``ConvergenceError`` carries both bounds.
     """
-    if sweeps < 1:
-        raise ValueError(f"sweeps = {sweeps} must be 1 or more")
+    whole("sweeps", sweeps, 1)
     return _sweep(model, sweeps, tolerance, max_iterations, start)
 
 
@@ -116,7 +115,9 @@ def _sweep(
     tolerance: float,
     max_iterations: int,
     start: Float[np.ndarray, " pre"] | None,
-) -> Optimum:
+) -> OptimalPolicy:
+    positive("tolerance", tolerance)
+    whole("max_iterations", max_iterations, 1)
     step = UniformisedModel(model)
     values = np.zeros(model.states) if start is None else start - start[0]
     lower, upper = -np.inf, np.inf
@@ -129,7 +130,7 @@ def _sweep(
         if upper - lower < tolerance:
             taken = step.greedy(values)
             relative = following - following[0]
-            return Optimum(
+            return OptimalPolicy(
                 float((lower + upper) / 2), float(lower), float(upper), relative, taken, iteration
             )
         values = following - following[0]

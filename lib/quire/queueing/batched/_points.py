@@ -5,8 +5,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Float
 
+from quire.queueing._checks import column, whole
 from quire.queueing.errors import UnstableSystem
-from quire.queueing.system import Costs, Farm
+from quire.queueing.farm import Costs, Farm
+
+MOST_SERVERS = 200
+"""Servers of a batched farm: levels cost their cube in time and their square in memory."""
 
 Column = Float[np.ndarray, " points"]
 
@@ -15,8 +19,15 @@ Column = Float[np.ndarray, " points"]
 class Points:
     """Parameters of a batch of farms that share the number of servers ``servers``.
 
-    Raises ``ValueError`` for columns of different lengths or a rate that is not positive, and
-    ``UnstableSystem`` for a load of one or more.
+    Whole numbers are taken as floats. A rate that is not positive, a negative price, or anything
+    not finite is refused with a ``ValueError``.
+
+    Raises
+    ------
+    ValueError
+        For columns of different lengths.
+    UnstableSystem
+        For a load of one or more.
     """
 
     servers: int
@@ -29,19 +40,18 @@ class Points:
     allocation: Column  # C_a
 
     def __post_init__(self) -> None:
-        lengths = {len(column) for column in self.columns().values()}
+        object.__setattr__(self, "servers", whole("servers", self.servers, 1, MOST_SERVERS))
+        for name, values in self.columns().items():
+            object.__setattr__(self, name, column(name, values, positive=name.endswith("_rate")))
+        lengths = {len(values) for values in self.columns().values()}
         if len(lengths) != 1:
             raise ValueError(f"the columns have lengths {sorted(lengths)}; they must be equal")
-        for name in ("arrival_rate", "setup_rate", "service_rate"):
-            column = getattr(self, name)
-            if not (np.isfinite(column).all() and (column > 0).all()):
-                raise ValueError(f"{name}: every entry must be positive and finite")
         rho = self.arrival_rate / (self.servers * self.service_rate)
         if (rho >= 1).any():
             raise UnstableSystem(float(rho.max()))
 
     def columns(self) -> dict[str, Column]:
-        """The parameters by name, without the number of servers."""
+        """Return the parameters by name, without the number of servers."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "servers"}
 
     def __len__(self) -> int:
@@ -53,11 +63,11 @@ class Points:
         return self.arrival_rate / (self.servers * self.service_rate)
 
     def take(self, index: np.ndarray) -> "Points":
-        """The points at ``index``, in that order."""
+        """Return the points at ``index``, in that order."""
         return Points(self.servers, **{name: col[index] for name, col in self.columns().items()})
 
     def farm(self, index: int) -> Farm:
-        """One point's farm."""
+        """Return one point's farm."""
         return Farm(
             float(self.arrival_rate[index]),
             float(self.setup_rate[index]),
@@ -66,7 +76,7 @@ class Points:
         )
 
     def costs(self, index: int) -> Costs:
-        """One point's prices."""
+        """Return one point's prices."""
         return Costs(
             float(self.server[index]),
             float(self.setup_share[index]),
@@ -84,7 +94,7 @@ def points(
     setup_share: np.ndarray | float = 1.0,
     server: np.ndarray | float = 1.0,
 ) -> Points:
-    """Points with mean service time 1; scalars and arrays of one dimension are broadcast."""
+    """Return points with mean service time 1; scalars and arrays of one dimension are broadcast."""
     load, alpha, w, fee, gamma, c = np.broadcast_arrays(
         *(
             np.atleast_1d(np.asarray(x, dtype=float))

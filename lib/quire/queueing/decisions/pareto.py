@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from quire.queueing.decision import DecisionModel, free_cancel_model
-from quire.queueing.policy_iteration import policy_iteration
-from quire.queueing.stationary import evaluate_decisions
-from quire.queueing.system import Costs, Farm
+from quire.queueing._checks import column
+from quire.queueing.decisions._policy_iteration import policy_iteration
+from quire.queueing.decisions.farm_models import DecisionModel, free_cancel_model
+from quire.queueing.decisions.stationary import evaluate_decisions
+from quire.queueing.farm import Costs, Farm
 
 Curve = Float[np.ndarray, " corners"]
 
@@ -22,20 +23,22 @@ class TradeOff:
     response_time: Curve  # falling
     delay: Curve  # a weight w at which the corner is optimal
 
-    def gap(self, servers: float, response_time: float) -> float:
-        """Vertical distance of a policy above the hull, in time; it may not be below it.
+    def time_at(self, servers: float) -> float:
+        """Return the least response time for this spending; between corners by randomising.
 
-        Raises ``ValueError`` left of the hull, where no policy is.
+        Raises
+        ------
+        ValueError
+            Outside the computed part of the hull, which says nothing there.
         """
-        if servers < self.servers[0] - 1e-9:
-            raise ValueError(
-                f"servers = {servers:.6g}: no policy needs less than {self.servers[0]:.6g}"
-            )
-        return response_time - float(np.interp(servers, self.servers, self.response_time))
+        low, high = float(self.servers[0]), float(self.servers[-1])
+        if not low - 1e-9 <= servers <= high + 1e-9:
+            raise ValueError(f"servers = {servers:.6g}: must lie in {low:.6g} to {high:.6g}")
+        return float(np.interp(servers, self.servers, self.response_time))
 
 
-def lower_hull(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> np.ndarray:
-    """Indices of the lower left convex hull, by rising ``x`` (Andrew's monotone chain)."""
+def lower_hull(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+    """Return indices of the lower left convex hull, by rising ``x`` (Andrew's monotone chain)."""
     chain: list[int] = []
     for i in np.lexsort((y, x)):
         if chain and y[i] >= y[chain[-1]]:
@@ -58,16 +61,28 @@ def trade_off(
 ) -> TradeOff:
     """Solve for each delay weight, warm-started along the way, and keep the convex hull.
 
-    The weights should be ascending; ``costs.delay`` is ignored. By Lagrangian duality the corners
-    are optimal among all policies, randomised ones between them. Weights
-    so small that the optimum would rather lose arrivals at the last level are left out;
-    ``ValueError`` if none remains.
+    By Lagrangian duality the corners are optimal among all policies, randomised ones between them.
+
+    Parameters
+    ----------
+    farm, costs, levels
+        The farm, its prices (``costs.delay`` is ignored) and the truncation of its model.
+    delays
+        Positive weights, ascending. Those so small that the optimum would rather lose arrivals at
+        the last level are left out.
+    build
+        Which decision model.
+
+    Raises
+    ------
+    ValueError
+        When no weight remains.
     """
     taken = None
     spent: list[float] = []
     times: list[float] = []
     kept: list[float] = []
-    for weight in delays:
+    for weight in column("delays", delays, positive=True):
         model = build(farm, replace(costs, delay=float(weight)), levels)
         best = policy_iteration(model, start=taken)
         taken = best.taken
