@@ -60,3 +60,11 @@ def study(session: nox.Session) -> None:
     """Sweep a chapter: nox -s study -- 15 -p seed=1,2,3."""
     install(session, "workbook,peers")
     session.run("quire", "study", *session.posargs)
+
+
+@nox.session
+def gpu(session: nox.Session) -> None:
+    """Run the tests that need a GPU, with JAX's CUDA wheels."""
+    install(session, "workbook,peers,tests")
+    session.install("jax[cuda12]", "-c", "constraints.txt")
+    session.run("pytest", "-m", "gpu", *session.posargs)

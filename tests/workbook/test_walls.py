@@ -1,6 +1,10 @@
 """Who may import whom is kept by import-linter; here, that its contracts leave no topic out."""
 
 import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -37,3 +41,43 @@ def test_a_topic_says_what_it_holds(topic: str) -> None:
         if isinstance(target, ast.Name)
     }
     assert "__all__" in assigned
+
+
+def test_the_library_imports_without_its_extras() -> None:
+    """Whatever only an extra brings is hidden; every topic must import all the same."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    brought = {_distribution(line) for lines in extras.values() for line in lines}
+    core = _closure({_distribution(line) for line in PROJECT["project"]["dependencies"]})
+    hidden = sorted(
+        module
+        for module, distributions in importlib.metadata.packages_distributions().items()
+        if {_normal(name) for name in distributions} <= brought - core
+    )
+    assert "pandas" in hidden
+    topics = ", ".join(f"quire.{topic}" for topic in TOPICS)
+    code = f"import sys; sys.modules.update(dict.fromkeys({hidden!r})); import {topics}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _distribution(requirement: str) -> str:
+    return _normal(re.split(r"[<>=;\[ !~]", requirement)[0])
+
+
+def _closure(names: set[str]) -> set[str]:
+    """Return the distributions that installing ``names`` brings, extras left aside."""
+    found: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        try:
+            lines = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        waiting |= {_distribution(line) for line in lines if "extra ==" not in line} - found
+    return found
