@@ -1,4 +1,4 @@
-"""Secure sums and means of real vectors inside one process, for whoever trains models with them.
+"""Secure sums and means of real vectors inside one process: for training loops.
 
     dealt = deal(users=5, length=1000)
     total = secure_sum(gradients, dealt, FixedPoint(users=5))
@@ -15,33 +15,44 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, UInt32
 
-from quire.secure_sums.fixed_point import FixedPoint
-from quire.secure_sums.ledger import KeyLedger
-from quire.secure_sums.zero_sum import Entropy, draw_pads, mask, unmask
+from quire.secure_sums.linear.zero_sum import Entropy, draw_pads, mask, unmask
+from quire.secure_sums.wire.fixed_point import FixedPoint
+from quire.secure_sums.wire.ledger import KeyLedger
 
 
 @dataclass(frozen=True)
 class DealtKeys:
     """One zero-sum pad per user, with the ledger that lets each word be used once.
 
-    Parameters
+    Attributes
     ----------
     name
         The dealer's identifier of this deal.
     pads
-        Z_1 … Z_K, one row per user.
+        Z_1 … Z_K, one row per user, which add up to zero.
     ledger
         Where uses are written down.
+
+    Raises
+    ------
+    ValueError
+        When the pads do not add up to zero, or are of fewer than three users.
     """
 
     name: str
     pads: UInt32[np.ndarray, "K L"]
     ledger: KeyLedger = field(default_factory=KeyLedger)
 
+    def __post_init__(self) -> None:
+        if np.ndim(self.pads) != 2 or len(self.pads) < 3:
+            raise ValueError(f"pads has shape {np.shape(self.pads)}: (K, L) with K >= 3 is needed")
+        if self.pads.sum(axis=0, dtype=np.uint32).any():
+            raise ValueError("pads do not add up to zero: pads of one deal are needed")
+
     @property
     def left(self) -> int:
         """Words of each pad that no sum has used yet."""
-        return self.pads.shape[1] - self.ledger.words(self.name)
+        return self.pads.shape[1] - self.ledger.used(self.name)
 
 
 def deal(
@@ -53,7 +64,11 @@ def deal(
     """Deal pads of ``length`` words to K users: enough for sums of so many values in all.
 
     The operating system's entropy is the default; `seeded_entropy` is for experiments only.
-    Raises ``ValueError`` when K < 3 or ``length`` < 1.
+
+    Raises
+    ------
+    ValueError
+        When K < 3 or ``length`` < 1.
     """
     pads = draw_pads(users, length, entropy)
     return DealtKeys(secrets.token_hex(16), pads, KeyLedger() if ledger is None else ledger)
@@ -63,7 +78,7 @@ def deal(
 class SecureSum:
     """What every user ends up with, and what everyone has seen on the way.
 
-    Parameters
+    Attributes
     ----------
     total
         ΣW as real numbers.
@@ -110,6 +125,8 @@ def secure_sum(
         When shapes disagree, the code is for fewer users, or the pads have too few words left.
     KeyReuseError
         When the ledger knows these words as used.
+    LedgerError
+        When the ledger cannot be written.
     """
     inputs = np.asarray(inputs, dtype=np.float64)
     users, length = keys.pads.shape
@@ -129,8 +146,6 @@ def secure_sum(
     coded = coding.encode(inputs, rng)
     keys.ledger.claim(keys.name, span.start, span.stop)
     pads = keys.pads[:, span]
-    messages = mask(coded.words, pads)
-    totals = [unmask(np.delete(messages, u, axis=0), coded.words[u], pads[u]) for u in range(users)]
-    if any((total != totals[0]).any() for total in totals[1:]):
-        raise ArithmeticError("the users' sums differ; the pads do not add up to zero")
+    messages = mask(coded.codes, pads)
+    totals = [unmask(np.delete(messages, u, axis=0), coded.codes[u], pads[u]) for u in range(users)]
     return SecureSum(coding.decode(totals[0]), messages, coded.saturated)

@@ -13,19 +13,20 @@ import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from quire.secure_sums.converse import OBJECTIVES
-from quire.secure_sums.entropy_space import everyone_wants_everything
-from quire.secure_sums.leakage import Leak, check_collusion, correct, leakage
-from quire.secure_sums.mesh import MeshResult
-from quire.secure_sums.proofs import ConverseProof, prove_converse
-from quire.secure_sums.protocols import one_pad_protocol
-from quire.secure_sums.zero_sum import zero_sum_matrix
+from quire.secure_sums.converse.models import OBJECTIVES
+from quire.secure_sums.converse.proofs import ConverseProof, prove_converse
+from quire.secure_sums.linear._leakage import Leak, check_collusion, correct, leakage
+from quire.secure_sums.linear.protocols import one_pad_protocol
+from quire.secure_sums.linear.zero_sum import zero_sum_matrix
+from quire.secure_sums.problems import everyone_wants_everything
+from quire.secure_sums.wire.mesh import MeshResult
 
-FORMAT = "quire secure-sum certificate 1"
+FORMAT = "quire secure-sum certificate 2"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Wire:
     length: int
     rounds: int
     payload_bytes: tuple[int, ...]
+    heard_bytes: tuple[int, ...]
     framing_bytes: tuple[int, ...]
 
     @property
@@ -48,19 +50,20 @@ class Wire:
 class Certificate:
     """What an instance of the scheme can prove about itself.
 
-    Parameters
+    Attributes
     ----------
     users, colluders
         K and T.
     fields
-        Primes over which the key matrix was checked; 2 also covers the words Z_{2^32}, whose
-        matrices are invertible exactly when they are modulo 2.
+        Primes over which the key matrix was checked; 2 must be among them, since it also covers
+        machine words: a matrix is invertible over Z_{2^32} exactly when it is modulo 2.
     keys
         The key matrix M of Z = M·N, with entries 0, 1 and -1.
     worst
         The largest leak over all observers, collusions and fields.
     bounds
-        One exact proof per objective; those of T = 0 serve every T.
+        One exact proof per objective, of one user's message and key and of the total key; those
+        of T = 0 serve every T.
     wire
         What was sent, when the instance was run.
     """
@@ -80,7 +83,7 @@ class Certificate:
         return self.worst.symbols == 0 and tuple(p.bound for p in self.bounds) == rates
 
     def __str__(self) -> str:
-        """The certificate in five lines."""
+        """Return the certificate in five lines."""
         least = ", ".join(str(p.bound) for p in self.bounds)
         steps = ", ".join(str(len(p.inequalities)) for p in self.bounds)
         wire = "not run" if self.wire is None else f"{float(self.wire.over_bound):.3f} of the bound"
@@ -106,6 +109,8 @@ def certify(
     ValueError
         When T is outside 0 … K-3, K is above 6 (the proofs' programs grow eightfold per user), or
         the run is of another number of users.
+    ArithmeticError
+        When the scheme is not correct over a field, which would be a bug.
     """
     check_collusion(users, colluders)
     if users > 6:
@@ -118,7 +123,7 @@ def certify(
         if not correct(protocol).all():
             raise ArithmeticError(f"the scheme is not correct over F_{q}")
         worst = max(worst, found, key=lambda leak: leak.symbols)
-    problem = everyone_wants_everything(users, (0,))
+    problem = everyone_wants_everything(users, [0])
     bounds = tuple(prove_converse(problem, objective) for objective in OBJECTIVES)
     wire = None
     if run is not None:
@@ -128,6 +133,7 @@ def certify(
             run.session.length,
             run.session.rounds,
             run.payload_bytes,
+            run.heard_bytes,
             tuple(r.traffic.framing for r in run.reports),
         )
     return Certificate(users, colluders, fields, matrix, worst, bounds, wire)
@@ -151,23 +157,24 @@ def as_data(certificate: Certificate) -> dict[str, object]:
         "fields": list(certificate.fields),
         "keys": certificate.keys.tolist(),
         "leak": certificate.worst.symbols,
-        "bounds": [
-            {
-                "objective": proof.objective,
-                "bound": str(proof.bound),
-                "inequalities": [
-                    [s.context, s.first, s.second, str(s.weight)] for s in proof.inequalities
-                ],
-                "equalities": [[list(s.equality.name), str(s.weight)] for s in proof.equalities],
-            }
-            for proof in certificate.bounds
-        ],
+        "bounds": [bound_as_data(proof) for proof in certificate.bounds],
         "wire": None
         if wire is None
         else {
             "length": wire.length,
             "rounds": wire.rounds,
             "payload_bytes": list(wire.payload_bytes),
+            "heard_bytes": list(wire.heard_bytes),
             "framing_bytes": list(wire.framing_bytes),
         },
+    }
+
+
+def bound_as_data(proof: ConverseProof) -> dict[str, Any]:
+    """Return a proof as plain data, its multipliers as strings."""
+    return {
+        "objective": proof.objective,
+        "bound": str(proof.bound),
+        "inequalities": [[s.context, s.first, s.second, str(s.weight)] for s in proof.inequalities],
+        "equalities": [[list(s.equality.name), str(s.weight)] for s in proof.equalities],
     }

@@ -8,23 +8,32 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from quire.secure_sums.leakage import check_collusion
-from quire.secure_sums.protocols import Rates
+from quire.secure_sums.linear._leakage import check_collusion
+from quire.secure_sums.linear.protocols import Rates
 
 
 def optimal_region(users: int, colluders: int = 0) -> Rates:
     """Return the corner (1, 1, K-1) of arXiv 2508.00596, for every 0 <= T <= K-3.
 
-    Raises ``ValueError`` outside that range.
+    Raises
+    ------
+    ValueError
+        Outside that range.
     """
     check_collusion(users, colluders)
     return Rates(Fraction(1), Fraction(1), Fraction(users - 1))
 
 
 def regular_graph_region(degree: int) -> Rates:
-    """Return (1, 1, d) of arXiv 2601.19183: neighbourhood sums on ring, prism and complete graphs.
+    """Return (1, 1, d) for neighbourhood sums on ring, prism and complete graphs.
 
-    Raises ``ValueError`` when d < 2: a single neighbour's input is the sum itself.
+    That all three depend on the degree alone is stated in arXiv 2601.19183; that the total is d
+    itself was not in the text seen, and is what chapter 07 measures.
+
+    Raises
+    ------
+    ValueError
+        When d < 2: a single neighbour's input is the sum itself.
     """
     if degree < 2:
         raise ValueError(f"degree = {degree}: one neighbour's input is the sum itself (d>=2)")
@@ -34,7 +43,12 @@ def regular_graph_region(degree: int) -> Rates:
 def multi_server_key_rate(servers: int, users: int, colluders: int) -> int:
     """Return min{U+V+T-2, UV-1}, the source key rate of arXiv 2601.06836.
 
-    U servers with V users each. Raises ``ValueError`` when a number is below its least value.
+    U servers with V users each.
+
+    Raises
+    ------
+    ValueError
+        When a number is below its least value.
     """
     if servers < 1 or users < 1 or colluders < 0:
         raise ValueError(

@@ -11,23 +11,35 @@ class KeyReuseError(RuntimeError):
     """A one-time pad was about to be used a second time."""
 
 
+class LedgerError(RuntimeError):
+    """The key ledger could not be written, so the pad must not be used."""
+
+
+class PlatformError(RuntimeError):
+    """The operating system lacks what real processes need here."""
+
+
 class ProtocolError(RuntimeError):
-    """A peer broke the protocol; ``sender`` names it, and its sum is withheld.
+    """A peer broke the protocol; its sum is withheld.
 
     Parameters
     ----------
     sender
-        The user whose frame or silence is at fault; ``None`` for a stranger that has no number.
+        The user, or the dealer, whose frame or silence is at fault.
     problem
         What went wrong, in one line.
     """
 
-    def __init__(self, sender: int | None, problem: str) -> None:
+    def __init__(self, sender: int, problem: str) -> None:
         self.sender = sender
         self.problem = problem
-        who = "a stranger" if sender is None else f"user {sender}"
+        who = "the dealer" if sender == DEALER else f"user {sender}"
         super().__init__(f"{who}: {problem}; the round's sum is withheld")
 
-    def __reduce__(self) -> tuple[type[ProtocolError], tuple[int | None, str]]:
+    def __reduce__(self) -> tuple[type[ProtocolError], tuple[int, str]]:
         """Keep sender and problem when the error travels between processes."""
         return (ProtocolError, (self.sender, self.problem))
+
+
+DEALER = 0xFFFF
+"""The dealer's number as a sender of frames."""
