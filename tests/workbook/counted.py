@@ -1,5 +1,6 @@
 """A chapter that writes down every run of it, for the tests of studies."""
 
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,11 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s in vain for: {what}"
         time.sleep(0.05)
+
+
+def heed_ctrl_c() -> None:
+    """Let a child take SIGINT, which a job in the background inherits as ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def gone(pids: list[int]) -> bool:

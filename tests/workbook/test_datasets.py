@@ -215,7 +215,7 @@ def test_without_a_writable_checkout_the_cache_is_used(
 ) -> None:
     register(root, entry(address(server, "good")))
     monkeypatch.setattr(datasets.os, "access", lambda place, mode: False)
-    monkeypatch.setattr(datasets.pooch, "os_cache", lambda project: tmp_path / "cache" / project)
+    monkeypatch.setenv("QUIRE_CACHE", str(tmp_path / "cache" / "quire"))
     (path,) = datasets.fetch()
     assert path == tmp_path / "cache" / "quire" / PATH
     assert datasets.path("99/good.csv") == path

@@ -16,6 +16,8 @@ from quire.workbook.errors import ChapterFailed, UserError
 from quire.workbook.execution import execute, run
 from quire.workbook.ledger import faults, read_ledger
 
+from .counted import heed_ctrl_c
+
 
 def test_an_executed_notebook_carries_its_ledger_and_provenance(
     tiny: Chapter, tmp_path: Path
@@ -89,6 +91,7 @@ def test_an_interrupt_leaves_no_kernel_and_no_file(
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"QUIRE_HOME": str(tiny.notebook.parents[1])},
+        preexec_fn=heed_ctrl_c,
     )
     kernels = _wait_for_children(driver.pid)
     time.sleep(1.0)  # let the kernel reach the cell that hangs

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from quire.workbook.chapters import Chapter
 from quire.workbook.errors import UserError
-from quire.workbook.grids import MOST_POINTS, parse_grid, points_of
+from quire.workbook.grids import MOST_POINTS, parse_grid, parse_sweeps, points_of
+from quire.workbook.parameters import declared
 
 
 @pytest.mark.parametrize(
@@ -126,3 +127,33 @@ def test_a_grid_beyond_reason_is_refused_before_it_is_built(tiny: Chapter) -> No
     chapter.notebook.write_text(notebook)
     with pytest.raises(UserError, match="points"):
         points_of(Chapter(chapter.notebook), {"size": list(range(side)), "many": list(range(side))})
+
+
+def test_a_declared_text_is_swept_as_texts(tiny: Chapter) -> None:
+    known = declared(tiny)
+    for text, values in (
+        ("007,yes", ["007", "yes"]),
+        ("don't,[x", ["don't", "[x"]),
+        ("'a,b',\"\", c ", ["a,b", "", "c"]),
+        ("1:3:3", ["1:3:3"]),
+        ("", [""]),
+    ):
+        assert parse_grid({"word": text}, known)["word"] == values
+    with pytest.raises(UserError, match="empty value"):
+        parse_grid({"word": "a,,b"}, known)
+
+
+@pytest.mark.parametrize("text", ["1:2", "1::3", "1:2:x", "0:1e999:3", "1:2:3:4", "1:2:1.5"])
+def test_what_is_almost_a_range_is_refused(tiny: Chapter, text: str) -> None:
+    with pytest.raises(UserError, match="size"):
+        points_of(tiny, parse_sweeps(tiny, {"size": text}))
+
+
+def test_whole_ranges_are_exact() -> None:
+    top = 2**62
+    assert parse_grid({"a": f"{top}:{top + 2}:3"})["a"] == [top, top + 1, top + 2]
+
+
+def test_a_number_beyond_64_bits_is_refused_before_anything_runs(tiny: Chapter) -> None:
+    with pytest.raises(UserError, match="more than 64 bits"):
+        points_of(tiny, {"size": [1, 2**63]})

@@ -7,13 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quire.workbook import points
+from quire.workbook import fingerprints
 from quire.workbook.chapters import Chapter
 from quire.workbook.points import Point, PointStore, point_key, source_digest
 
 LIBRARY = {
     "__init__.py": "",
-    "workbook/ledger.py": '"""See quire.unrelated."""\n',
+    "workbook/__init__.py": '_LATER = {"begin": "ledger", "build_book": "book"}\n\n\n'
+    "def __getattr__(name):\n    pass\n",
+    "workbook/ledger.py": '"""See quire.unrelated."""\nfrom quire.workbook import needs\n',
+    "workbook/needs.py": "",
+    "workbook/execution.py": "from quire.workbook.timing import race\n",
+    "workbook/timing.py": "",
+    "workbook/book.py": "",
     "workbook/cli.py": "",
     "tiny/__init__.py": "from quire.tiny.model import square\n",
     "tiny/model.py": "from quire.helper import twice\n",
@@ -30,9 +36,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, source in LIBRARY.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(source)
-    for room in points._ROOMS:
-        (root / "workbook" / f"{room}.py").touch()
-    monkeypatch.setattr(points, "PACKAGE", root)
+    monkeypatch.setattr(fingerprints, "PACKAGE", root)
     return root
 
 
@@ -47,6 +51,8 @@ def edit_cell(chapter: Chapter, old: str, new: str) -> None:
     [
         "__init__.py",
         "workbook/ledger.py",
+        "workbook/needs.py",
+        "workbook/timing.py",
         "tiny/__init__.py",
         "tiny/model.py",
         "helper/__init__.py",
@@ -61,7 +67,7 @@ def test_source_that_a_run_can_reach_is_part_of_the_key(
     assert source_digest(tiny) != before
 
 
-@pytest.mark.parametrize("name", ["workbook/cli.py", "unrelated/__init__.py"])
+@pytest.mark.parametrize("name", ["workbook/cli.py", "workbook/book.py", "unrelated/__init__.py"])
 def test_source_that_no_run_reaches_is_not(tiny: Chapter, library: Path, name: str) -> None:
     before = source_digest(tiny)
     with (library / name).open("a") as file:
@@ -104,7 +110,7 @@ def test_a_new_file_counts_and_a_moved_library_does_not(
     before = source_digest(tiny)
     elsewhere = library.with_name("elsewhere")
     shutil.copytree(library, elsewhere)
-    monkeypatch.setattr(points, "PACKAGE", elsewhere)
+    monkeypatch.setattr(fingerprints, "PACKAGE", elsewhere)
     assert source_digest(tiny) == before
     (elsewhere / "tiny" / "bound.py").touch()
     assert source_digest(tiny) != before
@@ -153,6 +159,7 @@ def test_a_point_comes_back_as_it_was_saved(
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"key": "k", "claims": 3}', "\x00"])
 def test_a_file_that_is_no_point_is_no_point(tmp_path: Path, text: str) -> None:
     store = PointStore(tmp_path / "kept.parquet")
+    store.folder.mkdir()
     (store.folder / "k.json").write_text(text)
     assert store.load("k") is None
     assert store.load("never saved") is None

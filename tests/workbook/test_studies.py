@@ -21,7 +21,7 @@ from quire.workbook.errors import UserError
 from quire.workbook.studies import run_point, study
 
 from .conftest import write_chapter
-from .counted import count_runs, gone, kernels, runs, wait_for
+from .counted import count_runs, gone, heed_ctrl_c, kernels, runs, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def scheduler(room: Path) -> Iterator[str]:
     """The address of a cluster of one worker process."""
-    (room / "workbook" / "notebooks").mkdir(parents=True)
+    (room / "workbook" / "notebooks").mkdir(parents=True, exist_ok=True)
     with clusters.connect(None, 1) as client:
         yield client.scheduler.address
 
@@ -257,6 +257,7 @@ def test_ctrl_c_leaves_no_process_and_keeps_the_finished_points(
     driver = subprocess.Popen(
         [sys.executable, script, output],
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

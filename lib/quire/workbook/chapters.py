@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import nbformat
-
+from quire.workbook import notebooks
 from quire.workbook.cards import Card, Part, read_card
-from quire.workbook.errors import UserError
+from quire.workbook.errors import UserError, quoted
 from quire.workbook.home import home
 
-_STEM = re.compile(r"^(\d\d)_[a-z0-9_]+$")
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+_STEM = re.compile(r"([0-9]{2})_[a-z0-9_]+")
 
 
 @dataclass(frozen=True)
@@ -46,22 +49,20 @@ class Chapter:
         """The part of the book the chapter stands in."""
         return self.card.part
 
-    def read(self) -> nbformat.NotebookNode:
+    def read(self) -> NotebookNode:
         """Return the committed notebook, with the outputs of its default parameters."""
-        try:
-            return nbformat.read(self.notebook, as_version=4)
-        except Exception as fault:  # nbformat raises a family of types for a torn file
-            raise UserError(
-                f"{self.notebook.name} is not a notebook ({type(fault).__name__})",
-                "restore it from git",
-            ) from None
+        return notebooks.read(self.notebook)
+
+    def cells(self) -> list[dict[str, Any]]:
+        """Return the committed notebook's own cells as plain data, none that a run put in."""
+        return [c for c in notebooks.load(self.notebook)["cells"] if not notebooks.is_injected(c)]
 
     @cached_property
     def title(self) -> str:
         """The notebook's first heading."""
-        for cell in self.read().cells:
-            if cell.cell_type == "markdown":
-                for line in cell.source.splitlines():
+        for cell in self.cells():
+            if cell["cell_type"] == "markdown":
+                for line in cell["source"].splitlines():
                     if line.startswith("# "):
                         return line[2:].strip()
         return self.card.paper.title
@@ -81,15 +82,21 @@ def find_chapter(name: str, root: Path | None = None) -> Chapter:
         When there is none of that name.
     """
     chapters = all_chapters(root)
-    wanted = name.zfill(2) if name.isdigit() else name
+    wanted = name.zfill(2) if name.isascii() and name.isdigit() else name
     for chapter in chapters:
         if wanted in (chapter.slug, chapter.number):
             return chapter
     known = ", ".join(chapter.slug for chapter in chapters) or "none yet"
-    raise UserError(f"no chapter {name!r}", f"use one of: {known}")
+    raise UserError(f"no chapter {quoted(name)}", f"use one of: {known}")
 
 
 def _find(root: Path) -> Iterator[Chapter]:
-    for path in sorted((root / "notebooks").glob("*.ipynb")):
-        if _STEM.match(path.stem):
-            yield Chapter(path)
+    folder = root / "notebooks"
+    found = [path for path in sorted(folder.glob("*.ipynb")) if _STEM.fullmatch(path.stem)]
+    stems = {path.stem for path in found}
+    for card in sorted(folder.glob("*.yml")):
+        if _STEM.fullmatch(card.stem) and card.stem not in stems:
+            raise UserError(
+                f"notebooks/{card.name} has no notebook", f"write notebooks/{card.stem}.ipynb"
+            )
+    yield from map(Chapter, found)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import signal
 import sys
+import tempfile
+import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from quire.workbook.cards import ProfileName
 from quire.workbook.chapters import all_chapters, find_chapter
-from quire.workbook.errors import UserError
-from quire.workbook.parameters import parse_assignments, parse_value
+from quire.workbook.errors import UserError, check_timeout, plain_line
+from quire.workbook.parameters import parse_assignments, parse_given
+from quire.workbook.terminal import leave_quietly, prepare, print_rows
 
 app = typer.Typer(
     name="quire",
@@ -31,9 +32,8 @@ app = typer.Typer(
 data = typer.Typer(help="External datasets: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
-_INTERRUPTED = 130
+_OURS, _INTERRUPTED = 3, 130
 _HOLDING = ("name", "state", "bytes", "licence")
-_NAMES = ("slug", "name")  # what one types again is never cut off
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ChapterName = Annotated[str, typer.Argument(metavar="CHAPTER", help="Slug or number.")]
@@ -61,7 +61,7 @@ def chapters(as_json: AsJson = False) -> None:
         }
         for chapter in all_chapters()
     ]
-    _print_rows(rows, as_json, ("number", "slug", "title", "arxiv", "topic"))
+    print_rows(rows, as_json, ("number", "slug", "title", "arxiv", "topic"), keep="slug")
 
 
 @app.command()
@@ -76,8 +76,12 @@ def claims(
     chosen = [find_chapter(chapter)] if chapter else all_chapters()
     entries = [entry for each in chosen for entry in read_ledger(each)]
     if as_json:
-        _print_rows([asdict(entry) for entry in entries], as_json)
+        print_rows([asdict(entry) for entry in entries], as_json)
         return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table("claim", "verdict", "measured", "says")
     table.columns[0].no_wrap = True
     for entry in entries:
@@ -101,16 +105,18 @@ def run(
     from quire.workbook.ledger import read_ledger
     from quire.workbook.progress import bar
 
+    started = time.monotonic()
     found = find_chapter(chapter)
-    given = {name: parse_value(text) for name, text in parse_assignments(parameter or []).items()}
-    target = output or Path(f"{found.slug}-{profile}.ipynb")
+    check_timeout(timeout)
+    given = parse_given(found, parse_assignments(parameter or []))
+    target = output or Path(f"{found.slug}-{_profile(profile)}.ipynb")
     with bar(found.slug) as advance:
         notebook = execution.run(
             found, target, given, _profile(profile), timeout, on_progress=advance
         )
     verdicts = [entry.verdict for entry in read_ledger(found, notebook)]
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
-    typer.echo(f"{target}: {counts}")
+    typer.echo(f"{target}: {counts} ({time.monotonic() - started:.0f} s)")
 
 
 @app.command()
@@ -129,11 +135,13 @@ def study(
 ) -> None:
     """Sweep a chapter over the product of values: -p a=1,2,4 -p b=0.1:0.9:5."""
     from quire.workbook import studies
-    from quire.workbook.grids import parse_grid
+    from quire.workbook.grids import parse_sweeps
     from quire.workbook.progress import bar
 
+    logging.disable(logging.CRITICAL)  # Dask's: what matters of it is one line, or in the table
+    started = time.monotonic()
     found = find_chapter(chapter)
-    grid = parse_grid(parse_assignments(parameter or []))
+    grid = parse_sweeps(found, parse_assignments(parameter or []))
     target = output or Path(f"{found.slug}-study.parquet")
     with bar(f"{found.slug} study") as advance:
         table = studies.study(
@@ -147,7 +155,8 @@ def study(
             on_progress=advance,
         )
     failed = int((table["state"] != "done").sum())
-    typer.echo(f"{target}: {len(table)} points, {failed} failed")
+    took = time.monotonic() - started
+    typer.echo(f"{target}: {len(table)} points, {failed} failed ({took:.0f} s)")
     if failed:
         raise typer.Exit(1)
 
@@ -204,7 +213,7 @@ def data_list(as_json: AsJson = False) -> None:
     """List the registered datasets and whether each is here."""
     from quire.workbook import datasets
 
-    _print_rows([asdict(row) for row in datasets.listing()], as_json, _HOLDING)
+    print_rows([asdict(row) for row in datasets.listing()], as_json, _HOLDING, keep="name")
 
 
 @data.command("fetch")
@@ -226,30 +235,50 @@ def data_verify(as_json: AsJson = False) -> None:
     from quire.workbook import datasets
 
     rows = datasets.verify()
-    _print_rows([asdict(row) for row in rows], as_json, _HOLDING)
+    print_rows([asdict(row) for row in rows], as_json, _HOLDING, keep="name")
     if any(row.state == "corrupt" for row in rows):
         raise typer.Exit(1)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line: 0 done, 1 a chapter failed, 2 bad input, 130 interrupted."""
-    # An orderly stop on SIGTERM too, so that kernels and clusters are closed.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run the command line.
+
+    The exit status is 0 when it is done, 1 when a chapter failed, 2 for bad input, 3 for a fault of
+    the workbook's own, 130 when it was interrupted. Whatever goes wrong is one line.
+    """
+    prepare()
+    # An orderly stop on SIGTERM and SIGHUP too, so that kernels and clusters are closed.
+    for name in ("SIGTERM", "SIGHUP"):
+        if signal.getsignal(getattr(signal, name, signal.SIGTERM)) is not signal.SIG_IGN:
+            signal.signal(getattr(signal, name, signal.SIGTERM), signal.default_int_handler)
     try:
         status = typer.main.get_command(app).main(
-            list(arguments) if arguments is not None else None, standalone_mode=False
+            list(arguments) if arguments is not None else None,
+            prog_name="quire",
+            standalone_mode=False,
         )
+        sys.stdout.flush()
     except UserError as fault:
         _stop(str(fault), fault.exit_status)
     except (KeyboardInterrupt, typer.Abort):
         status = _INTERRUPTED
+    except BrokenPipeError:  # "quire chapters | head -1": enough was read
+        leave_quietly()
+        status = 1
+    except ModuleNotFoundError as fault:
+        if (fault.name or "").split(".")[0] == "quire":
+            _stop_unknown(fault)
+        _stop(f"{fault.name} is not installed: pip install 'quire-workbook[workbook]'", 2)
     except OSError as fault:
+        if fault.filename is None and not fault.strerror:
+            _stop_unknown(fault)
+        leave_quietly()
         _stop(f"{fault.filename or 'the system'}: {fault.strerror}: mend that and run again", 2)
     except Exception as fault:
         # The parser's own errors, whose class differs between typer's releases.
         if not hasattr(fault, "format_message"):
-            raise
-        _stop(f"{' '.join(fault.format_message().split())}: see 'quire --help'", 2)
+            _stop_unknown(fault)
+        _stop(f"{fault.format_message()}: see 'quire --help'", 2)
     if status == _INTERRUPTED:
         print("quire: interrupted: nothing is half-written, run it again", file=sys.stderr)
         sys.stdout.flush()
@@ -260,23 +289,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _stop(line: str, status: int) -> NoReturn:
-    print(f"quire: {line}", file=sys.stderr)
+    print(f"quire: {plain_line(line)}", file=sys.stderr)
     sys.exit(status)
+
+
+def _stop_unknown(fault: Exception) -> NoReturn:
+    """Tell in one line of a fault that nobody foresaw, and save its traceback for a report."""
+    told = "".join(traceback.format_exception(fault))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="quire-fault-", suffix=".txt", delete=False, encoding="utf-8",
+            errors="backslashreplace",
+        ) as file:  # fmt: skip
+            file.write(told)
+        where = f"the traceback is in {file.name}, please report it"
+    except OSError:
+        where = "please report it"
+    _stop(f"a fault of the workbook, {type(fault).__name__}: {fault}: {where}", _OURS)
 
 
 def _profile(name: str) -> ProfileName:
     if name not in ("smoke", "default", "full"):
         raise UserError(f"no profile {name!r}", "use smoke, default or full")
     return name  # type: ignore[return-value]
-
-
-def _print_rows(rows: list[dict[str, Any]], as_json: bool, columns: Sequence[str] = ()) -> None:
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    table = Table()
-    for column in columns:
-        table.add_column(column, no_wrap=column in _NAMES)
-    for row in rows:
-        table.add_row(*(escape("" if row[c] is None else str(row[c])) for c in columns))
-    Console().print(table)

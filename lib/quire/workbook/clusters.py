@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from quire.workbook.errors import UserError
+from quire.workbook.files import work_folder
 
 if TYPE_CHECKING:
     from distributed import Client, Worker
@@ -53,13 +54,17 @@ def _local(workers: int) -> Iterator[Client]:
     from distributed import Client, LocalCluster
 
     # Dask would cap the workers' BLAS at one thread; a point is to run as `quire run` runs it.
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
+    with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": {}}),
+        work_folder() as scratch,
+    ):
         try:
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,  # papermill changes the process's working folder
                 dashboard_address="127.0.0.1:0",  # any free port: 8787 may be somebody's
                 scheduler_kwargs={"dashboard": False},
+                local_directory=str(scratch),
                 memory_limit=0,  # the work is in the kernels, where Dask does not look
                 silence_logs=logging.CRITICAL,
                 preload=[__name__],  # for dask_setup, below

@@ -8,29 +8,28 @@ is the registry's. Only `fetch` goes to the network.
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import logging
 import os
+import shutil
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-import pooch
-import requests
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from quire.workbook.errors import UserError
-from quire.workbook.files import make_folder, write_atomically
-from quire.workbook.home import home
+from quire.workbook.errors import UserError, plain_line, quoted
+from quire.workbook.files import make_folder, replacing
+from quire.workbook.home import cache_folder, home
 
 State = Literal["here", "in mirror", "missing", "corrupt"]
 Progress = Callable[[int, int], None]
 """Called with (bytes done, bytes in all) while files come in."""
 
 MIRROR_VARIABLE = "QUIRE_DATA_MIRROR"
-_SECONDS_TO_ANSWER = 20
 
 _used: dict[str, str] = {}
 
@@ -57,7 +56,7 @@ class Dataset(BaseModel):
     name: str = Field(pattern=r"^\d\d/[^/\s]+$")
     url: str = Field(pattern=r"^https?://\S+$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    bytes: int = Field(gt=0)
+    bytes: int = Field(gt=0, strict=True)
     path: str = Field(pattern=r"^\d\d-[a-z0-9-]+(/[^/]*[^/.][^/]*)+$")
     licence: str = Field(min_length=3)
     citation: str = Field(min_length=10)
@@ -87,19 +86,39 @@ def registered() -> dict[str, Dataset]:
     """
     registry = home() / "data" / "registry.toml"
     try:
-        tables = tomllib.loads(registry.read_text(encoding="utf-8"))
+        text = registry.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{registry} is missing", "restore it from git") from None
-    except tomllib.TOMLDecodeError as fault:
-        raise UserError(f"data/registry.toml: {fault}", "mend the registry's TOML") from None
-    return {name: _entry(name, table) for name, table in tables.items()}
+    except OSError as fault:
+        raise UserError(f"{registry}: {fault.strerror}", "restore it from git") from None
+    return dict(_parsed(text))
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(text: bytes) -> dict[str, Dataset]:
+    """Return the entries of a registry; asked for at every use of a dataset, and read once."""
+    try:
+        tables = tomllib.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as fault:  # TOML, UTF-8, or nested without end
+        said = "it is nested too deeply" if isinstance(fault, RecursionError) else str(fault)
+        raise UserError(f"data/registry.toml: {said}", "mend the registry's TOML") from None
+    found = {name: _entry(name, table) for name, table in tables.items()}
+    owners: dict[str, str] = {}
+    for name, dataset in found.items():
+        first = owners.setdefault(dataset.path, name)
+        if first != name:
+            raise UserError(
+                f'data/registry.toml: "{first}" and "{name}" have one path, {dataset.path}',
+                "give each a path of its own",
+            )
+    return found
 
 
 def find(name: str) -> Dataset:
     """Return the dataset called ``name``; `UserError` when the registry has none."""
     known = registered()
     if name not in known:
-        raise UserError(f"no dataset {name!r}", "see 'quire data list' for the names")
+        raise UserError(f"no dataset {quoted(name)}", "see 'quire data list' for the names")
     return known[name]
 
 
@@ -150,7 +169,8 @@ def verify() -> tuple[Holding, ...]:
 def fetch(name: str | None = None, on_progress: Progress | None = None) -> tuple[Path, ...]:
     """Bring one dataset, or all that are missing, into ``data/``; from the mirror if it has them.
 
-    A file arrives whole and verified, or not at all.
+    A file arrives whole and verified, or not at all; one that does not arrive stops none of the
+    others.
 
     Parameters
     ----------
@@ -159,26 +179,65 @@ def fetch(name: str | None = None, on_progress: Progress | None = None) -> tuple
     on_progress
         Told how many bytes have come.
 
+    Returns
+    -------
+    tuple of Path
+        Where each of them lies.
+
     Raises
     ------
     UserError
-        For an unknown dataset, no network, an answer other than the file, a download cut short,
-        a checksum mismatch, or a folder that can not be written.
+        For an unknown dataset, and at the end for those that could not be had: no network, an
+        answer other than the file, too many bytes or too few, a checksum mismatch, a folder that
+        can not be written.
     """
     wanted = list(registered().values()) if name is None else [find(name)]
     bar = _Bar(sum(dataset.bytes for dataset in wanted), on_progress or (lambda done, total: None))
-    return tuple(_fetch(dataset, bar) for dataset in wanted)
+    paths: list[Path] = []
+    faults: list[UserError] = []
+    silent: set[str] = set()
+    for dataset in wanted:
+        try:
+            paths.append(_fetch(dataset, bar, silent))
+        except UserError as fault:
+            faults.append(fault)
+        bar.finish(dataset.bytes)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        told = "; ".join(f"{plain_line(fault.what)}" for fault in faults[:3])
+        more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise UserError(
+            f"{len(faults)} of {len(wanted)} datasets could not be fetched: {told}{more}",
+            f"{faults[0].remedy}; the others are here",
+        )
+    return tuple(paths)
 
 
-def _fetch(dataset: Dataset, bar: _Bar) -> Path:
+def _fetch(dataset: Dataset, bar: _Bar, silent: set[str]) -> Path:
     target = make_folder((_folder() / dataset.path).parent) / Path(dataset.path).name
-    if not _is_whole(target, dataset):
-        copies = [copy for copy in _copies(dataset) if copy.is_file()]
-        if copies:
-            _copy(copies[0], dataset, target)
-        else:
-            _download(dataset, target, bar)
-    bar.finish(dataset.bytes)
+    if _is_whole(target, dataset):
+        return target
+    copies = [copy for copy in _copies(dataset) if copy.is_file()]
+    if copies:
+        _copy(copies[0], dataset, target)
+        return target
+    host = urlsplit(dataset.url).netloc
+    if host in silent:
+        raise UserError(
+            f"dataset {dataset.name}: no answer from {host}",
+            f"check the network, or point {MIRROR_VARIABLE} at a copy",
+        )
+    from quire.workbook.downloads import Wanted, download  # requests: a kernel needs none
+
+    try:
+        download(
+            Wanted(dataset.name, dataset.url, dataset.bytes, dataset.sha256), target, bar.update
+        )
+    except UserError as fault:
+        if "no answer" in fault.what:
+            silent.add(host)  # asked once, for every one of its files
+        raise
     return target
 
 
@@ -188,69 +247,22 @@ def _copy(copy: Path, dataset: Dataset, target: Path) -> None:
             f"{copy} does not have the registry's sha256",
             f"mend the mirror, or set {MIRROR_VARIABLE} to another",
         )
-    write_atomically(target, copy.read_bytes())
-
-
-def _download(dataset: Dataset, target: Path, bar: _Bar) -> None:
-    logging.getLogger("pooch").setLevel(logging.WARNING)
-    downloader = pooch.HTTPDownloader(
-        progressbar=bar, chunk_size=1 << 16, timeout=_SECONDS_TO_ANSWER
-    )
-    try:
-        pooch.retrieve(
-            dataset.url,
-            known_hash=f"sha256:{dataset.sha256}",
-            fname=target.name,
-            path=target.parent,
-            downloader=downloader,
-        )
-        target.chmod(0o644)
-    except requests.HTTPError as fault:
-        status = fault.response.status_code if fault.response is not None else "an error"
-        raise UserError(
-            f"dataset {dataset.name}: {dataset.url} answered {status}",
-            f"try later, or point {MIRROR_VARIABLE} at a copy",
-        ) from None
-    except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError):
-        raise UserError(
-            f"dataset {dataset.name}: the download from {dataset.url} was cut short",
-            "try again; nothing was kept",
-        ) from None
-    except (requests.ConnectionError, requests.Timeout):
-        raise UserError(
-            f"dataset {dataset.name}: no answer from {dataset.url}",
-            f"check the network, or point {MIRROR_VARIABLE} at a copy",
-        ) from None
-    except ValueError:  # pooch's word for a hash that does not match
-        raise UserError(
-            f"dataset {dataset.name}: what {dataset.url} sent does not have the registry's sha256",
-            "try again; nothing was kept",
-        ) from None
-    except OSError as fault:
-        raise UserError(
-            f"could not write {target} ({fault.strerror})", "free some space, then fetch again"
-        ) from None
+    with replacing(target) as file, copy.open("rb") as content:
+        shutil.copyfileobj(content, file)
 
 
 class _Bar:
-    """What pooch takes for a progress bar, over all files of one fetch, told on to the caller."""
+    """How many bytes of all files of one fetch have come, told on to the caller."""
 
     def __init__(self, all_bytes: int, on_progress: Progress) -> None:
         self.all_bytes = all_bytes
         self.on_progress = on_progress
         self.finished = 0
         self.under_way = 0
-        self.total = 0.0  # set by pooch, from the server's word: the registry knows better
 
     def update(self, more: int) -> None:
         self.under_way += more
         self.on_progress(min(self.finished + self.under_way, self.all_bytes), self.all_bytes)
-
-    def reset(self) -> None:
-        self.under_way = 0
-
-    def close(self) -> None:
-        self.under_way = 0
 
     def finish(self, size: int) -> None:
         self.finished += size
@@ -293,7 +305,12 @@ def _places(dataset: Dataset) -> Iterator[Path]:
 def _copies(dataset: Dataset) -> Iterator[Path]:
     """Yield where a mirror, the folder that stands in for the network, may hold a dataset."""
     given = os.environ.get(MIRROR_VARIABLE)
-    mirror = Path(given).expanduser() if given else home().parent / "shared"
+    try:
+        mirror = Path(given).expanduser() if given else home().parent / "shared"
+    except RuntimeError as fault:
+        raise UserError(
+            f"{MIRROR_VARIABLE}={given}: {fault}", "point it at a folder, or unset it"
+        ) from None
     yield mirror / dataset.path
     yield mirror / "data" / dataset.path
 
@@ -301,14 +318,21 @@ def _copies(dataset: Dataset) -> Iterator[Path]:
 def _folder() -> Path:
     """Return where fetched files lie: ``data/`` of the workbook, or the user's cache."""
     data = home() / "data"
-    return data if os.access(data, os.W_OK) else Path(pooch.os_cache("quire"))
+    return data if os.access(data, os.W_OK) else cache_folder()
 
 
 def _is_whole(file: Path, dataset: Dataset) -> bool:
     try:
-        if file.stat().st_size != dataset.bytes:
+        known = file.stat()
+        if known.st_size != dataset.bytes or not file.is_file():
             return False
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest() == dataset.sha256
+        return _sha256(file, known.st_size, known.st_mtime_ns, known.st_ino) == dataset.sha256
     except OSError:
         return False
+
+
+@functools.lru_cache(maxsize=4096)
+def _sha256(file: Path, size: int, changed: int, inode: int) -> str:
+    """Return a file's checksum, computed once for as long as its size, time and inode stay."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -6,6 +6,9 @@ A sweep is ``name=values``, the values separated by commas. Each is one of
 * ``start:stop:count``, that many evenly spaced numbers from start to stop, both included. They are
   whole numbers where start and stop are and the spacing allows it.
 
+A parameter declared ``str`` takes each value as the text it is (quotes protect a comma or the empty
+text); it has no ranges.
+
 The points of a study are the product of all sweeps, the last one varying fastest.
 """
 
@@ -22,20 +25,31 @@ import numpy as np
 
 from quire.workbook.cards import ProfileName
 from quire.workbook.chapters import Chapter
-from quire.workbook.errors import UserError
-from quire.workbook.parameters import declared, parse_value, resolve
+from quire.workbook.errors import UserError, quoted
+from quire.workbook.parameters import Parameter, declared, parse_value, plain, resolve, unknown
 
 MOST_POINTS = 100_000
 """More points than this in one study are taken for a slip of the pen."""
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):(\d+)")
-_WHOLE = re.compile(r"[+-]?\d+")
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):([0-9]{{1,18}})")
+_LIKE_RANGE = re.compile(r"[0-9.eE+-]+(:[0-9.eE+-]*)+")
+_QUOTED = re.compile(r"\s*([\"'])(?P<text>.*?)\1\s*(?P<comma>,|$)", re.DOTALL)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _OPENING, _CLOSING = "[({", "])}"
 
 
-def parse_grid(assignments: Mapping[str, str]) -> dict[str, list[Any]]:
+def parse_grid(
+    assignments: Mapping[str, str], known: Mapping[str, Parameter] | None = None
+) -> dict[str, list[Any]]:
     """Read the values of each sweep, typed as ``a=1,2,4`` or ``b=0.1:0.9:5``.
+
+    Parameters
+    ----------
+    assignments
+        The text of each sweep, by name.
+    known
+        The declared parameters, by which a value is read; without them, by how it looks.
 
     Raises
     ------
@@ -43,10 +57,16 @@ def parse_grid(assignments: Mapping[str, str]) -> dict[str, list[Any]]:
         For a sweep without values, an empty value, brackets that do not close, or a range of fewer
         than two points.
     """
-    return {
-        name: [value for word in _split(name, text) for value in _values(name, word)]
-        for name, text in assignments.items()
-    }
+    return {name: _sweep(name, text, (known or {}).get(name)) for name, text in assignments.items()}
+
+
+def parse_sweeps(chapter: Chapter, assignments: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Read the sweeps of ``chapter`` as `parse_grid` does, by its declared parameters."""
+    known = declared(chapter)
+    for name in assignments:
+        if name not in known:
+            raise unknown(chapter, name, known)
+    return parse_grid(assignments, known)
 
 
 def points_of(
@@ -84,9 +104,10 @@ def points_of(
             raise UserError(f"parameter {name} is both given and swept", "do one of the two")
         if isinstance(values, str) or len(values) == 0:
             raise UserError(f"the sweep over {name} has no values", f"write -p {name}=1,2,4")
-        plain = [_plain(value) for value in values]
-        resolve(chapter, {name: plain[0]}, profile)  # knows what to say of an unknown name
-        sweeps[name] = [_plain(known[name].check(value)) for value in plain]
+        swept = [plain(value) for value in values]
+        resolve(chapter, {name: swept[0]}, profile)  # knows what to say of an unknown name
+        located = [known[name].located(value) for value in swept]
+        sweeps[name] = [plain(known[name].check(value)) for value in located]
         _refuse_doubles(name, sweeps[name])
     size = math.prod(len(values) for values in sweeps.values())
     if size > MOST_POINTS:
@@ -97,7 +118,7 @@ def points_of(
     base |= resolve(chapter, fixed, profile)
     return [
         {
-            name: _plain(known[name].check(value))
+            name: plain(known[name].check(value))
             for name, value in (base | dict(zip(sweeps, chosen, strict=True))).items()
         }
         for chosen in itertools.product(*sweeps.values())
@@ -131,24 +152,47 @@ def _split(name: str, text: str) -> list[str]:
     return [word.strip() for word in words]
 
 
-def _values(name: str, word: str) -> list[Any]:
+def _sweep(name: str, text: str, parameter: Parameter | None) -> list[Any]:
+    if parameter is None or not parameter.takes_text:
+        return [value for word in _split(name, text) for value in _values(name, word, parameter)]
+    return [""] if not text else _texts(name, text)
+
+
+def _texts(name: str, text: str) -> list[Any]:
+    """Split the texts of a sweep at commas; a whole value in quotes may hold some, or be empty."""
+    found: list[str] = []
+    rest: str | None = text
+    while rest is not None:
+        quoted_one = _QUOTED.match(rest)
+        word, comma, after = ("", "", "") if quoted_one else rest.partition(",")
+        if quoted_one:
+            word, comma, after = quoted_one["text"], quoted_one["comma"], rest[quoted_one.end() :]
+        elif not word.strip():
+            raise UserError(f"-p {name}={text} has an empty value", "leave out the spare comma")
+        found.append(word if quoted_one else word.strip())
+        rest = after if comma else None
+    return found
+
+
+def _values(name: str, word: str, parameter: Parameter | None) -> list[Any]:
     match = _RANGE.fullmatch(word)
     if match is None:
-        return [parse_value(word)]
+        if parameter is not None and _LIKE_RANGE.fullmatch(word):
+            raise UserError(f"-p {name}={word} is no range", "write start:stop:count, count >= 2")
+        return [parse_value(word) if parameter is None else parameter.parse(word)]
     start, stop, count = float(match[1]), float(match[2]), int(match[3])
-    if not 2 <= count <= MOST_POINTS:
+    if not 2 <= count <= MOST_POINTS or not math.isfinite(start) or not math.isfinite(stop):
         raise UserError(
             f"-p {name}={word} is a range of {count} points", "write start:stop:count, count >= 2"
         )
+    if _WHOLE.fullmatch(match[1]) and _WHOLE.fullmatch(match[2]):
+        first, last = int(match[1]), int(match[2])
+        if (last - first) % (count - 1) == 0:
+            step = (last - first) // (count - 1)
+            return [first + step * index for index in range(count)]
     # Twelve digits: what a person would have typed, 0.3 and not 0.30000000000000004.
-    spaced = [float(f"{value:.12g}") for value in np.linspace(start, stop, count)]
-    if (
-        _WHOLE.fullmatch(match[1])
-        and _WHOLE.fullmatch(match[2])
-        and all(value.is_integer() for value in spaced)
-    ):
-        return [int(value) for value in spaced]
-    return spaced
+    inner = [float(f"{value:.12g}") for value in np.linspace(start, stop, count)[1:-1]]
+    return [start, *inner, stop]
 
 
 def _refuse_doubles(name: str, values: list[Any]) -> None:
@@ -156,16 +200,5 @@ def _refuse_doubles(name: str, values: list[Any]) -> None:
     for value in values:
         text = json.dumps(value, sort_keys=True)
         if text in seen:
-            raise UserError(f"the sweep over {name} lists {value!r} twice", "list it once")
+            raise UserError(f"the sweep over {name} lists {quoted(value)} twice", "list it once")
         seen.add(text)
-
-
-def _plain(value: Any) -> Any:
-    """Return NumPy values as Python's and tuples as lists: a point is plain JSON data."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value

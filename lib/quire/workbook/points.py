@@ -1,28 +1,32 @@
 """Points: one run of a study each, keyed by everything its result depends on, and kept on disk.
 
-A point's key is the sha256 of the notebook's code, the source of the library that the notebook can
-reach (its topic, the topics that this one imports, the rooms of the workbook that a run goes
-through), and the parameters. Change one of them and the point is another point; change none and it
-needs no second run.
+A point's key is the sha256 of its chapter's fingerprint and of the parameters. Change one of them
+and the point is another point; change none and it needs no second run.
 
 Finished points lie in a folder beside the study's table, one JSON file each, written whole or not
-at all. Stored are the measurements, not the verdicts: those are judged by the card of the day.
+at all. Stored are the measurements, not the verdicts: those are judged by the card of the day. One
+study at a time works on a table: its folder is locked.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from quire.workbook.chapters import Chapter
+from quire.workbook.errors import UserError, plain_line
 from quire.workbook.files import make_folder, write_atomically
-from quire.workbook.home import PACKAGE
+from quire.workbook.fingerprints import fingerprint
 
+_LOCK = ".lock"
 State = Literal["done", "failed"]
 
 
@@ -59,21 +63,63 @@ class PointStore:
     """The points of a study, one file each, in the folder ``<table>.points`` beside its table."""
 
     def __init__(self, table: Path) -> None:
-        self.folder = make_folder(table.with_name(f"{table.name}.points"))
+        self.table = table
+        self.folder = table.with_name(f"{table.name}.points")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for one study; `UserError` when another one holds it.
+
+        A folder that holds no point in the end is removed.
+        """
+        lock = make_folder(self.folder) / _LOCK
+        try:
+            file = lock.open("a+")
+        except OSError as fault:
+            raise UserError(
+                f"can not write {lock} ({fault.strerror})", "choose another --output"
+            ) from None
+        with file:
+            if not _take(file):
+                file.seek(0)
+                raise UserError(
+                    f"another study is working on {self.table} ({plain_line(file.read())})",
+                    "wait for it, or name another --output",
+                )
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)
+                with suppress(OSError):
+                    lock.unlink()
+                    self.folder.rmdir()
 
     def save(self, point: Point) -> None:
         """Write a point, whole or not at all; `UserError` when the disk is full."""
         text = json.dumps(asdict(point), indent=1, ensure_ascii=False)
-        write_atomically(self.folder / f"{point.key}.json", text + "\n")
+        write_atomically(make_folder(self.folder, 0) / f"{point.key}.json", text + "\n")
 
-    def load(self, key: str) -> Point | None:
-        """Return the point of this key, or None when there is none that can be read."""
+    def load(self, key: str, parameters: Mapping[str, Any] | None = None) -> Point | None:
+        """Return the point of this key, or None when there is none that can be read.
+
+        Nothing is taken on trust: a file whose key, parameters or shape are other than those of the
+        point it stands for is no point.
+        """
         try:
             fields = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
             fields["claims"] = tuple(fields["claims"])
-            return Point(**fields)
-        except (OSError, ValueError, TypeError, KeyError):
+            point = Point(**fields)
+            sound = _is_sound(point)
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
+        if not sound or point.key != key:
+            return None
+        if parameters is not None and _canonical(point.parameters) != _canonical(parameters):
+            return None
+        return point
 
 
 def point_key(chapter: Chapter, source: str, parameters: Mapping[str, Any]) -> str:
@@ -85,58 +131,44 @@ def point_key(chapter: Chapter, source: str, parameters: Mapping[str, Any]) -> s
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def source_digest(chapter: Chapter) -> str:
-    """Return the sha256 of the chapter's code cells and of the library source they can reach."""
-    code = [cell.source for cell in chapter.read().cells if cell.cell_type == "code"]
-    digest = hashlib.sha256(json.dumps(code).encode())
-    for file in _reachable([chapter.card.topic, *_mentioned("\n".join(code))]):
-        digest.update(f"\n{file.relative_to(PACKAGE).as_posix()}\n".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+def source_digest(chapter: Chapter, prints: Mapping[str, str] | None = None) -> str:
+    """Return the sha256 of all that a run depends on besides its parameters.
 
-
-def _reachable(topics: Iterable[str]) -> list[Path]:
-    """Return the files that a run of code which mentions ``topics`` can execute, sorted.
-
-    These are quire's own ``__init__``, the rooms of the workbook that a run goes through, the
-    topics, and whatever topics these mention. The workbook leads to no topic.
+    ``prints`` is the chapter's `fingerprint`, taken anew without it.
     """
-    found: set[str] = {"workbook"}
-    files = [PACKAGE / "__init__.py", *(PACKAGE / "workbook" / f"{room}.py" for room in _ROOMS)]
-    waiting = list(topics)
-    while waiting:
-        topic = waiting.pop()
-        if topic in found:
-            continue
-        found.add(topic)
-        sources = list((PACKAGE / topic).rglob("*.py"))
-        files += sources
-        for source in sources:
-            waiting += _mentioned(source.read_text(encoding="utf-8"))
-    return sorted(files)
+    return hashlib.sha256(_canonical(prints or fingerprint(chapter)).encode()).hexdigest()
 
 
-_ROOMS = (
-    "cards",
-    "chapters",
-    "datasets",
-    "execution",
-    "ledger",
-    "parameters",
-)
-"""Rooms that decide what a run measures; pages, charts and commands do not."""
-
-_DOTTED = re.compile(r"\bquire\.([a-z]\w*)")
-_FROM = re.compile(r"\bfrom\s+quire\s+import\s+(\([^)]*\)|[^\n]*)")
+def _canonical(data: Mapping[str, Any]) -> str:
+    return json.dumps(dict(data), sort_keys=True)
 
 
-def _mentioned(source: str) -> set[str]:
-    """Return the names that follow ``quire.`` or ``from quire import`` in some source.
+def _is_sound(point: Point) -> bool:
+    return (
+        isinstance(point.parameters, dict)
+        and point.state in ("done", "failed")
+        and isinstance(point.seconds, int | float)
+        and all(isinstance(text, str) for text in (point.key, point.error, point.traceback))
+        and all(isinstance(claim, dict) for claim in point.claims)
+    )
 
-    Read as text, not as syntax, because a notebook's cells need not be Python. A name in a comment
-    counts too: a point too many is run again, never one too few.
-    """
-    names = set(_DOTTED.findall(source))
-    for listed in _FROM.findall(source):
-        names.update(re.findall(r"\w+", listed))
-    return names
+
+def _take(file: IO[str]) -> bool:
+    """Lock an open file for this process, without waiting; the system unlocks what dies."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: better a study than none
+        return True
+    return True

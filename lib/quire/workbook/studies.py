@@ -3,16 +3,16 @@
 Each point is one run as `quire run` does it, in a fresh kernel that a Dask worker starts as its
 child. The driver writes every point to disk as it arrives, so no file system need be shared. A
 killed worker costs the point it was at, which Dask runs elsewhere; a killed driver costs those in
-flight. The next run of the same study executes only what is missing or failed.
+flight on a cluster of its own, and none on somebody's scheduler, which keeps them for the next run
+of the same study. That executes only what is missing or failed.
 """
 
 from __future__ import annotations
 
-import re
 import socket
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,22 +20,19 @@ from typing import TYPE_CHECKING, Any
 from quire.workbook.cards import ProfileName
 from quire.workbook.chapters import Chapter, find_chapter
 from quire.workbook.clusters import connect, default_workers
-from quire.workbook.errors import ChapterFailed, UserError
+from quire.workbook.errors import ChapterFailed, UserError, check_timeout, plain_line, plain_text
 from quire.workbook.execution import Progress, execute
 from quire.workbook.files import check_writable, write_atomically
+from quire.workbook.fingerprints import GROUPS, fingerprint
 from quire.workbook.grids import points_of
 from quire.workbook.home import home
 from quire.workbook.ledger import stored_claims
-from quire.workbook.parameters import declared
+from quire.workbook.parameters import declared, names_of
 from quire.workbook.points import Point, PointStore, point_key, source_digest
 from quire.workbook.provenance import git_commit, packages
 
 if TYPE_CHECKING:
     import pandas as pd
-    from distributed import Client, Future
-
-
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def study(
@@ -85,51 +82,76 @@ def study(
     Raises
     ------
     UserError
-        For bad input, before any cluster or kernel is started; when the scheduler can not be
-        reached or has no workers; when the disk is full (finished points are kept).
+        For bad input, before any cluster or kernel is started; when another study is working on
+        the table; when the scheduler can not be reached, falls silent, or has no workers; when the
+        disk is full (finished points are kept).
     """
     from quire.workbook.tables import check_names  # pandas and Arrow: a kernel needs neither
 
     found = find_chapter(chapter)
+    check_names(found, names_of(found))
     parameters = points_of(found, grid, profile, given)
-    check_names(found, parameters[0])
     if workers is not None and (workers < 1 or scheduler is not None):
         raise UserError(
             f"workers = {workers}", "give 1 or more, and only without a scheduler of your own"
         )
-    if timeout is not None and not timeout > 0:
-        raise UserError(f"timeout = {timeout}", "give a positive number of seconds")
+    check_timeout(timeout)
     table_path = _table_path(found, output)
-    source = source_digest(found)
+    prints = fingerprint(found)
+    source = source_digest(found, prints)
     wanted = {point_key(found, source, each): each for each in parameters}
     store = PointStore(table_path)
-    points = {key: point for key in wanted if (point := store.load(key)) and point.state == "done"}
-    missing = {key: each for key, each in wanted.items() if key not in points}
     tell = on_progress or (lambda done, total: None)
-    tell(len(points), len(wanted))
-    if missing:
-        with connect(scheduler, min(workers or default_workers(), len(missing))) as client:
-            for point in _run_all(client, found, missing, timeout):
-                store.save(point)
-                points[point.key] = point
-                tell(len(points), len(wanted))
-    return _write_table(table_path, found, source, [points[key] for key in wanted])
+    with store.locked():
+        loaded = {key: store.load(key, each) for key, each in wanted.items()}
+        points = {key: point for key, point in loaded.items() if point and point.state == "done"}
+        missing = {key: each for key, each in wanted.items() if key not in points}
+        tell(len(points), len(wanted))
+        if missing:
+            from quire.workbook.dispatch import Dispatch  # Dask: a finished study needs none
+
+            with connect(scheduler, min(workers or default_workers(), len(missing))) as client:
+                tasks = {
+                    key: (run_point, found.slug, key, each, timeout, prints)
+                    for key, each in missing.items()
+                }
+                dispatch = Dispatch(client, tasks, timeout, scheduler and str(table_path))
+                for key, fields, error in dispatch.results():
+                    if fields is None:
+                        point = _failed(key, missing[key], 0.0, error)
+                    else:
+                        point = Point(**{**fields, "claims": tuple(fields["claims"])})
+                    store.save(point)
+                    points[key] = point
+                    tell(len(points), len(wanted))
+        return _write_table(table_path, found, source, [points[key] for key in wanted])
 
 
 def run_point(
-    slug: str, key: str, parameters: dict[str, Any], timeout: float | None
+    slug: str,
+    key: str,
+    parameters: dict[str, Any],
+    timeout: float | None,
+    prints: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Run one point in this process, a Dask worker's, and return its `Point` as plain data."""
+    """Run one point in this process, a Dask worker's, and return its `Point` as plain data.
+
+    ``prints`` is the driver's `fingerprint`, by which a worker tells what it has otherwise.
+    """
     started = time.monotonic()
     try:
         chapter = find_chapter(slug)
-        if point_key(chapter, source_digest(chapter), parameters) != key:
+        mine = fingerprint(chapter)
+        if point_key(chapter, source_digest(chapter, mine), parameters) != key:
+            others = [group for group in GROUPS if prints and prints.get(group) != mine[group]]
             raise UserError(
-                f"the worker on {socket.gethostname()} has another version of {slug} or of quire",
+                f"the worker on {socket.gethostname()} has another version of {slug} or of quire"
+                + (f" ({', '.join(others)})" if others else ""),
                 "install the driver's version there, and let no source change during a study",
             )
         defaults = {name: parameter.default for name, parameter in declared(chapter).items()}
-        chosen = {n: value for n, value in parameters.items() if value != defaults[n]}
+        # Told apart as data: a default 1 is no 1.0, and True is no 1.
+        chosen = {n: value for n, value in parameters.items() if repr(value) != repr(defaults[n])}
         executed = execute(chapter, chosen, timeout=timeout)
     except UserError as fault:
         told = fault.traceback if isinstance(fault, ChapterFailed) else ""
@@ -143,50 +165,16 @@ def run_point(
     return asdict(point)
 
 
-def _run_all(
-    client: Client,
-    chapter: Chapter,
-    missing: Mapping[str, dict[str, Any]],
-    timeout: float | None,
-) -> Iterator[Point]:
-    """Yield the missing points as their runs end, in whatever order that is."""
-    from distributed import as_completed
-
-    # Dask knows a task by its key, too: a point that a dead driver left running is not run twice.
-    futures = {
-        client.submit(run_point, chapter.slug, key, each, timeout, key=f"quire-{key}"): key
-        for key, each in missing.items()
-    }
-    try:
-        for future in as_completed(futures, loop=client.loop):
-            yield _point_of(future, futures[future], missing[futures[future]])
-    finally:
-        client.cancel([future for future in futures if not future.done()])
-
-
-def _point_of(future: Future, key: str, parameters: dict[str, Any]) -> Point:
-    """Return the point that a future holds, a failed one where the run never came to an end."""
-    if future.status == "cancelled":
-        raise UserError(
-            "the scheduler is gone", "start it and run the study again; finished points are kept"
-        )
-    from distributed import KilledWorker
-
-    fault = future.exception()
-    if fault is None:
-        fields = future.result()
-        return Point(**{**fields, "claims": tuple(fields["claims"])})
-    if isinstance(fault, KilledWorker):
-        return _failed(key, parameters, 0.0, "every worker that ran it was killed")
-    return _failed(key, parameters, 0.0, f"{type(fault).__name__}: {fault}")
-
-
 def _failed(
     key: str, parameters: dict[str, Any], seconds: float, error: str, told: str = ""
 ) -> Point:
-    line = " ".join(error.split())
     return Point(
-        key, parameters, "failed", round(seconds, 3), error=line, traceback=_ANSI.sub("", told)
+        key,
+        parameters,
+        "failed",
+        round(seconds, 3),
+        error=plain_line(error),
+        traceback=plain_text(told),
     )
 
 

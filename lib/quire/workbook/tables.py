@@ -1,15 +1,17 @@
 """Tables: the points of a study as one tidy table, a row per point.
 
 Columns, in order: every parameter of the chapter; each claim by its id (``15.2``), a number, or
-text where it is a word, JSON text where it is a list or a mapping; the claim's verdict by the card
-of today (``verdict:15.2``); then `RUN_COLUMNS`. Lists among the parameters are JSON text, too.
+text where the card expects a word, a list or a mapping; the claim's verdict by the card of today
+(``verdict:15.2``); then `RUN_COLUMNS`. The types of the columns follow from the parameters cell and
+the card, never from what happened to succeed: two studies of a chapter open together. A measurement
+that does not fit its column leaves it empty and stands, as all of them do, in ``measured``.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -19,14 +21,16 @@ import pyarrow.parquet as pq
 from quire.workbook.cards import Claim
 from quire.workbook.chapters import Chapter
 from quire.workbook.errors import UserError
+from quire.workbook.parameters import declared
 from quire.workbook.points import Point
 from quire.workbook.verdicts import Verdict, judge_stored
 
-RUN_COLUMNS = ("seconds", "state", "error", "traceback", "key")
-"""How each run went: its seconds; ``done`` or ``failed``, and why; the key of its point."""
+RUN_COLUMNS = ("seconds", "state", "error", "traceback", "key", "measured")
+"""How each run went: its seconds; ``done`` or ``failed``, and why; the key of its point; all that
+it measured, as JSON text."""
 
 
-def check_names(chapter: Chapter, parameters: Mapping[str, Any]) -> None:
+def check_names(chapter: Chapter, parameters: Sequence[str]) -> None:
     """Refuse a chapter whose parameters are called like a column of every study; `UserError`."""
     for name in RUN_COLUMNS:
         if name in parameters:
@@ -38,18 +42,27 @@ def check_names(chapter: Chapter, parameters: Mapping[str, Any]) -> None:
 
 def tabulate(chapter: Chapter, points: Sequence[Point]) -> pd.DataFrame:
     """Return the table of ``points``, in their order; what a failed point lacks is empty."""
-    columns: dict[str, pd.Series] = {}
-    for name in points[0].parameters:
-        columns[name] = _parameter([point.parameters[name] for point in points])
+    return _arrow(chapter, points).to_pandas()
+
+
+def _arrow(chapter: Chapter, points: Sequence[Point]) -> pa.Table:
+    columns: dict[str, pa.Array] = {}
+    for name, parameter in declared(chapter).items():
+        kind = _PLAIN_TYPES.get(parameter.type, pa.string())
+        columns[name] = _column(kind, [point.parameters[name] for point in points])
     stored = [{claim["id"]: claim for claim in point.claims} for point in points]
     for claim in chapter.card.claims:
         mine = [row.get(claim.id) for row in stored]
-        columns[claim.id] = _measurement([entry["measured"] if entry else None for entry in mine])
-        columns[f"verdict:{claim.id}"] = _text([_verdict(claim, entry) for entry in mine])
-    columns["seconds"] = pd.Series([point.seconds for point in points], dtype="float64")
-    for name in RUN_COLUMNS[1:]:
-        columns[name] = _text([getattr(point, name) for point in points])
-    return pd.DataFrame(columns)
+        measured = [entry["measured"] if entry else None for entry in mine]
+        columns[claim.id] = _column(_type_of(claim), measured)
+        verdicts = [_verdict(claim, entry) for entry in mine]
+        columns[f"verdict:{claim.id}"] = _column(pa.string(), verdicts)
+    columns["seconds"] = _column(pa.float64(), [point.seconds for point in points])
+    for name in ("state", "error", "traceback", "key"):
+        columns[name] = _column(pa.string(), [getattr(point, name) for point in points])
+    everything = [{i: claim.get("measured") for i, claim in row.items()} for row in stored]
+    columns["measured"] = _column(pa.string(), everything)
+    return pa.table(columns)
 
 
 def parquet(table: pd.DataFrame, about: dict[str, Any]) -> bytes:
@@ -67,22 +80,42 @@ def _verdict(claim: Claim, stored: dict[str, Any] | None) -> Verdict | None:
     return judge_stored(claim, stored).verdict
 
 
-def _parameter(values: list[Any]) -> pd.Series:
-    if all(isinstance(value, bool) for value in values):
-        return pd.Series(values, dtype="bool")
-    if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
-        return pd.Series(values, dtype="int64")
-    return _measurement(values)
+_PLAIN_TYPES = {
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "str": pa.string(),
+}
 
 
-def _measurement(values: list[Any]) -> pd.Series:
-    """Return numbers (and flags, as 1 and 0) as floats, anything else as text."""
-    if all(value is None or isinstance(value, int | float) for value in values):
-        return pd.Series([None if v is None else float(v) for v in values], dtype="float64")
-    return _text(
-        [value if isinstance(value, str | None) else json.dumps(value) for value in values]
+def _type_of(claim: Claim) -> pa.DataType:
+    """Return the type of a claim's column: a number unless the card expects something else."""
+    numeric = claim.kind in ("value", "bound") or (
+        claim.kind == "exact" and isinstance(claim.expect, bool | int | float)
     )
+    return pa.float64() if numeric else pa.string()
 
 
-def _text(values: Sequence[str | None]) -> pd.Series:
-    return pd.Series(list(values), dtype="str")
+def _column(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
+    """Return a column of one type; what does not fit is empty, texts are JSON but for words."""
+    fit = _text if kind == pa.string() else _number if kind == pa.float64() else _itself
+    return pa.array([None if value is None else fit(value) for value in values], type=kind)
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return text.encode("utf-8", "replace").decode()
+
+
+def _number(value: Any) -> float | None:
+    """Return a number (a flag as 1 or 0), None for what is none or is beyond a float."""
+    if not isinstance(value, bool | int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def _itself(value: Any) -> Any:
+    return value
