@@ -9,6 +9,7 @@ from quire.aggregation import (
     GGRS,
     FedAvg,
     LocalTraining,
+    Training,
     block_federation,
     client_loop,
     pyg_federated_averaging,
@@ -27,9 +28,8 @@ def federation():
 @pytest.mark.parametrize("audit", [False, True], ids=["plain", "audited"])
 def test_one_program(benchmark, federation, aggregator, audit):
     def run():
-        history = train(
-            federation, GCN(4), aggregator, LocalTraining(), rounds=ROUNDS, seeds=1, audit=audit
-        )
+        training = Training(LocalTraining(), rounds=ROUNDS, seeds=1, audit=audit)
+        history = train(federation, GCN(4), aggregator, training)
         return jax.block_until_ready(history.params)
 
     run()

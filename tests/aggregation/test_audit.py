@@ -2,7 +2,7 @@ import jax
 import numpy as np
 
 from quire.aggregation import LocalTraining, agreement, client_updates, clients_of, initial
-from quire.aggregation.proxies import probe_graphs
+from quire.aggregation.server.proxies import probe_graphs
 
 
 def test_probe_graphs_first_drawn_inside_a_program_are_values() -> None:

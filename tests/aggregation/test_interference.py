@@ -9,11 +9,7 @@ from quire.aggregation import (
     conflicts,
     cosines,
     destructive_interference,
-    dirichlet_energy,
-    effective_rank,
     energy_ratio,
-    lipschitz_bound,
-    normalised_adjacency,
     subspace,
 )
 
@@ -51,26 +47,6 @@ def test_no_update_does_not_interfere(draw, even):
     assert not np.asarray(cosines(zeros)).any()
 
 
-def test_effective_rank_counts_equal_directions():
-    assert float(effective_rank(jnp.diag(jnp.asarray([2.0, 2, 2, 0])))) == pytest.approx(3)
-    assert float(effective_rank(jnp.zeros((3, 2)))) == pytest.approx(1)
-
-
 def test_energy_ratio_is_pythagorean():
     projector = subspace(jnp.diag(jnp.asarray([1.0, 2, 3])), 2)
     assert float(energy_ratio(jnp.asarray([[1.0, 2, 2]]), projector)) == pytest.approx(8 / 9)
-
-
-def test_lipschitz_bound_is_the_product_of_spectral_norms(draw):
-    params = draw(4)
-    exact = np.prod([np.linalg.norm(params[n]["kernel"], 2) for n in ("layer1", "layer2")])
-    assert float(lipschitz_bound(params)) == pytest.approx(exact, rel=1e-5)
-
-
-def test_values_on_the_leading_eigenvector_have_no_energy(federation):
-    adjacency, real = federation.adjacency[0], federation.real[0]
-    operator = normalised_adjacency(adjacency, real)
-    smooth = jnp.sqrt(jnp.sum(adjacency, axis=1) + 1)[:, None]
-    assert float(dirichlet_energy(operator, smooth)) == pytest.approx(0, abs=1e-5)
-    rough = jax.random.normal(jax.random.key(0), smooth.shape, jnp.float32)
-    assert float(dirichlet_energy(operator, rough)) > 0.1

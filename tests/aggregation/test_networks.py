@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from quire.aggregation import GCN, GraphSAGE, accuracy, initial, logits
-from quire.aggregation.networks import (
+from quire.aggregation.clients.networks import (
     cross_entropy,
     dropout_factors,
     logits_from,

@@ -3,29 +3,66 @@
 What the weighted mean of clients' updates does to the message-passing operators they came from,
 and a server that regulates updates before it averages them (GGRS). Read in this order:
 
-1. `errors`               what can be wrong
-2. `graphs`               graphs, federations, the propagation operator and its norm
-3. `splits`               cuts into clients; rewiring; per-client projections
-4. `block_models`         generated federations with heterogeneity as a knob
-5. `planetoid`            Planetoid's files and OpenFGL's split, from bytes
-6. `networks`             two-layer GCN and GraphSAGE
-7. `updates`              arithmetic on clients' updates; which are admitted
-8. `averaging`            FedAvg, FedAvgM, FedNova, clipping, median, PCGrad; step matching
-9. `proxies`              data-free images of an update
-10. `reference_structure` GGRS: alignment, subspace, sensitivity
-11. `local_training`      a client's round; FedProx and SCAFFOLD
-12. `interference`        how much updates get in one another's way
-13. `audit`               a round's exact first-order effect on each client's message passing
-14. `rounds`              all rounds, clients and seeds in one program
-15. `sensitivity`         how much answers hang on edges
-16. `intervals`           paired intervals over seeds
-17. `falsification`       the protocol that tries to explain GGRS away
-18. `client_loop`         the same training as a loop over clients
-19. `pyg_peer`            the same in PyTorch Geometric
+1. `errors`       what can be wrong
+2. `graphs`       graphs, federations, cuts into clients, generated ones, Planetoid's files
+3. `clients`      two-layer GCN and GraphSAGE; a client's round
+4. `server`       arithmetic on updates; FedAvg and its rivals; data-free proxies; GGRS
+5. `measures`     interference of updates; a round's effect on message passing; sensitivity
+6. `rounds`       all rounds, clients and seeds in one program
+7. `intervals`    paired intervals over seeds
+8. `comparisons`  the rivals that try to explain GGRS away
+9. `peers`        the same in PyTorch Geometric; `_client_loop`, the same as a loop over clients
 """
 
-from quire.aggregation.audit import RoundAudit, agreement, audit_round, first_order_effect
-from quire.aggregation.averaging import (
+from quire.aggregation._client_loop import client_loop
+from quire.aggregation.clients.local_training import Client, LocalTraining, train_client
+from quire.aggregation.clients.networks import GCN, GraphSAGE, accuracy, initial, logits
+from quire.aggregation.comparisons import Comparison, compare, contest, rivals
+from quire.aggregation.errors import GraphError, LeafMismatch, SettingError
+from quire.aggregation.graphs.block_models import block_federation, block_model
+from quire.aggregation.graphs.graph import (
+    Federation,
+    Graph,
+    Split,
+    edge_homophily,
+    federate,
+    graph_from_adjacency,
+    mean_adjacency,
+    normalised_adjacency,
+    stack,
+)
+from quire.aggregation.graphs.planetoid import (
+    PARTS,
+    parse_openfgl_split,
+    parse_planetoid,
+    parse_split_json,
+)
+from quire.aggregation.graphs.splits import (
+    louvain_communities,
+    random_communities,
+    rewire,
+    spectral_features,
+    split_nodes,
+    splits_of,
+)
+from quire.aggregation.intervals import (
+    Interval,
+    holm,
+    mean_interval,
+    paired_interval,
+    paired_p_value,
+)
+from quire.aggregation.measures._sensitivity import Sensitivity, drop_edges, sensitivity
+from quire.aggregation.measures.audit import RoundAudit, agreement, audit_round, first_order_effect
+from quire.aggregation.measures.interference import (
+    conflicts,
+    cosines,
+    destructive_interference,
+    energy_ratio,
+)
+from quire.aggregation.peers.pyg import pyg_federated_averaging
+from quire.aggregation.rounds import History, Round, Training, client_updates, clients_of, train
+from quire.aggregation.server.averaging import (
     Aggregator,
     Clipped,
     CoordinateMedian,
@@ -37,54 +74,7 @@ from quire.aggregation.averaging import (
     StepMatched,
     aggregate,
 )
-from quire.aggregation.block_models import block_federation, block_model
-from quire.aggregation.client_loop import client_loop
-from quire.aggregation.errors import GraphError, LeafMismatch, SettingError
-from quire.aggregation.falsification import Comparison, compare, contest, rivals
-from quire.aggregation.graphs import (
-    Federation,
-    Graph,
-    Split,
-    edge_homophily,
-    federate,
-    graph_from_adjacency,
-    mean_adjacency,
-    normalised_adjacency,
-    stack,
-)
-from quire.aggregation.interference import (
-    conflicts,
-    cosines,
-    destructive_interference,
-    dirichlet_energy,
-    effective_rank,
-    energy_ratio,
-    lipschitz_bound,
-)
-from quire.aggregation.intervals import (
-    Interval,
-    holm,
-    mean_interval,
-    paired_interval,
-    paired_p_value,
-)
-from quire.aggregation.local_training import Client, LocalTraining, train_client
-from quire.aggregation.networks import GCN, GraphSAGE, accuracy, initial, logits
-from quire.aggregation.planetoid import (
-    PARTS,
-    parse_openfgl_split,
-    parse_planetoid,
-    parse_split_json,
-)
-from quire.aggregation.proxies import (
-    probe_graphs,
-    probe_proxy,
-    product_proxy,
-    proxy_vector,
-    weights_proxy,
-)
-from quire.aggregation.pyg_peer import pyg_federated_averaging
-from quire.aggregation.reference_structure import (
+from quire.aggregation.server.ggrs import (
     GGRS,
     Reference,
     ReferenceState,
@@ -95,17 +85,14 @@ from quire.aggregation.reference_structure import (
     parts,
     subspace,
 )
-from quire.aggregation.rounds import History, Round, client_updates, clients_of, train
-from quire.aggregation.sensitivity import Sensitivity, drop_edges, influence, sensitivity
-from quire.aggregation.splits import (
-    louvain_communities,
-    random_communities,
-    rewire,
-    spectral_features,
-    split_nodes,
-    splits_of,
+from quire.aggregation.server.proxies import (
+    probe_graphs,
+    probe_proxy,
+    product_proxy,
+    proxy_vector,
+    weights_proxy,
 )
-from quire.aggregation.updates import (
+from quire.aggregation.server.updates import (
     admit,
     check_same_structure,
     gram,
@@ -144,6 +131,7 @@ __all__ = [
     "SettingError",
     "Split",
     "StepMatched",
+    "Training",
     "ablations",
     "accuracy",
     "admit",
@@ -164,19 +152,15 @@ __all__ = [
     "contest",
     "cosines",
     "destructive_interference",
-    "dirichlet_energy",
     "drop_edges",
     "edge_homophily",
-    "effective_rank",
     "energy_ratio",
     "federate",
     "first_order_effect",
     "gram",
     "graph_from_adjacency",
     "holm",
-    "influence",
     "initial",
-    "lipschitz_bound",
     "logits",
     "louvain_communities",
     "mean_adjacency",

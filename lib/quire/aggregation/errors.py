@@ -18,7 +18,13 @@ class LeafMismatch(TypeError):
 
 
 def require(holds: bool, what: str) -> None:
-    """Raise `SettingError` with ``what`` unless ``holds``."""
+    """Refuse a setting with ``what`` unless ``holds``.
+
+    Raises
+    ------
+    SettingError
+        When it does not hold.
+    """
     if not holds:
         raise SettingError(what)
 

@@ -26,7 +26,13 @@ class Interval(NamedTuple):
 
 
 def mean_interval(values: Float[np.ndarray, " S"], level: float = 0.95) -> Interval:
-    """Return Student's t interval for the mean of S independent values; S >= 2."""
+    """Return Student's t interval for the mean of S independent values.
+
+    Raises
+    ------
+    SettingError
+        For fewer than two values.
+    """
     require_range("level", level, 0, 1, low_open=True, high_open=True)
     if len(values) < 2:
         raise SettingError(f"{len(values)} value has no interval; run at least two seeds")

@@ -7,6 +7,7 @@ between rounds; what each round measured comes back with the result.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,15 +16,72 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
-from quire.aggregation.audit import RoundAudit, audit_round
-from quire.aggregation.averaging import Aggregator
-from quire.aggregation.compiling import program
+from quire.aggregation._compiling import program
+from quire.aggregation.clients.local_training import (
+    Client,
+    LocalTraining,
+    train_client,
+    transformation,
+)
+from quire.aggregation.clients.networks import (
+    Network,
+    accuracy,
+    initial,
+    logits_from,
+    preactivation,
+)
 from quire.aggregation.errors import SettingError, require
-from quire.aggregation.graphs import Federation
-from quire.aggregation.interference import conflicts, destructive_interference
-from quire.aggregation.local_training import Client, LocalTraining, train_client, transformation
-from quire.aggregation.networks import Network, accuracy, initial, logits_from, preactivation
-from quire.aggregation.updates import Tree, admit, norm
+from quire.aggregation.graphs.graph import Federation
+from quire.aggregation.measures.audit import RoundAudit, audit_round
+from quire.aggregation.measures.interference import conflicts, destructive_interference
+from quire.aggregation.server.averaging import Aggregator
+from quire.aggregation.server.updates import Tree, admit, norm
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a federation is trained, whatever the network and the server.
+
+    Attributes
+    ----------
+    local
+        How clients train.
+    rounds, seeds, first_seed
+        Numbers of rounds and seeds; seeds run from ``first_seed``. A seed fixes the first
+        parameters and all dropout, so runs of two aggregators with the same seeds are paired.
+    personal
+        Top-level parameter names that each client keeps to itself, such as ``("layer2", "bias2")``.
+    audit
+        Also measure every round's effect on every client's message passing; see `audit_round`.
+    at_once
+        Clients that are trained side by side, None for all. Where a client's matrix products fill
+        the processor by themselves, 1 keeps its parameters in the cache and is faster; the numbers
+        are the same up to rounding.
+
+    A setting out of its range is refused with a `SettingError`.
+    """
+
+    local: LocalTraining
+    rounds: int
+    seeds: int
+    first_seed: int = 0
+    personal: tuple[str, ...] = ()
+    audit: bool = False
+    at_once: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rounds", "seeds"):
+            value = getattr(self, name)
+            require(value >= 1, f"{name} = {value}: give at least 1")
+        require(self.first_seed >= 0, f"first_seed = {self.first_seed}: give 0 or more")
+        require(
+            self.at_once is None or self.at_once >= 1,
+            f"at_once = {self.at_once}: give at least 1, or None",
+        )
+        require(
+            not (self.audit and "layer1" in self.personal),
+            "audit needs a shared layer1; leave it out of personal",
+        )
 
 
 class Round(NamedTuple):
@@ -65,17 +123,7 @@ class History(NamedTuple):
 
 
 def train(
-    federation: Federation,
-    network: Network,
-    aggregator: Aggregator,
-    local: LocalTraining,
-    *,
-    rounds: int,
-    seeds: int,
-    first_seed: int = 0,
-    personal: tuple[str, ...] = (),
-    audit: bool = False,
-    at_once: int | None = None,
+    federation: Federation, network: Network, aggregator: Aggregator, training: Training
 ) -> History:
     """Train a federation with one aggregator, for several seeds at once.
 
@@ -83,39 +131,24 @@ def train(
     ----------
     federation
         The clients' graphs.
-    network, aggregator, local
-        What is trained, how updates are combined, and how clients train. A seed fixes the first
-        parameters and all dropout, so runs of two aggregators with the same seeds are paired.
-    rounds, seeds, first_seed
-        Numbers of rounds and seeds; seeds run from ``first_seed``.
-    personal
-        Top-level parameter names that each client keeps to itself, such as ``("layer2", "bias2")``.
-    audit
-        Also measure every round's effect on every client's message passing; see `audit`.
-    at_once
-        Clients that are trained side by side, None for all. Where a client's matrix products fill
-        the processor by themselves, 1 keeps its parameters in the cache and is faster; the numbers
-        are the same up to rounding.
+    network, aggregator
+        What is trained, and how updates are combined.
+    training
+        How clients train, for how many rounds and seeds, and what is measured.
 
     Raises
     ------
     SettingError
-        For no rounds or seeds, ``steps`` for another number of clients, an unknown personal layer,
-        or an audit of a federation whose first layer is personal.
+        For ``steps`` of another number of clients, or an unknown personal layer.
     """
-    require(rounds >= 1, f"rounds = {rounds}: give at least 1")
-    require(seeds >= 1, f"seeds = {seeds}: give at least 1")
-    require(at_once is None or at_once >= 1, f"at_once = {at_once}: give at least 1, or None")
-    K = federation.clients
+    K, local = federation.clients, training.local
     if local.steps and len(local.steps) != K:
         raise SettingError(f"steps names {len(local.steps)} clients, the federation has {K}")
-    require(
-        not (audit and "layer1" in personal),
-        "audit needs a shared layer1; leave it out of personal",
-    )
-    keys = jax.vmap(jax.random.key)(jnp.arange(first_seed, first_seed + seeds))
+    seeds = jnp.arange(training.first_seed, training.first_seed + training.seeds)
     arrays = federation._replace(classes=0)
-    return _train(arrays, aggregator, keys, network, local, rounds, personal, audit, at_once)
+    # the seeds are data to the program: one compilation serves every number of first_seed
+    plan = replace(training, first_seed=0)
+    return _train(arrays, aggregator, jax.vmap(jax.random.key)(seeds), network, plan)
 
 
 @partial(program, static_argnames=("network", "local"))
@@ -147,22 +180,16 @@ def clients_of(federation: Federation, network: Network, local: LocalTraining) -
     return Client(operator, inputs, federation.labels, federation.train, steps)
 
 
-@partial(program, static_argnames=("network", "local", "rounds", "personal", "audit", "at_once"))
+@partial(program, static_argnames=("network", "training"))
 def _train(
     federation: Federation,
     aggregator: Aggregator,
     keys: Key[Array, " S"],
     network: Network,
-    local: LocalTraining,
-    rounds: int,
-    personal: tuple[str, ...],
-    audit: bool,
-    at_once: int | None,
+    training: Training,
 ) -> History:
-    clients = clients_of(federation, network, local)
-    run = partial(
-        _one_seed, federation, clients, aggregator, network, local, rounds, personal, audit, at_once
-    )
+    clients = clients_of(federation, network, training.local)
+    run = partial(_one_seed, federation, clients, aggregator, network, training)
     measured, params, kept = jax.vmap(run)(keys)
     return History(measured, params, kept, jnp.sum(federation.test, axis=1))
 
@@ -172,13 +199,10 @@ def _one_seed(
     clients: Client,
     aggregator: Aggregator,
     network: Network,
-    local: LocalTraining,
-    rounds: int,
-    personal: tuple[str, ...],
-    audit: bool,
-    at_once: int | None,
+    training: Training,
     key: PRNGKeyArray,
 ) -> tuple[Round, Tree, Tree]:
+    local, personal = training.local, training.personal
     K, weights = federation.clients, federation.weights
     start_key, train_key = jax.random.split(key)
     params: Any = initial(network, clients.inputs.shape[-1], start_key)
@@ -189,7 +213,7 @@ def _one_seed(
     optimiser = jax.vmap(transformation(local).init)(stacked)
     controls = jax.tree.map(jnp.zeros_like, stacked) if local.control_variates else None
 
-    each = partial(_each, at_once)
+    each = partial(_each, training.at_once)
 
     def pre(values: Tree) -> Float[Array, "K n h"]:
         return each(lambda x: preactivation(network, values, x))(clients.inputs)
@@ -238,7 +262,7 @@ def _one_seed(
                 step,
                 updates,
             )
-            if audit
+            if training.audit
             else None,
         )
         optimiser = new_optimiser if local.keep_optimiser else optimiser
@@ -253,7 +277,7 @@ def _one_seed(
         controls,
         aggregator.init(params),
     )
-    keys = jax.random.split(train_key, rounds)
+    keys = jax.random.split(train_key, training.rounds)
     (params, kept, *_), measured = jax.lax.scan(one_round, carry, keys)
     return measured, params, kept
 

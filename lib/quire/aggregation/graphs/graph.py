@@ -148,7 +148,13 @@ def mean_adjacency(adjacency: Float[Array, "*K n n"]) -> Float[Array, "*K n n"]:
 
 
 def check_adjacency(adjacency: Float[np.ndarray, "n n"]) -> None:
-    """Raise `GraphError` unless a dense matrix is a symmetric 0-1 adjacency without self loops."""
+    """Check that a dense matrix is a symmetric 0-1 adjacency without self loops.
+
+    Raises
+    ------
+    GraphError
+        When it is not; names the entry.
+    """
     if not np.array_equal(adjacency, adjacency.T):
         i, j = np.argwhere(adjacency != adjacency.T)[0]
         raise GraphError(f"adjacency is not symmetric at ({i}, {j}); GCN's operator needs it to be")

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.aggregation.errors import SettingError, require_range
-from quire.aggregation.graphs import Federation, Graph, graph_from_adjacency, stack
-from quire.aggregation.splits import Seed, split_nodes
+from quire.aggregation.graphs.graph import Federation, Graph, graph_from_adjacency, stack
+from quire.aggregation.graphs.splits import Seed, split_nodes
 
 
 def block_model(
@@ -34,12 +34,12 @@ def block_model(
     seed
         An integer, or the generator to draw from.
 
+    Source: Holland, Laskey and Leinhardt (1983); contextual features as in Deshpande et al. (2018).
+
     Raises
     ------
     SettingError
         For a homophily outside [0, 1], too few nodes, or more edges than there are pairs.
-
-    Source: Holland, Laskey and Leinhardt (1983); contextual features as in Deshpande et al. (2018).
     """
     require_range("homophily", homophily, 0, 1)
     require_range("noise", noise, 0, float("inf"))

@@ -25,12 +25,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from quire.aggregation.averaging import Number, aggregator
-from quire.aggregation.compiling import program
+from quire.aggregation._compiling import program
+from quire.aggregation.clients.networks import Network
 from quire.aggregation.errors import SettingError, require, require_range
-from quire.aggregation.networks import Network
-from quire.aggregation.proxies import Proxy, proxy_vector
-from quire.aggregation.updates import TINY, Tree, is_matrix, scale, spectral_norm, weighted_sum
+from quire.aggregation.server.averaging import Number, aggregator
+from quire.aggregation.server.proxies import Proxy, proxy_vector
+from quire.aggregation.server.updates import (
+    TINY,
+    Tree,
+    is_matrix,
+    scale,
+    spectral_norm,
+    weighted_sum,
+)
 
 
 def align(
@@ -149,7 +156,13 @@ class GGRS:
         require(self.rank is None or self.rank >= 1, f"rank = {self.rank}: give 1 or more, or None")
 
     def init(self, params: Tree) -> ReferenceState:
-        """Return an empty reference; `SettingError` when ``rank`` exceeds every kernel's width."""
+        """Return an empty reference.
+
+        Raises
+        ------
+        SettingError
+            When ``rank`` exceeds every kernel's width.
+        """
         leaves = jax.tree.leaves(params)
         widest = max(leaf.shape[1] for leaf in leaves if is_matrix(leaf))
         if self.rank is not None and self.rank > widest:

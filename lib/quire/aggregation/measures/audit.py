@@ -21,12 +21,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from quire.aggregation.compiling import program
-from quire.aggregation.graphs import Federation
-from quire.aggregation.local_training import Client
-from quire.aggregation.networks import Network, logits, logits_from, preactivation
-from quire.aggregation.proxies import Proxy, proxy_vector
-from quire.aggregation.updates import TINY, Tree, weighted_sum
+from quire.aggregation._compiling import program
+from quire.aggregation.clients.local_training import Client
+from quire.aggregation.clients.networks import Network, logits, logits_from, preactivation
+from quire.aggregation.graphs.graph import Federation
+from quire.aggregation.server.proxies import Proxy, proxy_vector
+from quire.aggregation.server.updates import TINY, Tree, weighted_sum
 
 
 class RoundAudit(NamedTuple):

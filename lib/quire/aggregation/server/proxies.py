@@ -22,11 +22,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from quire.aggregation.block_models import block_federation
+from quire.aggregation.clients.networks import Network, logits
 from quire.aggregation.errors import SettingError
-from quire.aggregation.graphs import Federation
-from quire.aggregation.networks import Network, logits
-from quire.aggregation.updates import Tree
+from quire.aggregation.graphs.block_models import block_federation
+from quire.aggregation.graphs.graph import Federation
+from quire.aggregation.server.updates import Tree
 
 Proxy = Literal["weights", "product", "probe"]
 

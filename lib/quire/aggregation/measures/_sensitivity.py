@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from quire.aggregation.compiling import program
+from quire.aggregation._compiling import program
+from quire.aggregation.clients.networks import Network, accuracy, logits
 from quire.aggregation.errors import require_range
-from quire.aggregation.graphs import Federation
-from quire.aggregation.networks import Network, accuracy, logits
-from quire.aggregation.updates import TINY, Tree
+from quire.aggregation.graphs.graph import Federation
+from quire.aggregation.server.updates import TINY, Tree
 
 
 class Sensitivity(NamedTuple):
@@ -80,29 +80,6 @@ def _sensitivity(
     size = jnp.linalg.norm(whole * present, axis=(-2, -1))
     score = jax.vmap(lambda f: jax.vmap(accuracy)(f, federation.labels, federation.test), in_axes=0)
     return Sensitivity(score(whole), score(other), difference / jnp.maximum(size, TINY))
-
-
-def influence(
-    network: Network,
-    params: Tree,
-    operator: Float[Array, "n n"],
-    features: Float[Array, "n d"],
-    nodes: Array,
-) -> Float[Array, " v"]:
-    """Return, for each of ``nodes``, how much its logits owe to other nodes' features.
-
-    The sum over j != i of |d f_i / d x_j| over |d f_i / d x_i|, Frobenius norms of Jacobians, with
-    one set of parameters on one graph. 0 for an isolated node.
-    """
-
-    def of(node: Array) -> Float[Array, ""]:
-        def scores(values: Float[Array, "n d"]) -> Float[Array, " c"]:
-            return logits(network, params, operator, network.inputs(operator, values))[node]
-
-        norms = jnp.linalg.norm(jax.jacrev(scores)(features), axis=(0, 2))
-        return (jnp.sum(norms) - norms[node]) / jnp.maximum(norms[node], TINY)
-
-    return jax.lax.map(of, nodes)
 
 
 def _scores(

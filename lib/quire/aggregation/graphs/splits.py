@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from quire.aggregation.errors import SettingError, require_range
-from quire.aggregation.graphs import Graph, Split
+from quire.aggregation.graphs.graph import Graph, Split
 
 Seed = int | np.random.Generator
 
@@ -26,7 +26,13 @@ def split_nodes(nodes: Int[np.ndarray, " k"], train: float, validation: float, s
 
 
 def random_communities(nodes: int, clients: int, seed: Seed) -> Int[np.ndarray, " n"]:
-    """Return a client for every node, drawn evenly at random: the least heterogeneous cut."""
+    """Return a client for every node, drawn evenly at random: the least heterogeneous cut.
+
+    Raises
+    ------
+    SettingError
+        For more clients than nodes, or none.
+    """
     if not 1 <= clients <= nodes:
         raise SettingError(f"clients = {clients}: give 1 to {nodes}, the number of nodes")
     return np.random.default_rng(seed).permutation(np.arange(nodes) % clients)
@@ -41,6 +47,11 @@ def louvain_communities(graph: Graph, clients: int, seed: int) -> Int[np.ndarray
     Needs networkx. Louvain is randomised and its result depends on networkx's version, so a chapter
     that quotes numbers records both. Source: Blondel et al. (2008); the cutting and dealing: ours,
     in the manner of OpenFGL and FederatedScope.
+
+    Raises
+    ------
+    SettingError
+        When there are fewer communities than clients.
     """
     import networkx
 

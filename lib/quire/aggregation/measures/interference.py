@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from quire.aggregation.updates import TINY, Tree, gram, norm, weighted_sum
+from quire.aggregation.server.updates import TINY, Tree, gram, norm, weighted_sum
 
 
 def destructive_interference(updates: Tree, weights: Float[Array, " K"]) -> Float[Array, ""]:
@@ -38,34 +38,7 @@ def cosines(updates: Tree) -> Float[Array, "K K"]:
     return products / jnp.maximum(jnp.outer(sizes, sizes), TINY)
 
 
-def effective_rank(matrix: Float[Array, "m n"]) -> Float[Array, ""]:
-    """Return exp of the entropy of the normalised singular values: 1 to min(m, n).
-
-    Source: Roy and Vetterli (2007).
-    """
-    values = jnp.linalg.svd(matrix, compute_uv=False)
-    shares = values / jnp.maximum(jnp.sum(values), TINY)
-    return jnp.exp(-jnp.sum(jnp.where(shares > 0, shares * jnp.log(jnp.maximum(shares, TINY)), 0)))
-
-
 def energy_ratio(update: Float[Array, "i o"], projector: Float[Array, "o o"]) -> Float[Array, ""]:
     """Return |D U|^2 / |D|^2, the share of an update inside a subspace; 0 for a zero update."""
     total = jnp.sum(update**2)
     return jnp.sum((update @ projector) ** 2) / jnp.maximum(total, TINY)
-
-
-def lipschitz_bound(params: Tree) -> Float[Array, ""]:
-    """Return the product of the kernels' spectral norms.
-
-    It bounds the Lipschitz constant of a GCN in its features, since the operator has norm 1 and
-    ReLU is 1-Lipschitz.
-    """
-    kernels = [params[name]["kernel"] for name in ("layer1", "layer2")]
-    return jnp.prod(jnp.stack([jnp.linalg.norm(kernel, ord=2) for kernel in kernels]))
-
-
-def dirichlet_energy(
-    operator: Float[Array, "n n"], values: Float[Array, "n h"]
-) -> Float[Array, ""]:
-    """Return tr(H^T (I - A') H) / tr(H^T H): 0 for values that propagation leaves alone."""
-    return jnp.sum(values * (values - operator @ values)) / jnp.maximum(jnp.sum(values**2), TINY)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quire.aggregation.graphs import Federation
+from quire.aggregation.graphs.graph import Federation
 
 
 class PygRun(NamedTuple):

@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from quire.aggregation.compiling import program
+from quire.aggregation._compiling import program
 from quire.aggregation.errors import SettingError, require_range
-from quire.aggregation.updates import (
+from quire.aggregation.server.updates import (
     TINY,
     Tree,
     admit,
@@ -75,12 +75,8 @@ def aggregate(
     Returns
     -------
     The step to add to ``params``, the next state, and how many updates were rejected because they
-    were not finite.
-
-    Raises
-    ------
-    LeafMismatch
-        When updates and parameters differ in structure or shape; names the leaf.
+    were not finite. Updates that differ from the parameters in structure or shape are refused with
+    a `LeafMismatch` that names the leaf.
     """
     check_same_structure(params, updates)
     return _aggregate(aggregator, state, params, updates, weights)

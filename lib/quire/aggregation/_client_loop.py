@@ -7,11 +7,11 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from quire.aggregation.graphs import Federation
-from quire.aggregation.local_training import LocalTraining, train_client, transformation
-from quire.aggregation.networks import Network, initial
+from quire.aggregation.clients.local_training import LocalTraining, train_client, transformation
+from quire.aggregation.clients.networks import Network, initial
+from quire.aggregation.graphs.graph import Federation
 from quire.aggregation.rounds import clients_of
-from quire.aggregation.updates import Tree, weighted_sum
+from quire.aggregation.server.updates import Tree, weighted_sum
 
 
 def client_loop(

@@ -16,7 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from quire.aggregation.averaging import (
+from quire.aggregation.clients.networks import Network
+from quire.aggregation.errors import SettingError
+from quire.aggregation.graphs.graph import Federation
+from quire.aggregation.intervals import Interval, holm, paired_interval, paired_p_value
+from quire.aggregation.rounds import History, Training, train
+from quire.aggregation.server.averaging import (
     Aggregator,
     Clipped,
     FedAvg,
@@ -24,13 +29,7 @@ from quire.aggregation.averaging import (
     OneOf,
     StepMatched,
 )
-from quire.aggregation.errors import SettingError
-from quire.aggregation.graphs import Federation
-from quire.aggregation.intervals import Interval, holm, paired_interval, paired_p_value
-from quire.aggregation.local_training import LocalTraining
-from quire.aggregation.networks import Network
-from quire.aggregation.reference_structure import GGRS, ablations
-from quire.aggregation.rounds import History, train
+from quire.aggregation.server.ggrs import GGRS, ablations
 
 
 class Comparison(NamedTuple):
@@ -66,13 +65,9 @@ def contest(
     federation: Federation,
     network: Network,
     contenders: Mapping[str, Aggregator],
-    local: LocalTraining,
+    training: Training,
     *,
-    rounds: int,
-    seeds: int,
-    audit: bool = False,
     only: tuple[str, ...] = (),
-    at_once: int | None = None,
 ) -> dict[str, History]:
     """Train once per contender on the same seeds, compiling one program for all of them.
 
@@ -80,7 +75,7 @@ def contest(
 
     Parameters
     ----------
-    federation, network, local, rounds, seeds, audit, at_once
+    federation, network, training
         As for `train`.
     contenders
         Aggregators by name.
@@ -107,11 +102,7 @@ def contest(
                 tuple({**branches, kind: contender}.values()),
                 jnp.asarray(list(branches).index(kind)),
             ),
-            local,
-            rounds=rounds,
-            seeds=seeds,
-            audit=audit,
-            at_once=at_once,
+            training,
         )
         for (name, contender), kind in zip(contenders.items(), kinds, strict=True)
         if not only or name in only

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+import optax  # type: ignore[import-untyped]
 from jax.tree_util import keystr, tree_flatten_with_path
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
@@ -22,7 +23,13 @@ TINY = 1e-30
 
 
 def check_same_structure(reference: Tree, updates: Tree) -> None:
-    """Raise `LeafMismatch`, naming the leaf, unless ``updates`` stacks ``reference``'s leaves."""
+    """Check that ``updates`` stacks ``reference``'s leaves.
+
+    Raises
+    ------
+    LeafMismatch
+        Names the leaf that is missing or of another shape.
+    """
     expected = {keystr(path): leaf for path, leaf in tree_flatten_with_path(reference)[0]}
     given = {keystr(path): leaf for path, leaf in tree_flatten_with_path(updates)[0]}
     for path in sorted(expected.keys() ^ given.keys()):
@@ -35,15 +42,9 @@ def check_same_structure(reference: Tree, updates: Tree) -> None:
             )
 
 
-def inner(left: Tree, right: Tree) -> Float[Array, ""]:
-    """Return the Euclidean inner product of two trees."""
-    products = jax.tree.map(lambda a, b: jnp.sum(a * b), left, right)
-    return jnp.sum(jnp.stack(jax.tree.leaves(products)))
-
-
 def norm(tree: Tree) -> Float[Array, ""]:
     """Return the Euclidean norm of a tree."""
-    return jnp.sqrt(inner(tree, tree))
+    return optax.tree.norm(tree)
 
 
 def weighted_sum(updates: Tree, weights: Float[Array, " K"]) -> Tree:

@@ -9,6 +9,7 @@ from quire.aggregation import (
     FedAvg,
     LocalTraining,
     SettingError,
+    Training,
     compare,
     contest,
     holm,
@@ -24,23 +25,24 @@ def test_a_contest_is_the_single_runs(federation, network):
     local = LocalTraining(epochs=2)
     ggrs = GGRS(rank=3)
     contenders = {"GGRS": ggrs, **rivals(ggrs)}
-    found = contest(federation, network, contenders, local, rounds=2, seeds=2)
+    two = Training(local, rounds=2, seeds=2)
+    found = contest(federation, network, contenders, two)
     assert set(found) == set(contenders)
-    alone = train(federation, network, FedAvg(), local, rounds=2, seeds=2)
+    alone = train(federation, network, FedAvg(), two)
     assert np.allclose(found["FedAvg"].rounds.loss, alone.rounds.loss, atol=1e-5)
     lengths = {name: np.asarray(history.rounds.step) for name, history in found.items()}
     # In the first round all see the same updates, and GGRS is the mean.
     for name in ("FedAvg, step-matched", "FedAvgM, step-matched", "clipped, step-matched"):
         assert np.allclose(lengths[name][:, 0], lengths["GGRS"][:, 0], rtol=1e-4)
-    apart = train(federation, network, rivals(ggrs)["subspace only"], local, rounds=2, seeds=2)
+    apart = train(federation, network, rivals(ggrs)["subspace only"], two)
     assert np.allclose(found["subspace only"].rounds.loss, apart.rounds.loss, atol=1e-5)
-    again = contest(federation, network, contenders, local, rounds=2, seeds=2, only=("FedAvg",))
+    again = contest(federation, network, contenders, two, only=("FedAvg",))
     assert list(again) == ["FedAvg"]
     assert np.array_equal(again["FedAvg"].rounds.loss, found["FedAvg"].rounds.loss)
     with pytest.raises(SettingError, match="only names FedSGD"):
-        contest(federation, network, contenders, local, rounds=1, seeds=1, only=("FedSGD",))
+        contest(federation, network, contenders, two, only=("FedSGD",))
     with pytest.raises(SettingError, match="empty"):
-        contest(federation, network, {}, local, rounds=1, seeds=1)
+        contest(federation, network, {}, two)
 
 
 def test_intervals_are_student_s():

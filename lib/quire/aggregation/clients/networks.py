@@ -14,9 +14,10 @@ from typing import TypeAlias
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import optax  # type: ignore[import-untyped]
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from quire.aggregation.graphs import mean_adjacency, normalised_adjacency
+from quire.aggregation.graphs.graph import mean_adjacency, normalised_adjacency
 
 Params: TypeAlias = PyTree[Array]
 
@@ -192,8 +193,8 @@ def cross_entropy(
     scores: Float[Array, "n c"], labels: Int[Array, " n"], mask: Bool[Array, " n"]
 ) -> Float[Array, ""]:
     """Return the mean cross entropy over the nodes in ``mask``; 0 if there are none."""
-    picked = jnp.take_along_axis(jax.nn.log_softmax(scores), labels[:, None], axis=1)[:, 0]
-    return -jnp.sum(jnp.where(mask, picked, 0)) / jnp.maximum(jnp.sum(mask), 1)
+    each = optax.softmax_cross_entropy_with_integer_labels(scores, labels)
+    return jnp.sum(jnp.where(mask, each, 0)) / jnp.maximum(jnp.sum(mask), 1)
 
 
 def accuracy(

@@ -10,9 +10,14 @@ import jax.numpy as jnp
 import optax  # type: ignore[import-untyped]
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from quire.aggregation.clients.networks import (
+    Network,
+    cross_entropy,
+    dropout_factors,
+    training_logits,
+)
 from quire.aggregation.errors import SettingError, require, require_range
-from quire.aggregation.networks import Network, cross_entropy, dropout_factors, training_logits
-from quire.aggregation.updates import Tree
+from quire.aggregation.server.updates import Tree
 
 Optimiser = Literal["adamw", "sgd", "adam_l2"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from quire.aggregation.errors import GraphError
-from quire.aggregation.graphs import Graph, Split
+from quire.aggregation.graphs.graph import Graph, Split
 
 PARTS = ("x", "y", "tx", "ty", "allx", "ally", "graph", "test.index")
 """Endings of the eight files of one Planetoid graph, as in ``ind.cora.x``."""
@@ -55,12 +55,12 @@ def parse_planetoid(files: Mapping[str, bytes]) -> tuple[Graph, Split]:
     Graph and split. Features are the raw binary words. CiteSeer lacks some test ids: these nodes
     get a row of zeros and label -1, and are in no part of the split.
 
+    Source: Yang, Cohen and Salakhutdinov (2016), Planetoid's data folder.
+
     Raises
     ------
     GraphError
         When a file is missing or holds something that such files do not hold.
-
-    Source: Yang, Cohen and Salakhutdinov (2016), Planetoid's data folder.
     """
     missing = [part for part in PARTS if part not in files]
     if missing:

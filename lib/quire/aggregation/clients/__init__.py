@@ -1,0 +1,1 @@
+"""What a client has and does: ``networks``, then ``local_training``."""

@@ -1,0 +1,4 @@
+"""What the server does with updates.
+
+Read ``updates`` (arithmetic), ``averaging`` (the rivals), ``proxies`` and ``ggrs``.
+"""
