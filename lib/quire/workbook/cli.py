@@ -31,6 +31,10 @@ app = typer.Typer(
 )
 data = typer.Typer(help="External datasets: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(data, name="data")
+peers = typer.Typer(
+    help="Peers with an environment of their own: list, install, run.", no_args_is_help=True
+)
+app.add_typer(peers, name="peers")
 
 _OURS, _INTERRUPTED = 3, 130
 _HOLDING = ("name", "state", "bytes", "licence")
@@ -238,6 +242,42 @@ def data_verify(as_json: AsJson = False) -> None:
     print_rows([asdict(row) for row in rows], as_json, _HOLDING, keep="name")
     if any(row.state == "corrupt" for row in rows):
         raise typer.Exit(1)
+
+
+@peers.command("list")
+def peers_list(as_json: AsJson = False) -> None:
+    """List the peers and whether the environment of each is here."""
+    from quire.workbook import peers as rooms
+
+    rows = [asdict(peer) for peer in rooms.listing()]
+    print_rows(rows, as_json, ("name", "state", "pins"), keep="name")
+
+
+@peers.command("install")
+def peers_install(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """Make a peer's environment in the user's cache, from its pins."""
+    from quire.workbook import peers as rooms
+
+    started = time.monotonic()
+    folder = rooms.install(name, on_line=typer.echo)
+    typer.echo(f"{name}: {folder} ({time.monotonic() - started:.0f} s)")
+
+
+@peers.command("run", context_settings={"ignore_unknown_options": True})
+def peers_run(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[SCRIPT ARGUMENT...]", help="What it runs.")
+    ] = None,
+) -> None:
+    """Run a script by the Python of a peer; without one, tell what the peer can be asked."""
+    from quire.workbook import peers as rooms
+
+    if arguments:
+        raise typer.Exit(rooms.run(name, arguments))
+    answer, _ = rooms.call(name, {"call": "calls"})
+    for call, does in answer["calls"].items():
+        typer.echo(f"{call}: {does}")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -15,14 +15,15 @@ import secrets
 import shutil
 import socket
 import stat
+import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
-from quire.workbook.errors import UserError
+from quire.workbook.errors import UserError, plain_line
 
 _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
 _TEMPORARY = re.compile(r"\.quire-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}(\..*)?")
@@ -169,6 +170,41 @@ def work_folder(parent: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def holding(lock: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file for the time of a block; the system lets go of what a dead process held.
+
+    Parameters
+    ----------
+    lock
+        The file; it is removed at the end.
+    busy
+        What is to be said when another process holds it.
+
+    Raises
+    ------
+    UserError
+        When it is held, naming the process, or can not be written.
+    """
+    try:
+        file = lock.open("a+", encoding="utf-8")
+    except OSError as fault:
+        raise _unwritable(f"can not write {lock}", fault) from None
+    with file:
+        if not _take(file):
+            file.seek(0)
+            holder = plain_line(file.read()) or "it did not say which"
+            raise UserError(f"{busy} ({holder})", "wait until it is done")
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                lock.unlink()
+
+
 def temporary_name() -> str:
     """Return a hidden name that says which process of which host it belongs to."""
     return f".quire-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -235,3 +271,24 @@ def _unwritable(what: str, fault: Exception) -> UserError:
     return UserError(
         f"{what} ({reason})", "free some space" if full else "choose a place you may write to"
     )
+
+
+def _take(file: IO[str]) -> bool:
+    """Lock an open file for this process, without waiting; the system unlocks what dies."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: better a study than none
+        return True
+    return True

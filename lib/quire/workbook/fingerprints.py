@@ -29,7 +29,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from quire.workbook import datasets
+from quire.workbook import datasets, peers
 from quire.workbook.cards import Claim
 from quire.workbook.chapters import Chapter
 from quire.workbook.errors import UserError
@@ -74,7 +74,11 @@ def ingredients(chapter: Chapter) -> dict[str, dict[str, Any]]:
         },
         "packages": _packages(reach.foreign - set(local)),
         "data": _data(chapter, own_names, own_texts),
-        "needs": _needs(chapter.card.claims) | _environment(own_texts),
+        "needs": {
+            **_needs(chapter.card.claims),
+            **_environment(own_texts),
+            **_peers(chapter.card.claims, reach.texts),
+        },
         "card": _card(chapter, own_names),
     }
 
@@ -219,6 +223,13 @@ def _needs(claims: Iterable[Claim]) -> dict[str, str]:
             except UserError as fault:  # a dataset that the registry does not have
                 states[claim.id] = str(fault)
     return states
+
+
+def _peers(claims: Iterable[Claim], texts: set[str]) -> dict[str, Any]:
+    """Return the state of the peers that a claim needs or a text names; they are called by name."""
+    needed = {need.removeprefix("peer:") for claim in claims for need in claim.needs}
+    chosen = [name for name in peers.names() if name in needed or name in texts]
+    return {f"peer {name}": peers.state(name) for name in chosen}
 
 
 def _environment(texts: set[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from quire.workbook import datasets
+from quire.workbook import datasets, peers
 from quire.workbook.cards import Claim
 
 _APART = {
@@ -60,6 +60,8 @@ def _is_here(need: str) -> bool:
             return find_program(name) is not None
         case "device":
             return _has_device(name)
+        case "peer":
+            return name in peers.names() and peers.available(name)
         case _:
             return True
 
@@ -72,6 +74,8 @@ def _told(need: str) -> str:
             return f"the package {name} ({how})"
         case "program":
             return f"the program {name} on the PATH"
+        case "peer":
+            return f"the peer {name} (quire peers install {name})"
         case _:
             return f"a {name.upper()}"
 

@@ -12,18 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import socket
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from quire.workbook.chapters import Chapter
-from quire.workbook.errors import UserError, plain_line
-from quire.workbook.files import make_folder, write_atomically
+from quire.workbook.files import holding, make_folder, write_atomically
 from quire.workbook.fingerprints import fingerprint
 
 _LOCK = ".lock"
@@ -72,30 +68,13 @@ class PointStore:
 
         A folder that holds no point in the end is removed.
         """
-        lock = make_folder(self.folder) / _LOCK
+        make_folder(self.folder)
         try:
-            file = lock.open("a+")
-        except OSError as fault:
-            raise UserError(
-                f"can not write {lock} ({fault.strerror})", "choose another --output"
-            ) from None
-        with file:
-            if not _take(file):
-                file.seek(0)
-                raise UserError(
-                    f"another study is working on {self.table} ({plain_line(file.read())})",
-                    "wait for it, or name another --output",
-                )
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
-            try:
+            with holding(self.folder / _LOCK, f"another study is working on {self.table}"):
                 yield
-            finally:
-                file.truncate(0)
-                with suppress(OSError):
-                    lock.unlink()
-                    self.folder.rmdir()
+        finally:
+            with suppress(OSError):
+                self.folder.rmdir()
 
     def save(self, point: Point) -> None:
         """Write a point, whole or not at all; `UserError` when the disk is full."""
@@ -151,24 +130,3 @@ def _is_sound(point: Point) -> bool:
         and all(isinstance(text, str) for text in (point.key, point.error, point.traceback))
         and all(isinstance(claim, dict) for claim in point.claims)
     )
-
-
-def _take(file: IO[str]) -> bool:
-    """Lock an open file for this process, without waiting; the system unlocks what dies."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks: better a study than none
-        return True
-    return True
