@@ -7,7 +7,7 @@ from quire.sketching import Grid, Shape
 @pytest.mark.parametrize("value", [0, -3, True])
 def test_a_dimension_that_is_not_a_positive_integer_is_named(name, value):
     sizes = {"n1": 4, "n2": 4, "r": 4} | {name: value}
-    with pytest.raises(ValueError, match=f"{name} = .*an integer >= 1") as caught:
+    with pytest.raises(ValueError, match=f"{name} = .*an integer, 1 or more") as caught:
         Shape(**sizes)
     assert repr(value) in str(caught.value)
 

@@ -12,7 +12,7 @@ from enum import Enum
 import numpy as np
 from jaxtyping import Float
 
-from quire.queueing._checks import not_negative, positive, whole
+from quire.checks import integer, non_negative, positive
 from quire.queueing.decisions._policy_iteration import policy_iteration
 from quire.queueing.decisions.farm_models import free_cancel_model
 from quire.queueing.decisions.stationary import Performance, evaluate
@@ -48,7 +48,7 @@ class Autoscaler:
     def __post_init__(self) -> None:
         positive("target", self.target)
         positive("window", self.window)
-        object.__setattr__(self, "floor", whole("floor", self.floor, 1))
+        object.__setattr__(self, "floor", integer("floor", self.floor, 1))
         if self.metric is Metric.UTILISATION and self.target > 1:
             raise ValueError(f"target = {self.target!r}: a utilisation must lie in (0, 1]")
 
@@ -116,5 +116,5 @@ def window_for(setup_time: float, server: float, setup_share: float, allocation:
     ``(gamma c D + C_a) / c`` (the ski-rental argument); servers are not free.
     """
     price = positive("server", server)
-    setup = not_negative("setup_share", setup_share) * positive("setup_time", setup_time)
-    return setup + not_negative("allocation", allocation) / price
+    setup = non_negative("setup_share", setup_share) * positive("setup_time", setup_time)
+    return setup + non_negative("allocation", allocation) / price

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from quire.queueing._checks import between, not_negative, positive, whole
+from quire.checks import between, integer, non_negative, positive
 from quire.queueing.errors import UnstableSystem
 
 MOST_SERVERS = 10_000_000
@@ -36,14 +36,14 @@ class Farm:
     def __post_init__(self) -> None:
         for name in ("arrival_rate", "setup_rate", "service_rate"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
-        object.__setattr__(self, "servers", whole("servers", self.servers, 1, MOST_SERVERS))
+        object.__setattr__(self, "servers", integer("servers", self.servers, 1, MOST_SERVERS))
         if self.load >= 1:
             raise UnstableSystem(self.load)
 
     @classmethod
     def at_load(cls, load: float, setup_rate: float, servers: int) -> "Farm":
         """Return the farm whose servers are busy a share ``load`` of the time (mean service 1)."""
-        amount = positive("load", load) * whole("servers", servers, 1, MOST_SERVERS)
+        amount = positive("load", load) * integer("servers", servers, 1, MOST_SERVERS)
         return cls(arrival_rate=amount, setup_rate=setup_rate, servers=servers)
 
     @property
@@ -74,7 +74,7 @@ class Costs:
 
     def __post_init__(self) -> None:
         for name in ("server", "setup_share", "delay", "allocation"):
-            object.__setattr__(self, name, not_negative(name, getattr(self, name)))
+            object.__setattr__(self, name, non_negative(name, getattr(self, name)))
 
 
 def slowest_decay(farm: Farm) -> float:

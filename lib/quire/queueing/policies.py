@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.queueing._checks import not_negative, positive, whole
+from quire.checks import integer, non_negative, positive
 from quire.queueing.errors import UnstableSystem
 from quire.queueing.exact.closed_forms import best_static
 from quire.queueing.farm import Costs, Farm
@@ -83,7 +83,7 @@ class Static:
     servers: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "servers", whole("servers", self.servers, 1))
+        object.__setattr__(self, "servers", integer("servers", self.servers, 1))
 
     @property
     def name(self) -> str:
@@ -122,9 +122,9 @@ class Band:
     keep: int = 0  # d
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "floor", whole("floor", self.floor, 0))
-        object.__setattr__(self, "keep", whole("keep", self.keep, 0))
-        object.__setattr__(self, "start", whole("start", self.start, -(10**9)))
+        object.__setattr__(self, "floor", integer("floor", self.floor, 0))
+        object.__setattr__(self, "keep", integer("keep", self.keep, 0))
+        object.__setattr__(self, "start", integer("start", self.start, -(10**9)))
         if self.keep < max(self.start, 0):
             raise ValueError(
                 f"keep = {self.keep} must be at least max(start, 0) = {max(self.start, 0)}: "
@@ -197,7 +197,7 @@ class DualThreshold:
 
     def __post_init__(self) -> None:
         positive("up", self.up)
-        not_negative("down", self.down)
+        non_negative("down", self.down)
         if not self.down < self.up:
             raise ValueError(
                 f"down threshold must be below up threshold: down = {self.down}, up = {self.up}"
@@ -231,7 +231,7 @@ class DelayedOff:
 
     def __post_init__(self) -> None:
         positive("release_rate", self.release_rate)
-        object.__setattr__(self, "floor", whole("floor", self.floor, 0))
+        object.__setattr__(self, "floor", integer("floor", self.floor, 0))
 
     @property
     def name(self) -> str:
@@ -257,7 +257,7 @@ class NPolicy:
     threshold: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "threshold", whole("threshold", self.threshold, 1))
+        object.__setattr__(self, "threshold", integer("threshold", self.threshold, 1))
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numba import njit
 from scipy import stats
 
-from quire.queueing._checks import between, whole
+from quire.checks import between, integer
 from quire.queueing.farm import Farm
 from quire.queueing.policies import Policy, checked_targets, release_rates
 
@@ -163,11 +163,11 @@ def simulate(
     levels
         Requests up to which the policy is tabulated.
     """
-    whole("batches", batches, 2)
-    whole("requests", requests, 100 * batches)
-    whole("stages", stages, 0, 1000)
-    whole("levels", levels, 1)
-    whole("seed", seed, 0)
+    integer("batches", batches, 2)
+    integer("requests", requests, 100 * batches)
+    integer("stages", stages, 0, 1000)
+    integer("levels", levels, 1)
+    integer("seed", seed, 0)
     between("confidence", confidence, 0, 1)
     releases = release_rates(policy, farm, levels)
     targets = checked_targets(policy, farm, levels)

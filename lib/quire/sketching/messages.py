@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtri
 
+from quire.checks import integer
 from quire.sketching.bounds.nystrom_bounds import nystrom_words
 from quire.sketching.bounds.processor_grids import grid_cost
-from quire.sketching.checks import positive_integer
 from quire.sketching.problem import Grid, Shape
 from quire.sketching.random_matrix.blocks import key_of, threefry2x32
 
@@ -40,7 +40,7 @@ class MessageCase:
 
     def __post_init__(self) -> None:
         for name in ("n1", "n2", "r", "p1", "p2", "p3"):
-            positive_integer(name, getattr(self, name))
+            object.__setattr__(self, name, integer(name, getattr(self, name)))
         key_of(self.seed)
         shape, grid = Shape(self.n1, self.n2, self.r), Grid(self.p1, self.p2, self.p3)
         if self.algorithm not in ("sketch", "noredist", "redist"):

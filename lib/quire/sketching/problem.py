@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from quire.sketching.checks import positive_integer
+from quire.checks import integer
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Shape:
 
     def __post_init__(self) -> None:
         for name in ("n1", "n2", "r"):
-            positive_integer(name, getattr(self, name))
+            object.__setattr__(self, name, integer(name, getattr(self, name)))
 
     @property
     def products(self) -> int:
@@ -30,7 +30,7 @@ class Shape:
 
     def check_ranks(self, ranks: int) -> None:
         """Raise ``ValueError`` unless every one of ``ranks`` processors has a multiplication."""
-        positive_integer("ranks", ranks)
+        integer("ranks", ranks)
         if ranks > self.products:
             raise ValueError(
                 f"ranks = {ranks}: at most the {self.products} multiplications of {self} are "
@@ -48,7 +48,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         for name in ("p1", "p2", "p3"):
-            positive_integer(name, getattr(self, name))
+            object.__setattr__(self, name, integer(name, getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.p1}×{self.p2}×{self.p3}"
@@ -80,6 +80,6 @@ class Grid:
 def check_nystrom(n: int, r: int, ranks: int) -> None:
     """Raise ``ValueError`` unless 1 <= r <= n and ranks >= 1."""
     for name, value in (("n", n), ("r", r), ("ranks", ranks)):
-        positive_integer(name, value)
+        integer(name, value)
     if r > n:
         raise ValueError(f"r = {r}: at most n = {n} columns are allowed")

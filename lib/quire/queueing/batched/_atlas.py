@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from quire.queueing._checks import positive, whole, wholes
+from quire.checks import integer, integers, positive
 from quire.queueing.batched._points import Points, points
 from quire.queueing.batched.free_cancel import OptimalPolicies, optimum
 from quire.queueing.batched.tuning import Tuned, tune_all
@@ -93,9 +93,9 @@ def random_points(count: int, servers: Sequence[int], seed: int) -> list[Points]
     Load uniform in 0.1..0.95; setup rate 0.03..10 and delay weight 0.1..10 log-uniform; allocation
     fee 0 for half of the points and log-uniform in 0.1..10 for the others; c = gamma = mu = 1.
     """
-    wholes("servers", servers, 1)
-    whole("count", count, len(servers))
-    rng = np.random.default_rng(whole("seed", seed, 0))
+    integers("servers", servers, 1)
+    integer("count", count, len(servers))
+    rng = np.random.default_rng(integer("seed", seed, 0))
     groups = []
     for part, k in enumerate(servers):
         size = count // len(servers) + (part < count % len(servers))
@@ -132,7 +132,7 @@ def atlas(
     AtlasPage
         One batch, as soon as it is ready.
     """
-    whole("size", size, 1)
+    integer("size", size, 1)
     positive("tolerance", tolerance)
     offset = 0
     for group in groups:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Float
 
-from quire.queueing._checks import column, whole
+from quire.checks import integer, real_array
 from quire.queueing.errors import UnstableSystem
 from quire.queueing.farm import Costs, Farm
 
@@ -40,9 +40,10 @@ class Points:
     allocation: Column  # C_a
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "servers", whole("servers", self.servers, 1, MOST_SERVERS))
+        object.__setattr__(self, "servers", integer("servers", self.servers, 1, MOST_SERVERS))
         for name, values in self.columns().items():
-            object.__setattr__(self, name, column(name, values, positive=name.endswith("_rate")))
+            above = 0.0 if name.endswith("_rate") else -np.inf
+            object.__setattr__(self, name, real_array(name, values, 1, least=0, above=above))
         lengths = {len(values) for values in self.columns().values()}
         if len(lengths) != 1:
             raise ValueError(f"the columns have lengths {sorted(lengths)}; they must be equal")

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from quire.queueing._checks import positive, whole
+from quire.checks import integer, positive
 from quire.queueing.batched._points import Points
 from quire.queueing.batched.full_setup import (
     Tail,
@@ -190,9 +190,9 @@ def optimum(
         Improvements after which the search ends, proven or not.
     """
     k = batch.servers
-    level = k + 64 if levels is None else whole("levels", levels, k + 10)
+    level = k + 64 if levels is None else integer("levels", levels, k + 10)
     positive("tolerance", tolerance)
-    whole("max_iterations", max_iterations, 1)
+    integer("max_iterations", max_iterations, 1)
     end = tail(batch, full_setups(k)) if infinite else truncated(batch)
     least = _best_constant(batch)
     search, rule, lower, upper = _solve(

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize
 
-from quire.queueing._checks import whole
+from quire.checks import integer
 from quire.queueing.batched._points import Points
 from quire.queueing.batched.tuning import PATIENCE, Tuned, band_costs
 
@@ -70,7 +70,7 @@ def fit_staffing_rule(
     ValueError
         For fewer than 12 points, as many as there are coefficients.
     """
-    whole("evaluations", evaluations, 1)
+    integer("evaluations", evaluations, 1)
     count = sum(len(batch) for batch, _, _ in groups)
     if count < 12:
         raise ValueError(f"{count} points given: 12 coefficients need at least 12 points")

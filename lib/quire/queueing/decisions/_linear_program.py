@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
-from quire.queueing._checks import positive
+from quire.checks import positive
 from quire.queueing.decisions.farm_models import DecisionModel
 from quire.queueing.decisions.value_iteration import OptimalPolicy, UniformisedModel, cost_bounds
 from quire.queueing.errors import ConvergenceError

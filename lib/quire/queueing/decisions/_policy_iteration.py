@@ -5,7 +5,7 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 from jaxtyping import Float, Int
 
-from quire.queueing._checks import positive, whole
+from quire.checks import integer, positive
 from quire.queueing.decisions.semi_markov import SemiMarkov
 from quire.queueing.decisions.value_iteration import OptimalPolicy, UniformisedModel
 from quire.queueing.errors import ConvergenceError
@@ -59,7 +59,7 @@ def policy_iteration(
         than ``tolerance``.
     """
     positive("tolerance", tolerance)
-    whole("max_iterations", max_iterations, 1)
+    integer("max_iterations", max_iterations, 1)
     step = UniformisedModel(model)
     taken = step.first[:-1].copy() if start is None else start
     values = np.zeros(len(taken))

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Int
 
-from quire.queueing._checks import whole
+from quire.checks import integer
 from quire.queueing.decisions.semi_markov import SemiMarkov
 from quire.queueing.farm import Costs, Farm
 from quire.queueing.policies import Policy, checked_targets
@@ -56,7 +56,7 @@ MOST_STATES = 2_000_000
 
 
 def _check_size(farm: Farm, levels: int, per_level: int) -> None:
-    whole("levels", levels, farm.servers + 10)
+    integer("levels", levels, farm.servers + 10)
     if (levels + 1) * per_level > MOST_STATES:
         raise ValueError(
             f"levels = {levels}: {(levels + 1) * per_level} states are more than {MOST_STATES}; "
@@ -150,7 +150,7 @@ def erlang_model(farm: Farm, costs: Costs, levels: int, stages: int) -> Decision
         For more than 4 servers with more than one stage (the state space would not fit).
     """
     k = farm.servers
-    whole("stages", stages, 1, 64)
+    integer("stages", stages, 1, 64)
     if stages > 1 and k > 4:
         raise ValueError(f"servers = {k}: Erlang setup is modelled for at most 4 servers")
     _check_size(farm, levels, math.comb(k + stages + 1, stages + 1))

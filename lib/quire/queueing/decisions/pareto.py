@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.queueing._checks import column
+from quire.checks import real_array
 from quire.queueing.decisions._policy_iteration import policy_iteration
 from quire.queueing.decisions.farm_models import DecisionModel, free_cancel_model
 from quire.queueing.decisions.stationary import evaluate_decisions
@@ -82,7 +82,7 @@ def trade_off(
     spent: list[float] = []
     times: list[float] = []
     kept: list[float] = []
-    for weight in column("delays", delays, positive=True):
+    for weight in real_array("delays", delays, 1, above=0):
         model = build(farm, replace(costs, delay=float(weight)), levels)
         best = policy_iteration(model, start=taken)
         taken = best.taken

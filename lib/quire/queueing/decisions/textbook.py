@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Float
 
-from quire.queueing._checks import between, not_negative, positive, whole
+from quire.checks import between, integer, non_negative, positive
 from quire.queueing.decisions.semi_markov import SemiMarkov, discrete_problem
 from quire.queueing.errors import UnstableSystem
 
@@ -26,9 +26,9 @@ def machine_replacement(
     limit (after Puterman 1994, example 4.7.6; wear law and prices ours). The share ``restart`` of
     steps leads anywhere, so that every policy has one recurrent class. There are at least 2 states.
     """
-    whole("states", states, 2, 10_000)
-    not_negative("running", running)
-    not_negative("replacing", replacing)
+    integer("states", states, 2, 10_000)
+    non_negative("running", running)
+    non_negative("replacing", replacing)
     between("restart", restart, 0, 1)
     run = np.zeros((states, states))
     for wear in range(states):
@@ -53,7 +53,7 @@ def admission_control(
     positive("service_rate", service_rate)
     positive("reward", reward)
     positive("holding", holding)
-    whole("levels", levels, 2, 10_000)
+    integer("levels", levels, 2, 10_000)
     total = arrival_rate + service_rate
     transitions = np.zeros((2, levels + 1, levels + 1))
     n = np.arange(levels + 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.queueing._checks import positive, whole
+from quire.checks import integer, positive
 from quire.queueing.decisions.semi_markov import SemiMarkov
 from quire.queueing.errors import ConvergenceError
 
@@ -105,7 +105,7 @@ def modified_policy_iteration(
     (Puterman and Shin 1978, average-cost form.) After ``max_iterations`` optimality steps a
     ``ConvergenceError`` carries both bounds.
     """
-    whole("sweeps", sweeps, 1)
+    integer("sweeps", sweeps, 1)
     return _sweep(model, sweeps, tolerance, max_iterations, start)
 
 
@@ -117,7 +117,7 @@ def _sweep(
     start: Float[np.ndarray, " pre"] | None,
 ) -> OptimalPolicy:
     positive("tolerance", tolerance)
-    whole("max_iterations", max_iterations, 1)
+    integer("max_iterations", max_iterations, 1)
     step = UniformisedModel(model)
     values = np.zeros(model.states) if start is None else start - start[0]
     lower, upper = -np.inf, np.inf

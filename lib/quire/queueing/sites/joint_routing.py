@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numba import njit
 
-from quire.queueing._checks import not_negative, positive, whole
+from quire.checks import integer, non_negative, positive
 from quire.queueing.errors import ConvergenceError
 from quire.queueing.farm import Costs, Farm
 from quire.queueing.sites.routing import check_sites
@@ -113,10 +113,10 @@ def joint_optimum(
     far = [0.0] * len(farms) if distances is None else list(distances)
     if len(far) != len(farms):
         raise ValueError(f"distances = {far}: must be one for each of {len(farms)} sites")
-    far = [not_negative("distance", value) for value in far]
+    far = [non_negative("distance", value) for value in far]
     positive("tolerance", tolerance)
-    whole("max_iterations", max_iterations, 1)
-    whole("levels", levels, max(farm.servers for farm in farms) + 1)
+    integer("max_iterations", max_iterations, 1)
+    integer("levels", levels, max(farm.servers for farm in farms) + 1)
     shape = [size for farm in farms for size in (levels + 1, farm.servers + 1)]
     count = int(np.prod([float(size) for size in shape]))
     if count > MOST_STATES:

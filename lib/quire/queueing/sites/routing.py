@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
-from quire.queueing._checks import not_negative, whole
+from quire.checks import integer, non_negative
 from quire.queueing.decisions.stationary import stationary_law
 from quire.queueing.errors import UnstableSystem
 from quire.queueing.farm import Costs, Farm
@@ -38,7 +38,7 @@ class Site:
     distance: float = 0.0  # delta
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "distance", not_negative("distance", self.distance))
+        object.__setattr__(self, "distance", non_negative("distance", self.distance))
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def route(sites: Sequence[Site], costs: Costs, rule: RoutingRule, levels: int) -
     """
     farms = [site.farm for site in sites]
     total = check_sites(farms)
-    whole("levels", levels, max(farm.servers for farm in farms) + 1)
+    integer("levels", levels, max(farm.servers for farm in farms) + 1)
     sizes = [(levels + 1) * (farm.servers + 1) for farm in farms]
     if np.prod([float(size) for size in sizes]) > MOST_STATES:
         raise ValueError(f"levels = {levels}: the joint chain has more than {MOST_STATES} states")

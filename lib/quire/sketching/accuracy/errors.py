@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from quire.sketching.checks import real_array
+from quire.checks import real_array
 
 
 def _oversampled(rank: int, columns: int, least: int) -> None:

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from quire.sketching.checks import non_negative, positive_integer, real_array
+from quire.checks import integer, non_negative, real_array
 
 Spectrum = Literal["exp8", "poly1", "poly2", "flat-noise"]
 
 
 def eigenvalues(spectrum: Spectrum, n: int) -> Float[np.ndarray, " n"]:
     """Return decreasing eigenvalues: exp(-j/8), 1/j, 1/j², or 20 ones on a floor of 1e-3."""
-    positive_integer("n", n)
+    integer("n", n)
     j = np.arange(n, dtype=float)
     if spectrum == "exp8":
         return np.exp(-j / 8)

@@ -6,8 +6,8 @@ Y = A Ω and Z = Ωᵀ Y, A symmetric n x n, Ω of n x r. Machine and words as i
 
 import math
 
+from quire.checks import integer
 from quire.sketching.bounds.sketch_bounds import Bound
-from quire.sketching.checks import positive_integer
 from quire.sketching.problem import check_nystrom
 
 NYSTROM_ALGORITHMS = ("noredist", "redist", "2d-noredist")
@@ -78,7 +78,7 @@ def nystrom_words(n: int, r: int, ranks: int, algorithm: str, p2: int = 1) -> fl
         For another name, for p2 that does not divide P, or for p2 > 1 without ``"2d-noredist"``.
     """
     check_nystrom(n, r, ranks)
-    positive_integer("p2", p2)
+    integer("p2", p2)
     if algorithm not in NYSTROM_ALGORITHMS:
         raise ValueError(f"algorithm = {algorithm!r}: one of {NYSTROM_ALGORITHMS} is allowed")
     if ranks % p2 or (p2 > 1 and algorithm != "2d-noredist"):

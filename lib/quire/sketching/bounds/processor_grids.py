@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from quire.sketching.checks import non_negative, positive_integer
+from quire.checks import integer, non_negative
 from quire.sketching.problem import Grid, Shape
 
 
@@ -71,7 +71,7 @@ def grids(shape: Shape, ranks: int) -> tuple[Grid, ...]:
     ValueError
         When there is none.
     """
-    positive_integer("ranks", ranks)
+    integer("ranks", ranks)
     divisors = [d for d in range(1, math.isqrt(ranks) + 1) if ranks % d == 0]
     divisors = sorted({*divisors, *(ranks // d for d in divisors)})
     found = tuple(

@@ -19,7 +19,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, DTypeLike, Float, UInt32
 
-from quire.sketching.checks import positive_integer
+from quire.checks import integer
 from quire.sketching.problem import Grid, Shape, check_nystrom
 from quire.sketching.programs.devices import mesh_of
 from quire.sketching.random_matrix.blocks import Distribution, block_of_key, key_of
@@ -47,8 +47,8 @@ def sketch(
         When A is not a matrix of floats, is empty or has a non-finite entry, or r < 1.
     """
     check_matrix(a)
-    positive_integer("r", r)
-    positive_integer("tile_entries", tile_entries)
+    integer("r", r)
+    integer("tile_entries", tile_entries)
     b, finite = _sketch(a, key_of(seed), r, distribution, tile_entries)
     # one non-finite entry of A spoils its whole row of B, which is far smaller than A
     if not finite and not jnp.isfinite(a).all():

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from quire.sketching.checks import non_negative, positive_integer
+from quire.checks import integer, non_negative
 from quire.sketching.programs.collectives import Collective
 from quire.sketching.programs.computations import executed_collectives
 
@@ -52,7 +52,7 @@ def certify(
     if not leaves:
         raise ValueError("specs = nothing: a ShapeDtypeStruct with a sharding per argument")
     if word_bytes is not None:
-        positive_integer("word_bytes", word_bytes)
+        integer("word_bytes", word_bytes)
     jitted = fn if hasattr(fn, "lower") else jax.jit(fn)
     size = word_bytes if word_bytes is not None else int(np.dtype(leaves[0].dtype).itemsize)
     collectives = executed_collectives(str(jitted.lower(*specs).compile().as_text()))

@@ -6,7 +6,7 @@ import os
 import jax
 from jax.sharding import Mesh
 
-from quire.sketching.checks import positive_integer
+from quire.checks import integer
 from quire.sketching.problem import Grid
 
 AXES = ("i", "j", "k")  # rows of A, contraction, columns of Ω
@@ -20,7 +20,7 @@ def request_devices(count: int) -> None:
     RuntimeError
         With the flag to set, when the backend already runs with fewer devices.
     """
-    positive_integer("count", count)
+    integer("count", count)
     if "--xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         # refused once the backend has started; what it has may still be enough
         with contextlib.suppress(RuntimeError):

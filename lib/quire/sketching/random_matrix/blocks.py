@@ -22,7 +22,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, DTypeLike, Float, Int, UInt32
 
-from quire.sketching.checks import positive_integer
+from quire.checks import integer
 from quire.sketching.random_matrix.normal import normal_from_bits
 
 Distribution = Literal["gaussian", "rademacher", "uniform", "uniform01"]
@@ -105,9 +105,9 @@ def block_of_key(
     row_multiple: int = 1,
 ) -> Float[Array, "rows columns"]:
     """Return :func:`block` from a key that may be traced: one compilation serves every seed."""
-    positive_integer("rows", rows)
-    positive_integer("columns", columns)
-    positive_integer("row_multiple", row_multiple)
+    integer("rows", rows)
+    integer("columns", columns)
+    integer("row_multiple", row_multiple)
     if distribution not in get_args(Distribution):
         raise ValueError(
             f"distribution = {distribution!r}: one of {get_args(Distribution)} is allowed"

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import nnls
 
+from quire.checks import real_array
 from quire.sketching.bounds.processor_grids import Rates
-from quire.sketching.checks import real_array
 from quire.sketching.timings.published import SketchTiming
 
 
