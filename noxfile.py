@@ -20,7 +20,7 @@ def install(session: nox.Session, extras: str) -> None:
 def book(session: nox.Session) -> None:
     """Run every chapter and render the book into _build/html."""
     install(session, "workbook,peers")
-    session.run("quire", "book", *session.posargs)
+    session.run("quire", "book", "--fetch", *session.posargs)
 
 
 @nox.session

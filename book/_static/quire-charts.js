@@ -1,11 +1,12 @@
-/* Draws every chart of a page from the specification beside it, in the page's theme, and makes
-   whatever scrolls sideways in its own box reachable by keyboard. Needs nothing from a network. */
+/* Draws every chart of a page from the specification beside it, in the page's theme and column, and
+   makes whatever scrolls sideways in its own box reachable by keyboard. Needs nothing from a network. */
 (() => {
   "use strict";
   const folder = document.currentScript.src.replace(/[^/]*$/, "");
-  const NARROW = 520; // px: below it a legend beside the plot would leave too little of the plot
-
-  const AXES = 100; // px: what axes and their titles take beside a plot, at most
+  const AXES = 100; // px: what axes and their titles take beside a plot, as a first guess
+  const SYMBOL = 34; // px: what a legend's symbol and the gap before the next take
+  const LEAST = 140; // px: a plot is never made narrower than this
+  const PASSES = 4; // drawings after which a chart is left as it is
 
   const theme = () => (document.documentElement.dataset.theme === "dark" ? "dark" : "light");
 
@@ -27,13 +28,23 @@
     return merged;
   };
 
-  // A single plot may be as narrow as its column. Plots side by side, and plots whose width is a
-  // number of steps, keep their size and scroll in their box.
+  // A single plot can follow its box. Plots beside each other can stand below each other.
   const bends = (spec) => {
     const channels = spec.encoding ?? {};
     const faceted = channels.row || channels.column || channels.facet;
-    const sized = spec.width === undefined || typeof spec.width === "number";
-    return Boolean((spec.mark || spec.layer) && sized && !faceted);
+    return Boolean((spec.mark || spec.layer) && !faceted);
+  };
+  const numbered = (width) => width === undefined || typeof width === "number";
+
+  // Every legend that a specification describes, wherever it lies.
+  const eachLegend = (node, visit) => {
+    if (Array.isArray(node)) node.forEach((each) => eachLegend(each, visit));
+    else if (isPlain(node)) {
+      for (const [key, value] of Object.entries(node)) {
+        if (key === "legend" && isPlain(value)) visit(value);
+        else if (key !== "datasets" && key !== "data" && key !== "config") eachLegend(value, visit);
+      }
+    }
   };
 
   // A data set is a list of rows, or CSV with a line for each.
@@ -41,41 +52,77 @@
   const rows = (spec) =>
     Object.values(spec.datasets ?? {}).reduce((sum, data) => sum + length(data), 0);
 
+  // The items of a scene whose mark has this role: how wide each is, and where it ends.
+  const itemsOf = (mark, role, x = 0, found = []) => {
+    for (const item of mark.items ?? []) {
+      const { x1 = 0, x2 = 0 } = item.bounds ?? {};
+      if (mark.role === role) found.push({ width: x2 - x1, right: x + x2 });
+      const inside = mark.marktype === "group" ? x + (item.x ?? 0) : x;
+      for (const inner of item.items ?? []) itemsOf(inner, role, inside, found);
+    }
+    return found;
+  };
+
   class Chart {
     constructor(figure) {
+      this.figure = figure;
       this.box = figure.querySelector(".quire-chart");
       this.controls = figure.querySelector(".quire-controls");
       this.spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
       this.set = new Map(); // what the reader moved, kept over a change of theme
     }
 
-    fitted() {
+    // The specification for this column, given what the last drawing of it overflowed by.
+    fitted({ columns, below, shrink, stretch }) {
       const spec = structuredClone(this.spec);
+      const room = this.box.clientWidth;
       spec.config = merge(spec.config ?? {}, window.quireChartThemes[theme()]);
+      spec.config.aria = false; // the box has the chart's name; its marks would be told one by one
       spec.background = "transparent";
       for (const param of spec.params ?? []) {
         if (this.set.has(param.name)) param.value = this.set.get(param.name);
       }
+      const limit = Math.min(260, room - 48);
+      Object.assign(spec.config.legend, { labelLimit: limit, titleLimit: room - 16, columns });
+      eachLegend(spec, (legend) => {
+        if (legend.orient !== "none" && legend.orient !== "top") legend.orient = "bottom";
+        if (legend.columns === undefined || legend.columns > columns) legend.columns = columns;
+      });
       const usual = spec.config.view?.continuousWidth ?? 560;
-      if (spec.vconcat?.every(bends)) {
-        // Plots on top of each other can not follow their box, but can begin as narrow as it.
-        for (const part of spec.vconcat) {
-          part.width = Math.max(200, Math.min(part.width ?? usual, this.box.clientWidth - AXES));
-        }
+      const most = Math.max(LEAST, room - AXES - shrink);
+      if (spec.hconcat && below) {
+        spec.vconcat = spec.hconcat;
+        delete spec.hconcat;
       }
-      if (!bends(spec)) return spec;
-      const wide = spec.width ?? usual;
-      this.box.style.maxWidth = `${wide + 160}px`;
+      if (spec.concat && below) spec.columns = 1;
+      for (const part of spec.vconcat ?? (below ? spec.concat : null) ?? []) {
+        // Plots on top of each other can not follow their box, but can begin as narrow as it.
+        if (bends(part) && numbered(part.width)) part.width = Math.min(part.width ?? usual, most);
+      }
+      if (spec.facet && isPlain(spec.spec) && below) {
+        spec.columns = 1;
+        if (numbered(spec.spec.width)) spec.spec.width = Math.min(spec.spec.width ?? usual, most);
+      }
+      if (!bends(spec) || !(numbered(spec.width) || stretch)) return spec;
+      const natural = numbered(spec.width) ? spec.width ?? usual : usual;
+      this.box.style.maxWidth = `${natural + 160}px`;
       spec.width = "container";
       spec.autosize = { type: "fit-x", contains: "padding" };
-      if (this.box.clientWidth < NARROW) {
-        spec.config.legend = { ...spec.config.legend, orient: "bottom", columns: 2 };
-      }
       return spec;
     }
 
     async draw() {
-      const spec = this.fitted();
+      const fit = { columns: 3, below: false, shrink: 0, stretch: false };
+      for (let pass = 0; pass < PASSES; pass++) {
+        await this.drawn(fit);
+        if (!this.overflows(fit)) break;
+      }
+      this.width = this.box.clientWidth;
+      this.box.dataset.drawn = theme();
+    }
+
+    async drawn(fit) {
+      const spec = this.fitted(fit);
       this.result?.finalize();
       this.controls.replaceChildren();
       this.result = await window.vegaEmbed(this.box, spec, {
@@ -90,43 +137,71 @@
         if (!param.bind || param.select) continue;
         this.result.view.addSignalListener(param.name, (name, value) => this.set.set(name, value));
       }
-      this.box.dataset.drawn = theme();
+      window.quirePicker?.(this.figure, this.result.view, spec);
+    }
+
+    // Whether the drawing is wider than its box; if so, `fit` says how to draw it next.
+    overflows(fit) {
+      const room = this.box.clientWidth;
+      const scene = this.result.view.scenegraph().root;
+      const [left] = this.result.view.origin();
+      const ends = itemsOf(scene, "legend").map((legend) => left + legend.right);
+      if (Math.max(...ends) > room && fit.columns > 1) {
+        const words = Math.max(...itemsOf(scene, "legend-label").map((label) => label.width));
+        fit.columns = Math.max(1, Math.min(fit.columns - 1, Math.floor((room - left) / (words + SYMBOL))));
+        return true;
+      }
+      const drawing = this.box.querySelector("svg, canvas");
+      const over = Math.ceil(drawing.getBoundingClientRect().width - room);
+      if (over <= 0) return false;
+      if ((this.spec.hconcat || this.spec.concat || this.spec.facet) && !fit.below) fit.below = true;
+      else if (bends(this.spec) && !fit.stretch) fit.stretch = true;
+      else fit.shrink += over;
+      return true;
     }
   }
 
   const reachable = () => {
     const boxes = ".quire-chart, .quire-table, .cell_output > .output, .math, pre, .table-wrapper";
     for (const box of document.querySelectorAll(boxes)) {
+      if (box.dataset.picks) continue;
       if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
       else if (box.tabIndex === 0) box.removeAttribute("tabindex");
     }
-  };
-
-  // A link to a folded cell opens it.
-  const unfold = () => {
-    const cell = location.hash.startsWith("#cell-") && document.getElementById(location.hash.slice(1));
-    for (const fold of cell ? cell.querySelectorAll("details") : []) fold.open = true;
   };
 
   const start = async () => {
     const charts = [...document.querySelectorAll(".quire-figure")].map((each) => new Chart(each));
     if (charts.length) {
       await load("quire-vega.js");
-      const drawAll = async () => {
-        for (const chart of charts) await chart.draw();
-        reachable();
+      let last = Promise.resolve();
+      const drawAgain = (needed) => {
+        last = last.then(async () => {
+          for (const chart of charts) if (needed(chart)) await chart.draw();
+          reachable();
+        });
       };
-      let last = drawAll();
-      new MutationObserver(() => {
-        last = last.then(drawAll);
-      }).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+      drawAgain(() => true);
+      new MutationObserver(() => drawAgain((chart) => chart.box.dataset.drawn !== theme())).observe(
+        document.documentElement,
+        { attributeFilter: ["data-theme"] }
+      );
+      let waiting;
+      window.addEventListener("resize", () => {
+        clearTimeout(waiting);
+        waiting = setTimeout(() => drawAgain((chart) => chart.box.clientWidth !== chart.width), 150);
+      });
+      // A chart in a fold has no width until the fold opens.
+      document.addEventListener(
+        "toggle",
+        () => drawAgain((chart) => chart.box.clientWidth > 0 && chart.box.clientWidth !== chart.width),
+        true
+      );
       await last;
     }
-    unfold();
     reachable();
   };
 
-  window.addEventListener("hashchange", unfold);
   window.addEventListener("resize", reachable);
   window.addEventListener("load", reachable);
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);

@@ -22,10 +22,19 @@ part: Machines
 summary: Formulas, charts, claims and exercises that a page may get wrong.
 profiles: {smoke: {}, default: {}, full: {}}
 claims:
-  - {id: "98.1", says: "The ratio is one (Theorem 3)", kind: value, expect: 1, source: seen}
-  - {id: "98.2", says: "Nothing <at all> is sent", kind: exact, expect: 8, source: inferred}
-  - {id: "98.3", says: "A crossover where predicted", kind: bound, expect: {at_most: 3},
-     source: ours, needs: ["dataset:none"]}
+  - {id: "98.1", role: claim, says: "The ratio of words sent to words bound is one.",
+     where: Theorem 3, kind: value, expect: 1, source: seen, fails_if: it sends a word more}
+  - {id: "98.2", role: claim, says: "Nothing <at all> ````is sent.", where: "````", kind: exact,
+     expect: 8, source: inferred, fails_if: anything is sent}
+  - {id: "98.3", role: claim, says: "There is a crossover where it was predicted.", where: Figure 2,
+     kind: bound, expect: {at_most: 3}, source: seen, fails_if: it is elsewhere,
+     needs: ["dataset:none"]}
+  - {id: "98.4", role: finding, says: "The gap closes beyond the range of the paper.", kind: bound,
+     expect: {at_most: 3}, fails_if: the gap stays}
+  - {id: "98.5", role: check, says: "Two solvers return the same number.", kind: exact, expect: 2,
+     fails_if: one returns another}
+  - {id: "98.6", role: claim, says: "The method is faster by half.", where: Section 5, kind: bound,
+     expect: {at_most: 0.5}, source: seen, fails_if: it takes longer}
 """
 
 OPENING = r"""# Hard cases
@@ -48,8 +57,10 @@ $$ (hard-equation)
 By {prf:ref}`hard-theorem` and {eq}`hard-equation`, the largest value is {glue:text}`hard-peak`.
 
 ```{prf:proof}
-Clear for $P = 1$.
+Clear for $P = 1$, as a one-time pad is.
 ```
+
+A one-time pad is used once; who uses a one-time pad twice has none.
 """
 
 EXERCISE = """````{exercise}
@@ -91,6 +102,8 @@ def write_chapter(folder: Path) -> Chapter:
         _cell("plain", "hide-input", curve()),
         _cell("slider", "", slider()),
         _cell("beside", "remove-input", beside()),
+        _cell("map", "hide-input", clickable()),
+        _cell("many", "hide-input", many()),
         new_code_cell(
             "frame", id="frame", outputs=[new_output("display_data", {"text/html": wide})]
         ),
@@ -157,6 +170,51 @@ def beside() -> dict[str, Any]:
     )
 
 
+def clickable() -> dict[str, Any]:
+    """A map whose cells answer to a click, and a line that shows the cell chosen."""
+    chosen = alt.selection_point(fields=["x", "y"], value=[{"x": 0, "y": 0}], empty=False)
+    rows = [{"x": x, "y": y, "value": x * y} for x in range(4) for y in range(3)]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        alt.X("x:O", title="x (1)"), alt.Y("y:O", title="y (1)")
+    )
+    cells = base.mark_rect().encode(
+        alt.Color("value:Q", title="product (1)"),
+        tooltip=[alt.Tooltip("x:O"), alt.Tooltip("y:O"), alt.Tooltip("value:Q")],
+    )
+    words = base.mark_text().encode(text=alt.value("chosen")).transform_filter(chosen)
+    return _themed(
+        (cells.add_params(chosen) + words).properties(
+            title="A cell can be chosen", description="Products of two numbers as a map."
+        )
+    )
+
+
+def many() -> dict[str, Any]:
+    """A legend of many long names, and panels of a facet."""
+    rows = [
+        {"x": x, "y": x * k, "kind": f"a policy with the long name number {k}", "side": f"side {s}"}
+        for x in range(3)
+        for k in range(6)
+        for s in range(2)
+    ]
+    lines = (
+        alt.Chart(width=260)
+        .mark_line()
+        .encode(
+            alt.X("x:Q", title="x (1)"),
+            alt.Y("y:Q", title="y (1)"),
+            alt.Color("kind:N", title="kind"),
+        )
+    )
+    return _themed(
+        lines.facet(
+            facet=alt.Facet("side:N", title="side"), columns=2, data=alt.Data(values=rows)
+        ).properties(
+            title="Six lines on two sides", description="Six lines that rise, drawn twice."
+        )
+    )
+
+
 def _themed(chart: Any) -> dict[str, Any]:
     return {**chart.to_dict(), "config": charts.config(charts.LIGHT)}
 
@@ -175,12 +233,25 @@ def _ledger(chapter: Chapter) -> list[Any]:
         {"id": "98.1", "measured": 1.0, "verdict": "reproduced", "reason": ""},
         {"id": "98.2", "measured": 7, "verdict": "not reproduced", "reason": ""},
         {"id": "98.3", "measured": None, "verdict": "not run here", "reason": "needs dataset none"},
+        {"id": "98.4", "measured": 5.0, "verdict": "our expectation failed", "reason": ""},
+        {"id": "98.5", "measured": 2, "verdict": "holds", "reason": ""},
+        {
+            "id": "98.6",
+            "measured": 0.5,
+            "interval": [0.4, 0.6],
+            "verdict": "undecided",
+            "reason": "",
+        },
     ]
     outputs = [new_output("display_data", {CLAIM_MIME: claim}) for claim in stored]
     entries = read_ledger(chapter, new_notebook(cells=[new_code_cell("", outputs=outputs)]))
     shown = [new_output("display_data", entry._repr_mimebundle_()) for entry in entries]
     table = new_output("display_data", {"text/html": LedgerTable(entries)._repr_html_()})
     return [
-        new_code_cell("claims.measure(...)", id="measure", outputs=shown),
+        new_code_cell("claims.measure(...)", id="measure", outputs=shown[:4]),
+        new_markdown_cell("## Checks", id="checks"),
+        new_code_cell(
+            "claims.measure(...)", id="folded", outputs=shown[4:], metadata={"tags": ["hide-cell"]}
+        ),
         new_code_cell("claims.table()", id="table", outputs=[table]),
     ]

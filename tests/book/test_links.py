@@ -95,10 +95,28 @@ def test_a_chapters_download_is_the_executed_notebook(book: Book) -> None:
     assert "quire-figure" not in json.dumps(notebook)
 
 
-def test_the_scoreboard_has_every_claim_and_its_verdict(book: Book) -> None:
-    text = (book.folder / "book" / "scoreboard.html").read_text(encoding="utf-8")
-    for claim in ("98.1", "98.2", "98.3"):
-        assert f"<td>{claim}</td>" in text
-    assert "Nothing &lt;at all&gt; is sent" in text
-    for verdict in ("quire-reproduced", "quire-not-reproduced", "quire-not-run-here"):
-        assert verdict in text
+def test_the_scoreboard_keeps_the_roles_apart_and_links_every_row(book: Book) -> None:
+    scores = (book.folder / "book" / "scoreboard.html").read_text(encoding="utf-8")
+    checks = (book.folder / "book" / "checks.html").read_text(encoding="utf-8")
+    for claim in ("98.1", "98.2", "98.3", "98.4", "98.6"):
+        assert f'<a href="../notebooks/98_hard_cases.html#claim-{claim}">{claim}</a>' in scores
+        assert f"#claim-{claim}" not in checks
+    assert "#claim-98.5" in checks
+    assert "#claim-98.5" not in scores
+    assert "Nothing &lt;at all&gt; &#96;&#96;&#96;&#96;is sent" in scores
+    for outcome in ("reproduced", "not-reproduced", "undecided", "not-run-here"):
+        assert f'data-outcome="{outcome}"' in scores
+
+
+def test_the_status_tells_of_every_run(book: Book) -> None:
+    text = (book.folder / "book" / "status.html").read_text(encoding="utf-8")
+    assert "98 · Hard cases" in text
+    assert '<td class="quire-number">1.50</td>' in text
+
+
+def test_the_first_page_has_a_card_a_chapter(book: Book) -> None:
+    text = (book.folder / "book" / "index.html").read_text(encoding="utf-8")
+    assert text.count('class="quire-card"') == sum("notebooks/" in page for page in book.pages)
+    assert "4 claims of the paper: 1 reproduced, 1 not reproduced, 1 undecided, 1 not run" in text
+    for theme in ("light", "dark"):
+        assert (book.folder / "_static" / "chapters" / f"98_hard_cases-{theme}.png").is_file()

@@ -3,112 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from .conftest import HARD_CASES, Book
+from .visits import Visit, open_page, visit, wrong
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-
-_READY = """() => window.MathJax?.startup?.promise
-  ? window.MathJax.startup.promise.then(() => true) : !document.querySelector('.math')"""
-_DRAWN = "() => !document.querySelector('.quire-chart:not([data-drawn])')"
-_FACTS = r"""() => {
-  const words = document.querySelector('main').cloneNode(true);
-  for (const each of words.querySelectorAll('pre, code, script, style, noscript, mjx-container'))
-    each.remove();
-  const all = (query) => [...document.querySelectorAll(query)];
-  const seen = (each) => each.checkVisibility();
-  return {
-    theme: document.documentElement.dataset.theme,
-    sideways: document.scrollingElement.scrollWidth - window.innerWidth,
-    headings: all('h1').filter(seen).length,
-    charts: all('.quire-chart').length,
-    drawn: all('.quire-chart').filter((each) => each.querySelector('svg, canvas')).length,
-    unnamed: all('.quire-chart').filter((each) => !each.getAttribute('aria-label')).length,
-    unlinked: all('.cell .quire-figure figcaption a').filter(
-      (each) => !document.querySelector(each.getAttribute('href'))?.querySelector('.cell_input')
-    ).length,
-    formulas: all('.math').length,
-    typeset: all('.math').filter((each) => each.querySelector('mjx-container')).length,
-    faulty: all('mjx-merror, [data-mjx-error]').length,
-    mute: all('img:not([alt])').length,
-    unreachable: all('.quire-chart, .quire-table, .cell_output > .output').filter(
-      (each) => each.scrollWidth > each.clientWidth + 1 && each.tabIndex !== 0
-    ).length,
-    words: words.textContent,
-  };
-}"""
-
-
-@dataclass(frozen=True)
-class Visit:
-    """What a page was like, in one theme at one width."""
-
-    page: str
-    theme: str
-    width: int
-    facts: dict[str, Any]
-    requests: tuple[str, ...]
-    errors: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.page} ({self.theme}, {self.width} px)"
 
 
 @pytest.fixture(scope="module")
 def visits(book: Book, browser: Any) -> tuple[Visit, ...]:
-    """Every page, in light on a desk and in dark on a phone."""
-    return tuple(
-        _visit(book, browser, page, theme, width)
-        for page in book.pages
-        for theme, width in (("light", 1440), ("dark", 390))
+    """Every page: in light on a desk, in dark on a phone; and the chapters on a laptop."""
+    views = (("light", 1440, 390), ("dark", 390, 1280))
+    laptop = [page for page in book.pages if page.startswith("notebooks/")]
+    return (
+        *(visit(book, browser, page, *view) for page in book.pages for view in views),
+        *(visit(book, browser, page, "light", 1280, 1440) for page in laptop),
     )
-
-
-def _visit(book: Book, browser: Any, page: str, theme: str, width: int) -> Visit:
-    requests: list[str] = []
-    errors: list[str] = []
-    tab = open_page(book, browser, page, theme, width, requests, errors)
-    facts = tab.evaluate(_FACTS)
-    # The other theme and the other width, too.
-    tab.set_viewport_size({"width": 1830 - width, "height": 900})
-    facts["sideways"] = max(facts["sideways"], tab.evaluate(_FACTS)["sideways"])
-    tab.close()
-    return Visit(page, theme, width, facts, tuple(requests), tuple(errors))
-
-
-def open_page(
-    book: Book,
-    browser: Any,
-    page: str,
-    theme: str = "light",
-    width: int = 1440,
-    requests: list[str] | None = None,
-    errors: list[str] | None = None,
-) -> Any:
-    """Open a page of the book, wait until it is drawn, and return the tab."""
-    told_requests = requests if requests is not None else []
-    told_errors = errors if errors is not None else []
-    tab = browser.new_page()
-    tab.set_viewport_size({"width": width, "height": 900})
-    tab.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    tab.on("request", lambda request: told_requests.append(request.url))
-    tab.on("requestfailed", lambda request: told_errors.append(f"failed: {request.url}"))
-    tab.on("pageerror", lambda error: told_errors.append(str(error)))
-    tab.on("console", lambda m: told_errors.append(m.text) if m.type == "error" else None)
-    tab.goto((book.folder / page).as_uri(), wait_until="load")
-    tab.wait_for_function(_READY, timeout=60_000)
-    tab.wait_for_function(_DRAWN, timeout=60_000)
-    return tab
-
-
-def wrong(visits: tuple[Visit, ...], fault: Callable[[Visit], object]) -> list[str]:
-    """Return the visits with a fault, each with what it is."""
-    return [f"{visit}: {fault(visit)}" for visit in visits if fault(visit)]
 
 
 def test_the_rendering_had_nothing_to_complain_of(book: Book) -> None:
@@ -128,6 +41,16 @@ def test_every_chart_is_drawn_and_named_and_leads_to_its_cell(visits: tuple[Visi
     assert any(v.facts["charts"] for v in visits)
     assert wrong(visits, lambda v: v.facts["charts"] - v.facts["drawn"]) == []
     assert wrong(visits, lambda v: v.facts["unnamed"] + v.facts["unlinked"]) == []
+
+
+def test_no_word_of_a_chart_is_cut_off(visits: tuple[Visit, ...]) -> None:
+    mine = tuple(v for v in visits if "/98_" in v.page or "scoreboard" in v.page)
+    assert mine
+    assert wrong(mine, lambda v: v.facts["beyond"]) == []
+
+
+def test_a_formula_is_no_stop_of_the_tab_key(visits: tuple[Visit, ...]) -> None:
+    assert wrong(visits, lambda v: v.facts["stops"]) == []
 
 
 def test_every_formula_is_typeset(visits: tuple[Visit, ...]) -> None:
@@ -209,13 +132,33 @@ def test_the_link_of_a_chart_opens_the_folded_cell(book: Book, browser: Any) -> 
     tab.close()
 
 
-def test_a_wide_chart_scrolls_in_its_box_by_the_keyboard(book: Book, browser: Any) -> None:
+def test_a_wide_table_scrolls_in_its_box_by_the_keyboard(book: Book, browser: Any) -> None:
     tab = open_page(book, browser, HARD_CASES, width=390)
-    box = tab.locator("#chart-98_hard_cases-beside-1 .quire-chart")
+    box = tab.locator("#cell-frame .cell_output > .output").first
     box.focus()
     for _ in range(5):
         tab.keyboard.press("ArrowRight")
     tab.wait_for_function("(box) => box.scrollLeft > 0", arg=box.element_handle())
+    tab.close()
+
+
+def test_charts_beside_each_other_stand_below_each_other_on_a_phone(
+    book: Book, browser: Any
+) -> None:
+    where = """() => [...document.querySelectorAll(
+      '#chart-98_hard_cases-beside-1 svg .role-scope.concat_0_group, ' +
+      '#chart-98_hard_cases-beside-1 svg .role-scope.concat_1_group')].map((each) => {
+      const { left, top } = each.getBoundingClientRect();
+      return [Math.round(left), Math.round(top)]; })"""
+    tab = open_page(book, browser, HARD_CASES, width=390)
+    (left, top), (other_left, other_top) = tab.evaluate(where)
+    assert abs(left - other_left) < 20
+    assert other_top > top + 100
+    tab.close()
+    tab = open_page(book, browser, HARD_CASES, width=1440)
+    (left, top), (other_left, other_top) = tab.evaluate(where)
+    assert other_left > left + 100
+    assert abs(top - other_top) < 20
     tab.close()
 
 
@@ -226,3 +169,121 @@ def test_the_search_finds_a_word_without_a_network(book: Book, browser: Any) -> 
     tab.wait_for_selector("#search-results li a", timeout=30_000)
     assert errors == []
     tab.close()
+
+
+def test_a_search_lands_at_the_word(book: Book, browser: Any) -> None:
+    tab = open_page(book, browser, "search.html")
+    tab.goto((book.folder / "search.html").as_uri() + "?q=crossover")
+    link = tab.locator('#search-results li a[href*="98_hard_cases"]').first
+    link.wait_for(timeout=30_000)
+    address = link.get_attribute("href")
+    assert "highlight=crossover" in address
+    link.click()
+    tab.wait_for_selector("main .highlighted")
+    tab.wait_for_function(
+        """() => { const { top } = document.querySelector('main .highlighted')
+          .getBoundingClientRect(); return top > 0 && top < window.innerHeight; }"""
+    )
+    tab.close()
+
+
+def test_a_click_map_is_used_by_the_keyboard(book: Book, browser: Any) -> None:
+    tab = open_page(book, browser, HARD_CASES)
+    figure = tab.locator("#chart-98_hard_cases-map-1")
+    chosen = figure.locator("svg text", has_text="chosen")
+    before = chosen.bounding_box()
+    figure.locator(".quire-chart").focus()
+    tab.keyboard.press("ArrowRight")  # frames the first cell
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowRight")
+    assert "x: " in figure.locator(".quire-pick-words").inner_text()
+    assert figure.locator(".quire-pick").is_visible()
+    tab.keyboard.press("Enter")
+    tab.wait_for_function(
+        """(before) => [...document.querySelectorAll('#chart-98_hard_cases-map-1 svg text')]
+          .some((each) => each.textContent === 'chosen'
+            && Math.abs(each.getBoundingClientRect().left + window.scrollX - before) > 20)""",
+        arg=before["x"],
+    )
+    tab.close()
+
+
+def test_the_glance_leads_to_the_measurements(book: Book, browser: Any) -> None:
+    tab = open_page(book, browser, HARD_CASES)
+    glance = tab.locator(".quire-glance")
+    assert glance.locator("li").count() == 5  # four claims, and the finding that failed
+    text = glance.inner_text()
+    for verdict in ("reproduced", "not reproduced", "undecided", "not run here"):
+        assert verdict in text
+    assert "1 where our expectation failed" in text
+    assert "made without data" in text
+    assert "Last run: 1.5 s" in text
+    glance.locator("a", has_text="faster by half").click()  # its cell is folded
+    tab.wait_for_function("() => document.querySelector('[id=\"claim-98.6\"]').checkVisibility()")
+    tab.close()
+
+
+def test_chapters_and_what_they_count_carry_their_number(book: Book, browser: Any) -> None:
+    tab = open_page(book, browser, HARD_CASES)
+    assert tab.locator("h1").first.inner_text().startswith("98 · Hard cases")
+    assert "98 · Hard cases" in tab.locator("#pst-primary-sidebar").inner_text()
+    words = tab.locator("main").inner_text()
+    assert "Theorem 98.1" in words
+    assert "Exercise 98.1" in words
+    tab.close()
+
+
+def test_a_term_shows_its_meaning_by_pointer_and_by_focus(book: Book, browser: Any) -> None:
+    tab = open_page(book, browser, HARD_CASES)
+    link = tab.locator("a[data-quire-term]", has_text="one-time pad")
+    assert link.count() == 1  # the first use alone
+    tip = tab.locator("#quire-tip")
+    for act in (link.hover, link.focus):
+        assert not tip.is_visible()
+        act()
+        assert "used once" in tip.inner_text()
+        tab.keyboard.press("Escape")
+    assert not tip.is_visible()
+    assert "glossary.html#term-one-time-pad" in link.get_attribute("href")
+    tab.close()
+
+
+def test_the_scoreboard_is_filtered_by_keyboard_and_by_address(book: Book, browser: Any) -> None:
+    tab = open_page(book, browser, "book/scoreboard.html#chapter=98&verdict=undecided")
+    rows = tab.locator("tr.quire-score:visible")
+    assert rows.count() == 1
+    assert "98.6" in rows.first.inner_text()
+    tab.locator("select[name=verdict]").focus()
+    tab.keyboard.press("Home")  # every verdict
+    assert rows.count() == 5
+    tab.locator("select[name=role]").select_option("finding")
+    assert rows.count() == 1
+    assert "role=finding" in tab.url
+    tab.locator(".quire-filter button").click()
+    tab.wait_for_function("() => !document.querySelector('tr.quire-score[hidden], tbody[hidden]')")
+    assert rows.count() > 5
+    tab.close()
+
+
+def test_on_a_phone_a_row_of_the_scoreboard_begins_with_its_verdict(
+    book: Book, browser: Any
+) -> None:
+    tab = open_page(book, browser, "book/scoreboard.html", width=390)
+    badge = tab.locator("tr.quire-score .quire-badge").first.bounding_box()
+    words = tab.locator("tr.quire-score a").first.bounding_box()
+    assert badge["y"] < words["y"]
+    assert badge["x"] + badge["width"] <= 390
+    tab.close()
+
+
+def test_without_scripts_the_scoreboard_shows_every_row(book: Book, browser: Any) -> None:
+    text = (book.folder / "book" / "scoreboard.html").read_text(encoding="utf-8")
+    assert '<div class="quire-filter" hidden>' in text
+    assert "<tr hidden" not in text
+
+
+def test_no_page_leads_out_to_a_repository_or_a_launcher(book: Book) -> None:
+    for page in book.pages:
+        text = (book.folder / page).read_text(encoding="utf-8")
+        for place in ("mybinder.org", "colab.research", "btn-source-repository"):
+            assert place not in text, page

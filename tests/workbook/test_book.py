@@ -13,7 +13,7 @@ import psutil
 import pytest
 import yaml
 
-from quire.workbook.book import build_book, building, directives, reference, staging
+from quire.workbook.book import build_book, building, directives, figures, reference, staging
 from quire.workbook.book.contents import with_chapters
 from quire.workbook.chapters import Chapter, all_chapters
 from quire.workbook.errors import ChapterFailed, UserError
@@ -107,7 +107,7 @@ def test_sources_are_staged_from_a_read_only_checkout(workbook: Path, tmp_path: 
 
 def test_a_figure_keeps_its_words_and_can_not_end_its_script() -> None:
     spec = {"title": 'A "b" & c', "description": "<d>", "mark": "point", "x": "</script>"}
-    markup = staging.figure(spec, "one", png="AA==", code="cell-1")
+    markup = figures.figure(spec, "one", png="AA==", code="cell-1")
     assert 'aria-label="&lt;d&gt;"' in markup
     assert "A &quot;b&quot; &amp; c" in markup
     assert markup.count("</script>") == 1
@@ -179,7 +179,7 @@ def test_a_written_opening_comes_before_the_generated_page(
 def test_a_table_of_rows_shows_fields_and_escapes_them() -> None:
     rows = [{"operand_kind": ("register", "<imm>"), "bits": 5}, {"operand_kind": None, "bits": 6}]
     markup = directives.table(rows, caption="Operands")
-    assert "<th>operand kind</th>" in markup
+    assert '<th scope="col">operand kind</th>' in markup
     assert "<td>register, &lt;imm&gt;</td><td>5</td>" in markup
     assert "<td></td><td>6</td>" in markup
     assert "<caption>Operands</caption>" in markup

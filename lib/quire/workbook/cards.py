@@ -216,6 +216,7 @@ class Card(_Strict):
     topic: str = Field(pattern=r"^[a-z_]+$")
     part: Part
     summary: str = Field(min_length=20)
+    finding: str = Field(default="", description="in one sentence, what the chapter found")
     profiles: dict[ProfileName, Profile]
     parameters: dict[str, Range] = {}
     claims: Annotated[tuple[Claim, ...], Field(min_length=1)]

@@ -173,14 +173,27 @@ def book(
     execute: Annotated[
         bool, typer.Option(help="Run the chapters, or render the committed outputs.")
     ] = True,
+    repository: Annotated[
+        str | None, typer.Option(metavar="URL", help="Link to this repository and to launchers.")
+    ] = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Fetch missing datasets first, if a network allows.")
+    ] = False,
 ) -> None:
-    """Run every chapter and render the book."""
+    """Run every chapter and render the book; each step is told with its seconds."""
     from quire.workbook.book import build_book
     from quire.workbook.progress import bar
 
     with bar("book") as advance:
         index = build_book(
-            output, _profile(profile), execute=execute, jobs=jobs, on_progress=advance
+            output,
+            _profile(profile),
+            execute=execute,
+            jobs=jobs,
+            on_progress=advance,
+            tell=lambda line: typer.echo(line, err=True),
+            repository=repository,
+            fetch=fetch,
         )
     typer.echo(f"{index}: open it in a browser")
 

@@ -18,12 +18,13 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from quire.workbook.book import assets, fetching, rendering, scoreboard, staging
+from quire.workbook.book import assets, fetching, rendering, staging
 from quire.workbook.book.bibliography import check_bibliography
 from quire.workbook.book.contents import read_contents, with_chapters, write_contents
 from quire.workbook.book.interrupts import Interrupts, noted, stop
 from quire.workbook.book.links import read_config, with_repository
 from quire.workbook.book.mending import mend_pages
+from quire.workbook.book.pages import overview, scoreboard, status
 from quire.workbook.book.workplace import workplace
 from quire.workbook.cards import ProfileName
 from quire.workbook.chapters import Chapter, all_chapters
@@ -118,6 +119,7 @@ def build_book(
         clock.tell(f"staged {len(notebooks)} notebooks")
         pages = rendering.render(work / "source", work / "rendered", interrupts)
         assets.write_assets(pages / "_static")
+        overview.write_pictures(executed, pages / "_static")
         mend_pages(pages)
         for name, notebook in notebooks.items():  # what the download button gives
             nbformat.write(notebook, pages / "_sources" / name)
@@ -236,14 +238,27 @@ def _stage(
 ) -> dict[str, NotebookNode]:
     """Write everything that Sphinx reads into ``folder``; return the notebooks, by their place."""
     staging.stage_sources(root, folder, config)
-    notebooks = {f"notebooks/{each.notebook.name}": book for each, book in executed.items()}
-    for path in sorted((root / "book").glob("*.ipynb")):  # prose that shows what it did
-        notebooks[f"book/{path.name}"] = nbformat.read(path, as_version=4)
-    for name, notebook in notebooks.items():
-        interrupts.check()
-        staging.stage_notebook(notebook, folder / name)
     ledgers = {chapter: read_ledger(chapter, notebook) for chapter, notebook in executed.items()}
-    (folder / "book" / "scoreboard.md").write_text(scoreboard.page(ledgers), encoding="utf-8")
+    notebooks = {}
+    for chapter, notebook in executed.items():
+        interrupts.check()
+        name = f"notebooks/{chapter.notebook.name}"
+        notebooks[name] = notebook
+        staging.stage_chapter(chapter, notebook, ledgers[chapter], folder / name)
+    for path in sorted((root / "book").glob("*.ipynb")):  # prose that shows what it did
+        name = f"book/{path.name}"
+        notebooks[name] = nbformat.read(path, as_version=4)
+        staging.stage_notebook(notebooks[name], folder / name)
+    pages = {
+        "scoreboard": scoreboard.page(ledgers),
+        "checks": scoreboard.checks_page(ledgers),
+        "status": status.page(executed),
+    }
+    for name, text in pages.items():
+        (folder / "book" / f"{name}.md").write_text(text, encoding="utf-8")
+    first = folder / "book" / "index.md"
+    opening = first.read_text(encoding="utf-8")
+    first.write_text(opening.replace(overview.MARK, overview.cards(executed, ledgers)), "utf-8")
     assets.stage_themes(folder / "_static")
     return notebooks
 

@@ -1,4 +1,7 @@
-"""What the book's Sphinx build needs beyond jupyter-book: links to cells, and tables of data.
+"""What the book's Sphinx build needs beyond jupyter-book, registered with it.
+
+Links to cells and tables of data are here; numbers of theorems are in `numbering`, the glossary is
+in `terms`.
 
 Loaded by name from ``_config.yml``; nothing else of the workbook imports it.
 """
@@ -16,7 +19,9 @@ from docutils.parsers.rst import directives  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from quire.workbook.book.numbering import number_by_chapter
 from quire.workbook.book.reference import escape_bars
+from quire.workbook.book.terms import add_definitions, link_first_uses
 
 
 class RowsTable(SphinxDirective):
@@ -40,7 +45,9 @@ def table(rows: Iterable[Mapping[str, Any]], caption: str = "") -> str:
     """Return rows as an HTML table in a box that scrolls; columns are the first row's keys."""
     rows = list(rows)
     columns = list(rows[0]) if rows else []
-    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in columns)
+    head = "".join(
+        f'<th scope="col">{html.escape(name.replace("_", " "))}</th>' for name in columns
+    )
     body = "\n".join(
         "<tr>" + "".join(f"<td>{html.escape(_text(row[c]))}</td>" for c in columns) + "</tr>"
         for row in rows
@@ -83,6 +90,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.add_directive("quire-table", RowsTable)
     app.connect("doctree-read", name_cells)
+    app.connect("doctree-read", link_first_uses)
+    app.connect("env-get-updated", number_by_chapter, priority=900)  # after Sphinx's own
+    app.connect("html-page-context", add_definitions)
     app.connect("autodoc-process-docstring", as_mathematics, priority=1)
     app.connect("config-inited", lambda app, _config: leave_out_thebe(app))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

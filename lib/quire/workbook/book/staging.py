@@ -8,10 +8,9 @@ and its PNG for a reader without scripts.
 from __future__ import annotations
 
 import copy
-import html
-import json
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,14 @@ import yaml
 from nbformat import NotebookNode
 
 from quire.workbook import charts
-from quire.workbook.entries import CLAIM_MIME, LEDGER_MIME
+from quire.workbook.book import figures
+from quire.workbook.book.pages import glance
+from quire.workbook.book.pages.markup import bare
+from quire.workbook.chapters import Chapter
+from quire.workbook.entries import CLAIM_MIME, LEDGER_MIME, Entry
 
-_BOOK_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+# What a page can not show, and HTML does not allow.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f]")
 
 
 def stage_sources(root: Path, folder: Path, config: Mapping[str, Any]) -> None:
@@ -51,54 +55,61 @@ def stage_notebook(notebook: NotebookNode, path: Path) -> None:
     path
         Where the page's source goes; its stem opens the ids of the page's figures.
     """
+    _write(_staged(notebook, path.stem), path)
+
+
+def stage_chapter(
+    chapter: Chapter, notebook: NotebookNode, entries: Sequence[Entry], path: Path
+) -> None:
+    """Write a chapter as `stage_notebook` does, numbered, with its glance and its colophon.
+
+    Parameters
+    ----------
+    chapter
+        The chapter.
+    notebook
+        The chapter as executed; it is left as it is.
+    entries
+        Its executed ledger, of which the page says at its head what held.
+    path
+        Where the page's source goes.
+    """
+    page = _staged(notebook, path.stem)
+    record = page.metadata.get("quire", {})
+    place = _number_title(page, chapter.number)
+    head = nbformat.v4.new_markdown_cell(glance.block(chapter, entries, record), id="at-a-glance")
+    page.cells.insert(place, head)
+    if record:
+        page.cells.append(nbformat.v4.new_markdown_cell(_colophon(record), id="colophon"))
+    _write(page, path)
+
+
+def _staged(notebook: NotebookNode, name: str) -> NotebookNode:
     page = copy.deepcopy(notebook)
     for cell in page.cells:
         if cell.cell_type == "code":
-            _stage_cell(cell, path.stem)
-    if "quire" in page.metadata:
-        page.cells.append(nbformat.v4.new_markdown_cell(_colophon(page.metadata["quire"])))
+            _stage_cell(cell, name)
+    return page
+
+
+def _write(page: NotebookNode, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(page, path)
 
 
-def figure(
-    spec: Mapping[str, Any], identifier: str, png: str | None = None, code: str | None = None
-) -> str:
-    """Return the HTML of a chart in the book.
-
-    Parameters
-    ----------
-    spec
-        The chart's specification. Its title moves into the page's text, where it can wrap.
-    identifier
-        The figure's id in the page.
-    png
-        The chart's picture in base64, for a reader without scripts.
-    code
-        The id of the cell that made the chart.
-    """
-    words = html.escape(charts.description(dict(spec)) or charts.title(dict(spec)))
-    heading = html.escape(charts.title(dict(spec)))
-    second = html.escape(charts.subtitle(dict(spec)))
-    drawn = {key: value for key, value in spec.items() if key not in ("title", "background")}
-    # "</script>" inside a string would end the element.
-    data = json.dumps({**drawn, "$schema": _BOOK_SCHEMA}, sort_keys=True).replace("</", "<\\/")
-    parts = [f'<figure class="quire-figure" id="{identifier}">']
-    if heading:
-        parts.append(f'<div class="quire-figure-title">{heading}</div>')
-    if second:
-        parts.append(f'<div class="quire-figure-subtitle">{second}</div>')
-    parts.append(f'<div class="quire-chart" role="img" aria-label="{words}"></div>')
-    parts.append('<div class="quire-controls"></div>')
-    parts.append(f'<script type="application/json">{data}</script>')
-    if png:
-        source = f"data:image/png;base64,{png}"
-        parts.append(f'<noscript><img alt="{words}" src="{source}"></noscript>')
-    if code:
-        parts.append(
-            f'<figcaption><a href="#{code}">The cell that made this chart</a></figcaption>'
-        )
-    return "\n".join((*parts, "</figure>"))
+def _number_title(page: NotebookNode, number: str) -> int:
+    """Put the number before the page's title; return the place after the cell that holds it."""
+    for place, cell in enumerate(page.cells):
+        if cell.cell_type == "markdown" and re.search(r"^# ", cell.source, re.MULTILINE):
+            cell.source = re.sub(
+                r"^# (.*)$",
+                lambda found: f"# {number} · {bare(found.group(1))}",
+                cell.source,
+                count=1,
+                flags=re.MULTILINE,
+            )
+            return place + 1
+    return 0
 
 
 def _stage_cell(cell: NotebookNode, name: str) -> None:
@@ -108,13 +119,14 @@ def _stage_cell(cell: NotebookNode, name: str) -> None:
     for output in cell.outputs:
         for stored in (CLAIM_MIME, LEDGER_MIME):  # their HTML stands beside them
             output.get("data", {}).pop(stored, None)
+        _clean(output)
         spec = output.get("data", {}).get(charts.VEGALITE_MIME)
         if spec is None:
             continue
         drawn += 1
         output.data = NotebookNode(
             {
-                "text/html": figure(
+                "text/html": figures.figure(
                     spec,
                     f"chart-{name}-{cell['id']}-{drawn}",
                     output.data.get("image/png"),
@@ -127,6 +139,13 @@ def _stage_cell(cell: NotebookNode, name: str) -> None:
         # Every figure leads to its code: it may be folded, but not be gone.
         kept = [tag for tag in tags if tag not in ("remove-input", "remove_input")]
         cell.metadata["tags"] = [*kept, "hide-input"]
+
+
+def _clean(output: NotebookNode) -> None:
+    """Take out of an output's words what a page can not hold; the colours of terminals stay."""
+    for words, key in ((output, "text"), (output.get("data", {}), "text/html")):
+        if isinstance(words.get(key), str):
+            words[key] = _CONTROL.sub("", words[key])
 
 
 def _colophon(record: Mapping[str, Any]) -> str:
