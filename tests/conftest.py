@@ -2,14 +2,23 @@
 
 Eight host devices stand for processors. They have to be asked for before JAX's backend starts, and
 collecting a test may start it, so they are asked for here, where pytest comes first.
+
+A job in the background ignores Ctrl-C, and its children inherit that; the tests that interrupt a
+child would wait for ever, so the signal is given back here.
 """
 
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import jax
 from jaxtyping import install_import_hook
 
 import quire
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 jax.config.update("jax_num_cpu_devices", 8)
 

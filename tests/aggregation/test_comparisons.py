@@ -65,6 +65,17 @@ def test_pairing_removes_what_seeds_share():
     assert same.verdict == "undecided" and same.p_value == 1.0
 
 
+def test_many_rivals_make_it_harder_to_be_ahead():
+    """A difference that decides alone decides nothing among five, after Holm."""
+    base = np.zeros(6)
+    ours = np.array([0.5, 1.5, 1.0, -0.2, 1.6, 0.6])
+    (alone,) = compare(ours, {"a": base})
+    assert alone.verdict == "ahead" and alone.difference.decided
+    noise = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    among = compare(ours, {"a": base, **dict.fromkeys("bcde", ours + noise)})
+    assert among[0].difference.decided and among[0].verdict == "undecided"
+
+
 def test_holm_is_the_textbook_case():
     assert np.allclose(holm(np.array([0.01, 0.04, 0.03])), [0.03, 0.06, 0.06])
 

@@ -168,8 +168,12 @@ def claims_can_fail(card: Card) -> Iterator[str]:
             yield f"claim {claim.id} does not say what would make it fail"
         if claim.role == "claim" and not claim.where:
             yield f"claim {claim.id} does not say where the paper says it"
-        if not re.match(r"[A-Z0-9\"'(*$`]", claim.says) or not claim.says.rstrip().endswith("."):
+        if not re.match(r"[A-Z0-9\"'(*$`]", claim.says) or len(claim.says.split()) < 5:
             yield f"claim {claim.id} is no whole sentence: {claim.says!r}"
+        if re.match(
+            r"(The same (for|on|at|in|with|as|prediction)|As above|Likewise)\b", claim.says
+        ):
+            yield f"claim {claim.id} cannot be read alone: {claim.says!r}"
 
 
 def nothing_typed(notebook: NotebookNode) -> Iterator[str]:

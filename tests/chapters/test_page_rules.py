@@ -17,7 +17,7 @@ from . import page_rules as rules
 CLAIM = {
     "id": "99.1",
     "role": "claim",
-    "says": "Three is three.",
+    "says": "Three is three, measured once more.",
     "where": "section 1",
     "kind": "exact",
     "expect": 3,
@@ -121,7 +121,8 @@ def test_the_explorer_may_stand_inside_the_idea() -> None:
     [
         ({"fails_if": ""}, "does not say what would make it fail"),
         ({"where": ""}, "does not say where"),
-        ({"says": "the same for one server"}, "is no whole sentence"),
+        ({"says": "the bound is tight, at every size"}, "is no whole sentence"),
+        ({"says": "The same for one server of ten."}, "cannot be read alone"),
     ],
 )
 def test_a_card_that_flatters_is_caught(changes: dict[str, Any], words: str) -> None:

@@ -35,7 +35,7 @@ def test_chapters_as_json(tiny: Chapter, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_run_then_claims(tiny: Chapter, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     status, out, _ = quire(capsys, "run", "99", "--profile", "smoke", "--output", tiny.notebook)
-    assert (status, out.count("2 reproduced, 1 not run here")) == (0, 1)
+    assert (status, out.count("claims: 2 reproduced; checks: 1 not run here")) == (0, 1)
     status, out, _ = quire(capsys, "claims", "--json")
     rows = json.loads(out)
     assert [row["verdict"] for row in rows] == ["reproduced", "reproduced", "not run here"]

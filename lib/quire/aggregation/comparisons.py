@@ -41,8 +41,8 @@ class Comparison(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """``ahead``, ``behind``, or ``undecided`` when the interval holds zero."""
-        if not self.difference.decided:
+        """``ahead``, ``behind``, or ``undecided`` where the adjusted p-value exceeds 1 - level."""
+        if not self.difference.decided or self.p_value > 1 - self.difference.level:
             return "undecided"
         return "ahead" if self.difference.low > 0 else "behind"
 

@@ -74,7 +74,7 @@ def claims(
     as_json: AsJson = False,
 ) -> None:
     """Print every claim with its verdict, read from the committed notebooks."""
-    from quire.workbook.entries import figure
+    from quire.workbook.entries import measurement
     from quire.workbook.ledger import read_ledger
 
     chosen = [find_chapter(chapter)] if chapter else all_chapters()
@@ -86,11 +86,11 @@ def claims(
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("claim", "verdict", "measured", "says")
+    table = Table("id", "role", "verdict", "measured", "says")
     table.columns[0].no_wrap = True
     for entry in entries:
-        measured = f"{figure(entry.measured, entry.unit)}\n{entry.reason}".strip()
-        table.add_row(entry.id, entry.verdict, escape(measured), escape(entry.says))
+        measured = f"{measurement(entry)}\n{entry.reason}".strip()
+        table.add_row(entry.id, entry.role, entry.verdict, escape(measured), escape(entry.says))
     Console().print(table)
 
 
@@ -106,6 +106,7 @@ def run(
 ) -> None:
     """Run one chapter and write the executed notebook."""
     from quire.workbook import execution
+    from quire.workbook.entries import tally
     from quire.workbook.ledger import read_ledger
     from quire.workbook.progress import bar
 
@@ -118,8 +119,7 @@ def run(
         notebook = execution.run(
             found, target, given, _profile(profile), timeout, on_progress=advance
         )
-    verdicts = [entry.verdict for entry in read_ledger(found, notebook)]
-    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+    counts = tally(read_ledger(found, notebook))
     typer.echo(f"{target}: {counts} ({time.monotonic() - started:.0f} s)")
 
 

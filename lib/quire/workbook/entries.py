@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from quire.workbook.cards import Bound, Role
+from quire.workbook.cards import ROLES, Bound, Role
 from quire.workbook.text import clean, markup
 from quire.workbook.verdicts import Outcome, Verdict
 
@@ -168,6 +168,17 @@ def measurement(entry: Entry) -> str:
     else:
         ends = _pair(pairs)
     return f"{told}, interval {ends}"
+
+
+def tally(entries: Sequence[Entry]) -> str:
+    """Return how many entries got each verdict, role by role: the four are never added up."""
+    told = []
+    for role in ROLES:
+        verdicts = [entry.verdict for entry in entries if entry.role == role]
+        if verdicts:
+            counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+            told.append(f"{role}s: {counts}")
+    return "; ".join(told)
 
 
 def css(outcome: Outcome) -> str:

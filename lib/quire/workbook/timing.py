@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,23 @@ class Race:
         """Return the median over rounds of ``name``'s seconds over ``other``'s."""
         pairs = zip(self.seconds[name], self.seconds[other], strict=True)
         return statistics.median(mine / theirs for mine, theirs in pairs)
+
+    def ratio_interval(self, name: str, other: str) -> tuple[float, float]:
+        """Return the interval of the median ratio: what ``measure(..., interval=...)`` takes.
+
+        The order statistics that hold the median with a probability of at least 95 %, whatever the
+        distribution of the rounds; with fewer than six rounds no such pair exists, and the least
+        and the largest ratio are returned.
+        """
+        pairs = zip(self.seconds[name], self.seconds[other], strict=True)
+        ratios = sorted(mine / theirs for mine, theirs in pairs)
+        rounds = len(ratios)
+        below, rank = 0.5**rounds, 0  # P(fewer than rank + 1 ratios lie below the median)
+        while below <= 0.025 and rank < (rounds - 1) // 2:
+            rank += 1
+            below += math.comb(rounds, rank) * 0.5**rounds
+        low = max(rank - 1, 0)
+        return ratios[low], ratios[rounds - 1 - low]
 
 
 _REST = 0.05
