@@ -159,6 +159,7 @@ def test_the_table_has_every_claim_in_the_cards_order(tiny: Chapter, shown: list
     ("value", "text"),
     [
         (1 / 3, "0.3333"),
+        (-0.0, "0"),
         (12345, "12,345"),
         (True, "yes"),
         (None, "—"),

@@ -123,7 +123,7 @@ def figure(measured: Any, unit: str = "") -> str:
     if isinstance(measured, bool):
         return "yes" if measured else "no"
     if isinstance(measured, float):
-        text = f"{measured:.4g}"
+        text = f"{measured or 0.0:.4g}"  # no zero with a sign
     elif isinstance(measured, int):
         text = f"{measured:,}"
     elif isinstance(measured, Mapping):
