@@ -6,7 +6,9 @@
   const AXES = 100; // px: what axes and their titles take beside a plot, as a first guess
   const SYMBOL = 34; // px: what a legend's symbol and the gap before the next take
   const LEAST = 140; // px: a plot is never made narrower than this
-  const PASSES = 4; // drawings after which a chart is left as it is
+  const PANEL = 60; // px: nor a panel of a grid of them than this
+  const LETTER = 6.6; // px: how wide a letter of an axis title is, about
+  const PASSES = 5; // drawings after which a chart is left as it is
 
   const theme = () => (document.documentElement.dataset.theme === "dark" ? "dark" : "light");
 
@@ -45,6 +47,56 @@
         else if (key !== "datasets" && key !== "data" && key !== "config") eachLegend(value, visit);
       }
     }
+  };
+
+  const lines = (text, letters) => {
+    const made = [""];
+    for (const word of text.split(" ")) {
+      const longer = `${made.at(-1)} ${word}`.trim();
+      if (longer.length <= letters || !made.at(-1)) made[made.length - 1] = longer;
+      else made.push(word);
+    }
+    return made.length > 1 ? made : text;
+  };
+
+  // Titles of horizontal axes, on as many lines as a narrow plot asks for.
+  const wrapTitles = (node, letters) => {
+    if (Array.isArray(node)) node.forEach((each) => wrapTitles(each, letters));
+    else if (isPlain(node)) {
+      for (const [key, value] of Object.entries(node)) {
+        if (key === "x" && isPlain(value)) {
+          if (typeof value.title === "string") value.title = lines(value.title, letters);
+          if (typeof value.axis?.title === "string") {
+            value.axis.title = lines(value.axis.title, letters);
+          }
+        } else if (key !== "datasets" && key !== "data" && key !== "config") {
+          wrapTitles(value, letters);
+        }
+      }
+    }
+  };
+
+  // Panels beside each other become panels below each other.
+  const stack = (spec) => {
+    const rows = spec.facet?.column && !spec.facet.row;
+    if (rows) spec.facet = spec.facet.column;
+    if (spec.facet && isPlain(spec.spec)) spec.columns = 1;
+    const channels = spec.encoding ?? {};
+    if (channels.column && !channels.row) {
+      channels.facet = { ...channels.column, columns: 1 };
+      delete channels.column;
+    } else if (channels.facet) channels.facet.columns = 1;
+    if (spec.hconcat) {
+      spec.vconcat = spec.hconcat;
+      delete spec.hconcat;
+    }
+    if (spec.concat) spec.columns = 1;
+  };
+  const panelled = (spec) => {
+    const channels = spec.encoding ?? {};
+    return Boolean(
+      spec.hconcat || spec.concat || spec.facet || channels.column || channels.facet || channels.row
+    );
   };
 
   // A data set is a list of rows, or CSV with a line for each.
@@ -90,18 +142,18 @@
       });
       const usual = spec.config.view?.continuousWidth ?? 560;
       const most = Math.max(LEAST, room - AXES - shrink);
-      if (spec.hconcat && below) {
-        spec.vconcat = spec.hconcat;
-        delete spec.hconcat;
-      }
-      if (spec.concat && below) spec.columns = 1;
+      if (below) stack(spec);
+      if (room < usual) wrapTitles(spec, Math.floor(most / LETTER));
       for (const part of spec.vconcat ?? (below ? spec.concat : null) ?? []) {
         // Plots on top of each other can not follow their box, but can begin as narrow as it.
         if (bends(part) && numbered(part.width)) part.width = Math.min(part.width ?? usual, most);
       }
-      if (spec.facet && isPlain(spec.spec) && below) {
-        spec.columns = 1;
-        if (numbered(spec.spec.width)) spec.spec.width = Math.min(spec.spec.width ?? usual, most);
+      const panel = spec.facet ? spec.spec : panelled(spec) && spec.encoding ? spec : null;
+      if (panel && below && numbered(panel.width)) {
+        const by = spec.facet ?? spec.encoding;
+        const grid = by.row && by.column;
+        const narrow = grid ? Math.max(PANEL, (panel.width ?? 200) - shrink) : most;
+        panel.width = Math.min(panel.width ?? usual, narrow);
       }
       if (!bends(spec) || !(numbered(spec.width) || stretch)) return spec;
       const natural = numbered(spec.width) ? spec.width ?? usual : usual;
@@ -154,7 +206,7 @@
       const drawing = this.box.querySelector("svg, canvas");
       const over = Math.ceil(drawing.getBoundingClientRect().width - room);
       if (over <= 0) return false;
-      if ((this.spec.hconcat || this.spec.concat || this.spec.facet) && !fit.below) fit.below = true;
+      if (panelled(this.spec) && !fit.below) fit.below = true;
       else if (bends(this.spec) && !fit.stretch) fit.stretch = true;
       else fit.shrink += over;
       return true;
@@ -164,7 +216,7 @@
   const reachable = () => {
     const boxes = ".quire-chart, .quire-table, .cell_output > .output, .math, pre, .table-wrapper";
     for (const box of document.querySelectorAll(boxes)) {
-      if (box.dataset.picks) continue;
+      if ("picks" in box.dataset) continue;
       if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
       else if (box.tabIndex === 0) box.removeAttribute("tabindex");
     }

@@ -21,11 +21,34 @@
     target.scrollIntoView();
   };
 
-  // Sphinx marks the words of a search in the page that it leads to, a moment after loading.
-  const toFirstHit = () => {
-    if (location.hash) return;
+  // Marks the words of a search on the page that it led to, and shows the first of them.
+  const APART = "script, style, noscript, svg, .math, mjx-container, .highlighted";
+  const mark = (word) => {
+    const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walker.nextNode()) {
+      const at = walker.currentNode.data.toLowerCase().indexOf(word);
+      if (at >= 0 && !walker.currentNode.parentElement.closest(APART)) {
+        found.push([walker.currentNode, at]);
+      }
+    }
+    for (const [text, at] of found) {
+      const range = document.createRange();
+      range.setStart(text, at);
+      range.setEnd(text, at + word.length);
+      const span = document.createElement("span");
+      span.className = "highlighted";
+      range.surroundContents(span);
+    }
+  };
+
+  const toFirstHit = async () => {
+    const asked = new URLSearchParams(location.search).get("highlight");
+    if (!asked || document.getElementById("search-results")) return;
+    await window.MathJax?.startup?.promise;
+    asked.toLowerCase().split(/\s+/).filter((word) => word.length > 1).forEach(mark);
     const hit = document.querySelector("main .highlighted");
-    if (!hit) return;
+    if (!hit || location.hash) return;
     open(hit);
     hit.scrollIntoView({ block: "center" });
   };
@@ -52,6 +75,6 @@
   else carryWords();
   window.addEventListener("load", () => {
     unfold();
-    setTimeout(toFirstHit, 200);
+    toFirstHit();
   });
 })();

@@ -61,6 +61,8 @@ def test_every_link_inside_the_book_leads_somewhere(book: Book) -> None:
             target = (here.parent / unquote(parts.path)).resolve() if parts.path else here
             if not target.is_file():
                 broken.append(f"{page}: {link}")
+            elif target.name == "scoreboard.html" and "=" in parts.fragment:
+                continue  # a choice of rows
             elif parts.fragment and unquote(parts.fragment) not in _read(target).ids:
                 broken.append(f"{page}: {link} (no such place)")
     assert broken == []
