@@ -115,6 +115,14 @@
     return found;
   };
 
+  // The same hues, brighter, on the dark ground.
+  const toned = (node) => {
+    if (typeof node === "string") return window.quireDarkTones[node.toLowerCase()] ?? node;
+    if (Array.isArray(node)) return node.map(toned);
+    if (!isPlain(node)) return node;
+    return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, toned(value)]));
+  };
+
   class Chart {
     constructor(figure) {
       this.figure = figure;
@@ -126,7 +134,7 @@
 
     // The specification for this column, given what the last drawing of it overflowed by.
     fitted({ columns, below, shrink, stretch }) {
-      const spec = structuredClone(this.spec);
+      const spec = theme() === "dark" ? toned(this.spec) : structuredClone(this.spec);
       const room = this.box.clientWidth;
       spec.config = merge(spec.config ?? {}, window.quireChartThemes[theme()]);
       spec.config.aria = false; // the box has the chart's name; its marks would be told one by one

@@ -158,6 +158,15 @@ def test_an_axis_switched_off_needs_no_title() -> None:
 def test_every_colour_is_seen_in_both_themes(colour: str) -> None:
     assert contrast(colour, charts.LIGHT.ground) >= 3
     assert contrast(colour, charts.DARK.ground) >= 3
+    assert contrast(charts.DARK_TONES[colour], charts.DARK.ground) >= 6
+
+
+def test_a_chart_for_the_dark_keeps_its_hues(enabled: None) -> None:
+    drawn = charts.for_dark(chart().mark_line(color="#0072B2").to_dict())
+    assert drawn["mark"]["color"] == charts.DARK_TONES["#0072b2"]
+    assert drawn["config"]["background"] == charts.DARK.ground
+    assert drawn["config"]["range"]["category"] == list(charts.DARK.data)
+    assert tuple(charts.DARK_TONES) == charts.CATEGORIES
 
 
 @pytest.mark.parametrize("ink", [charts.LIGHT, charts.DARK])

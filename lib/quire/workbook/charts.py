@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -52,19 +53,34 @@ VERDICT_COLOURS = {
     "not run here": "#7f7f7f",
 }
 
+# The same hues, brighter: what stands for each colour on the dark theme's ground. Prose may name a
+# hue, and points that are half transparent can still be seen.
+DARK_TONES = {
+    "#0072b2": "#56a9e0",
+    "#d55e00": "#f38b42",
+    "#009e73": "#38c99c",
+    "#b8609a": "#dd95c8",
+    "#a6761d": "#d9ae52",
+    "#6f6fc6": "#a2a2f2",
+    "#7f7f7f": "#b4b4b4",
+}
+
 
 @dataclass(frozen=True)
 class Ink:
-    """The colours of everything in a chart that is not data."""
+    """The colours of everything in a chart that is not data, and the data's own."""
 
     ground: str
     text: str
     line: str
     grid: str
+    data: tuple[str, ...]
 
 
-LIGHT = Ink(ground="#ffffff", text="#24292f", line="#6b7280", grid="#e5e7eb")
-DARK = Ink(ground="#14181e", text="#e6e6e6", line="#9ca3af", grid="#343b45")
+LIGHT = Ink("#ffffff", text="#24292f", line="#6b7280", grid="#e5e7eb", data=CATEGORIES)
+DARK = Ink(
+    "#14181e", text="#e6e6e6", line="#9ca3af", grid="#343b45", data=tuple(DARK_TONES.values())
+)
 
 
 def enable() -> None:
@@ -82,7 +98,7 @@ def theme() -> alt.theme.ThemeConfig:
 def config(ink: Ink) -> dict[str, Any]:
     """Return the Vega-Lite configuration that draws with ``ink``.
 
-    The colour of data is the same for every ink, so that prose may name it.
+    The hues of data are the same for every ink, so that prose may name them.
     """
     words = {"labelColor": ink.text, "titleColor": ink.text}
     return {
@@ -129,11 +145,11 @@ def config(ink: Ink) -> dict[str, Any]:
         },
         "text": {"color": ink.text, "fontSize": 12},
         "rule": {"color": ink.line},
-        "mark": {"color": CATEGORIES[0]},
+        "mark": {"color": ink.data[0]},
         "line": {"strokeWidth": 2},
         "point": {"filled": True, "size": 45, "opacity": 0.9},
         "range": {
-            "category": list(CATEGORIES),
+            "category": list(ink.data),
             "heatmap": {"scheme": "cividis"},
             "ramp": {"scheme": "cividis"},
             "diverging": {"scheme": "purpleorange"},
@@ -218,6 +234,14 @@ def with_palette(picture: bytes) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def for_dark(spec: Spec) -> Spec:
+    """Return the chart as it stands on the dark theme's ground; the pages' script does the same."""
+    text = json.dumps({**spec, "config": {**spec.get("config", {}), **config(DARK)}})
+    for light, dark in DARK_TONES.items():
+        text = re.sub(f'"{light}"', f'"{dark}"', text, flags=re.IGNORECASE)
+    return dict(json.loads(text))
 
 
 def title(spec: Spec) -> str:

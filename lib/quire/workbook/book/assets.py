@@ -18,7 +18,10 @@ _MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions"
 def stage_themes(static: Path) -> None:
     """Write the charts' two configurations as a script into ``static``, which every page loads."""
     themes = {"light": charts.config(charts.LIGHT), "dark": charts.config(charts.DARK)}
-    script = f"window.quireChartThemes = {json.dumps(themes, sort_keys=True)};\n"
+    script = (
+        f"window.quireChartThemes = {json.dumps(themes, sort_keys=True)};\n"
+        f"window.quireDarkTones = {json.dumps(charts.DARK_TONES, sort_keys=True)};\n"
+    )
     (static / "quire-chart-themes.js").write_text(script, encoding="utf-8")
 
 

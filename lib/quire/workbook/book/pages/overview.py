@@ -50,10 +50,9 @@ def write_pictures(executed: Mapping[Chapter, NotebookNode], static: Path) -> No
     for chapter, notebook in executed.items():
         spec = first_chart(notebook)
         if spec is not None:
-            for theme, ink in (("light", charts.LIGHT), ("dark", charts.DARK)):
-                plain = {key: value for key, value in spec.items() if key != "title"}
-                config = {**plain.get("config", {}), **charts.config(ink)}
-                picture = _drawn({**plain, "config": config}) or _stored(notebook)
+            plain = {key: value for key, value in spec.items() if key != "title"}
+            for theme, drawn in (("light", plain), ("dark", charts.for_dark(plain))):
+                picture = _drawn(drawn) or _stored(notebook)
                 (folder / f"{chapter.slug}-{theme}.png").write_bytes(picture)
 
 
