@@ -181,6 +181,8 @@ def book(
     ] = False,
 ) -> None:
     """Run every chapter and render the book; each step is told with its seconds."""
+    # A shell lets its background jobs ignore SIGINT; whoever sends one to a build means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from quire.workbook.book import build_book
     from quire.workbook.progress import bar
 

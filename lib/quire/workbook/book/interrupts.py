@@ -14,7 +14,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 _LOOK = 0.2  # seconds between two looks at the flag
 _PATIENCE = 10.0  # seconds that a process may take to end on SIGTERM
 
@@ -47,7 +49,8 @@ def noted() -> Iterator[Interrupts]:
     if threading.current_thread() is not threading.main_thread():
         yield interrupts
         return
-    before = {number: signal.signal(number, interrupts.note) for number in _SIGNALS}
+    meant = [n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]  # as under nohup
+    before = {number: signal.signal(number, interrupts.note) for number in meant}
     try:
         yield interrupts
     finally:
