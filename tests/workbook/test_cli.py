@@ -1,7 +1,10 @@
 """Every command: what it prints, its exit status, and its one line for bad input."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,6 +99,118 @@ def test_bad_input_is_one_line_and_status_two(
     assert err.startswith("quire: ")
     assert err.count("\n") == 1
     assert told in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run", "99", "--timeout", "nan"], "timeout = nan"),
+        (["run", "99", "--timeout", "inf"], "timeout = inf"),
+        (["run", "99", "-p", "size=2024-13-45"], "not of type int"),
+        (["run", "99", "-p", f"size={'9' * 5000}"], "size = "),
+        (["run", "99", "-p", "size=1:2"], "not of type int"),
+        (["run", "99", "-p", "size=010"], "not of type int"),
+        (["run", "99", "--output", "/dev/null"], "is a device"),
+        (["run", "99", "--output", "x.txt"], "let it end in .ipynb"),
+        (["study", "99", "-p", "size=1,9223372036854775808"], "more than 64 bits"),
+        (["study", "99", "-p", "size=1:2"], "is no range"),
+        (["study", "99", "-p", "size=1", "--timeout", "nan"], "timeout = nan"),
+        (["peers", "install", "nobody"], "no peer 'nobody'"),
+        (["new", "２６０１.00042", "fine"], "not an arXiv id"),
+        (["new", "2601.00042", "class"], "Python's own"),
+    ],
+)
+def test_more_bad_input_is_one_line_and_status_two(
+    tiny: Chapter,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: list[str],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    test_bad_input_is_one_line_and_status_two(tiny, capsys, monkeypatch, words, told)
+    assert [path.name for path in tmp_path.iterdir()] == ["workbook"]
+
+
+@pytest.mark.parametrize("home", ["~nosuchuser/x", "/nowhere", "\x01"])
+def test_a_home_that_is_none_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: str
+) -> None:
+    monkeypatch.setenv("QUIRE_HOME", home)
+    status, out, err = quire(capsys, "chapters")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("quire: QUIRE_HOME=")
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< ours\n", "{}", "[" * 99_999])
+def test_a_broken_notebook_is_one_line(
+    tiny: Chapter, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    tiny.notebook.write_text(text)
+    for words in (["run", "99"], ["study", "99", "-p", "size=1"], ["chapters"], ["claims"]):
+        status, _, err = quire(capsys, *words)
+        assert (status, err.count("\n")) == (2, 1)
+        assert "99_tiny.ipynb is not a notebook" in err
+
+
+def test_an_unknown_fault_is_one_line_with_a_saved_traceback(
+    tiny: Chapter,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def surprise() -> None:
+        raise KeyError("\x1b]8;;http://x\x07out of\nthe blue")
+
+    monkeypatch.setattr("quire.workbook.cli.all_chapters", surprise)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    status, _, err = quire(capsys, "chapters")
+    assert status == 3
+    assert err.startswith("quire: a fault of the workbook, KeyError: ")
+    assert err.count("\n") == 1
+    assert "\x1b" not in err
+    (saved,) = tmp_path.glob("quire-fault-*.txt")
+    assert str(saved) in err
+    assert "in surprise" in saved.read_text()
+
+
+def test_a_missing_extra_and_a_narrow_terminal(
+    tiny: Chapter, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    status, out, _ = quire(capsys, "chapters")
+    assert status == 0
+    assert out.splitlines()[:3] == ["number: 99", "slug: 99_tiny", "title: A tiny chapter"]
+
+    def missing() -> None:
+        raise ModuleNotFoundError("No module named 'pooch'", name="pooch")
+
+    monkeypatch.setattr("quire.workbook.cli.all_chapters", missing)
+    status, _, err = quire(capsys, "chapters")
+    assert status == 2
+    assert err == "quire: pooch is not installed: pip install 'quire-workbook[workbook]'\n"
+
+
+def test_a_reader_that_closes_the_pipe_and_a_poor_encoding_are_no_fault(tiny: Chapter) -> None:
+    tiny.notebook.write_text(tiny.notebook.read_text().replace("A tiny chapter", "Ω 漢字"))
+    environment = os.environ | {
+        "QUIRE_HOME": str(tiny.notebook.parents[1]),
+        "PYTHONIOENCODING": "latin-1",
+    }
+    command = [sys.executable, "-m", "quire", "chapters", "--json"]
+    for line in ("{} | head -c 1", "{} > /dev/full", "{}"):
+        done = subprocess.run(
+            ["bash", "-c", line.format(" ".join(command))],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        assert done.stderr.count("\n") <= 1
+    assert done.returncode == 0
+    assert "\\u03a9" in done.stdout
 
 
 def test_a_port_in_use_is_told(tiny: Chapter, capsys: pytest.CaptureFixture[str]) -> None:

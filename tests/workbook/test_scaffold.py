@@ -12,6 +12,7 @@ from quire.workbook.errors import UserError
 from quire.workbook.scaffold import new_chapter
 
 ROOT = Path(__file__).parents[2]
+TITLE = """On "odd" {numbers, it's 100 % of C:\\n & `$x_1` #1 <b>[*]"""
 NOT_COPIED = shutil.ignore_patterns(".git", ".nox", ".venv", "_build", "__pycache__", ".*_cache")
 
 
@@ -33,13 +34,16 @@ def in_copy(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_a_new_chapter_passes_all_tests_of_chapters(tmp_path: Path) -> None:
     copy = tmp_path / "quire"
     shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
-    made = in_copy(copy, "quire", "new", "2601.00042", "odd_numbers", "--title", "On odd numbers")
+    made = in_copy(copy, "quire", "new", "2601.00042", "odd2_numbers", "--title", TITLE)
     assert made.returncode == 0, made.stderr
     assert {line.rsplit("/", 2)[-1] for line in made.stdout.split()} >= {
-        "16_odd_numbers.ipynb",
-        "16_odd_numbers.yml",
+        "16_odd2_numbers.ipynb",
+        "16_odd2_numbers.yml",
         "model.py",
+        "experiments.py",
+        "exercises.py",
         "test_model.py",
+        "test_exercises.py",
         "_toc.yml",
     }
     tested = in_copy(
@@ -48,18 +52,18 @@ def test_a_new_chapter_passes_all_tests_of_chapters(tmp_path: Path) -> None:
         "-q",
         "-p",
         "no:cacheprovider",
-        "tests/odd_numbers",
+        "tests/odd2_numbers",
         "tests/chapters",
         "tests/workbook/test_walls.py",
         "-k",
-        "16_odd_numbers or odd_numbers or workbook",
+        "16_odd2_numbers or odd2_numbers or page_keeps or workbook",
     )
     assert tested.returncode == 0, tested.stdout
     listed = in_copy(copy, "quire", "claims", "16")
     assert listed.stdout.count("holds") == 2
-    again = in_copy(copy, "quire", "new", "2601.00042", "odd_numbers")
+    again = in_copy(copy, "quire", "new", "2601.00042", "odd2_numbers")
     assert again.returncode == 2
-    assert "'odd_numbers' is taken" in again.stderr
+    assert "'odd2_numbers' is taken" in again.stderr
 
 
 @pytest.mark.parametrize(
@@ -68,6 +72,14 @@ def test_a_new_chapter_passes_all_tests_of_chapters(tmp_path: Path) -> None:
         ("26.1", "fine", "not an arXiv id"),
         ("2601.00042", "Not fine", "is not a slug"),
         ("2601.00042", "workbook", "is taken"),
+        ("2601.00042", "sketching", "is taken"),
+        ("2601.00042", "class", "a word of Python's own"),
+        ("2601.00042", "match", "a word of Python's own"),
+        ("2601.00042", "x" * 60, "is not a slug"),
+        ("2601.00042", "é", "is not a slug"),
+        ("2601.00042\n", "fine", "not an arXiv id"),
+        ("２６０１.00042", "fine", "not an arXiv id"),
+        ("2613.00042", "fine", "not an arXiv id"),
     ],
 )
 def test_bad_names_are_refused(arxiv: str, slug: str, words: str) -> None:

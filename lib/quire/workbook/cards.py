@@ -213,7 +213,7 @@ class Card(_Strict):
     """Everything the machinery knows of a chapter besides its notebook."""
 
     paper: Paper
-    topic: str = Field(pattern=r"^[a-z_]+$")
+    topic: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     part: Part
     summary: str = Field(min_length=20)
     finding: str = Field(default="", description="in one sentence, what the chapter found")

@@ -19,7 +19,7 @@ import typer
 from quire.workbook.cards import ProfileName
 from quire.workbook.chapters import all_chapters, find_chapter
 from quire.workbook.errors import UserError, check_timeout, plain_line
-from quire.workbook.parameters import parse_assignments, parse_given
+from quire.workbook.parameters import parse_assignments, parse_given, resolve
 from quire.workbook.terminal import leave_quietly, prepare, print_rows
 
 app = typer.Typer(
@@ -105,16 +105,18 @@ def run(
     timeout: Timeout = None,
 ) -> None:
     """Run one chapter and write the executed notebook."""
+    started = time.monotonic()
+    found = find_chapter(chapter)
+    check_timeout(timeout)
+    given = parse_given(found, parse_assignments(parameter or []))
+    resolve(found, given, _profile(profile))
+    target = output or Path(f"{found.slug}-{profile}.ipynb")
+    # Loaded when all is well so far: a slip of the pen should not wait for papermill.
     from quire.workbook import execution
     from quire.workbook.entries import tally
     from quire.workbook.ledger import read_ledger
     from quire.workbook.progress import bar
 
-    started = time.monotonic()
-    found = find_chapter(chapter)
-    check_timeout(timeout)
-    given = parse_given(found, parse_assignments(parameter or []))
-    target = output or Path(f"{found.slug}-{_profile(profile)}.ipynb")
     with bar(found.slug) as advance:
         notebook = execution.run(
             found, target, given, _profile(profile), timeout, on_progress=advance
@@ -138,14 +140,17 @@ def study(
     timeout: Timeout = None,
 ) -> None:
     """Sweep a chapter over the product of values: -p a=1,2,4 -p b=0.1:0.9:5."""
-    from quire.workbook import studies
-    from quire.workbook.grids import parse_sweeps
-    from quire.workbook.progress import bar
+    from quire.workbook.grids import parse_sweeps, points_of
 
     logging.disable(logging.CRITICAL)  # Dask's: what matters of it is one line, or in the table
     started = time.monotonic()
     found = find_chapter(chapter)
+    check_timeout(timeout)
     grid = parse_sweeps(found, parse_assignments(parameter or []))
+    points_of(found, grid, _profile(profile))
+    from quire.workbook import studies
+    from quire.workbook.progress import bar
+
     target = output or Path(f"{found.slug}-study.parquet")
     with bar(f"{found.slug} study") as advance:
         table = studies.study(

@@ -167,7 +167,7 @@ def _words(wanted: Wanted, fault: Exception) -> tuple[str, str]:
         case requests.exceptions.SSLError():
             return f"{wanted.url} has no certificate that is trusted here", again
         case requests.ConnectionError() | requests.Timeout() | urllib3.exceptions.TimeoutError():
-            return f"no answer from {wanted.url}", f"check the network, or {again[11:]}"
+            return f"no answer from {wanted.url}", f"check the network, {again[11:]}"
         case requests.RequestException() | urllib3.exceptions.HTTPError():
             return f"no answer from {wanted.url} ({type(fault).__name__})", again
     return f"{wanted.url} can not be asked ({plain_line(str(fault))})", "mend 'url' in the registry"

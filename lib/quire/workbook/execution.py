@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import os
 import re
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +87,7 @@ def execute(
         deadline=None if timeout is None else started + timeout,
         on_progress=on_progress or (lambda done, total: None),
     )
-    with work_folder() as private:
+    with work_folder() as private, _own_loop():
         try:
             executed = papermill.execute_notebook(
                 notebook,
@@ -276,6 +279,10 @@ def _environment(chapter: Chapter, private: Path) -> dict[str, str]:
     (profile / "00-deferred.py").write_text(
         Path(deferred.__file__).read_text(encoding="utf-8"), encoding="utf-8"
     )
+    log = str(private / _KERNEL_LOG)
+    (profile / "01-faults.py").write_text(
+        f"__import__('faulthandler').enable(open({log!r}, 'ab'))\n", encoding="utf-8"
+    )
     environment = {name: value for name, value in os.environ.items() if name not in _LEAKS}
     environment |= {
         "IPYTHONDIR": str(private / "ipython"),
@@ -290,6 +297,21 @@ def _environment(chapter: Chapter, private: Path) -> dict[str, str]:
         entries = environment["PYTHONPATH"].split(os.pathsep)
         environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, filter(None, entries)))
     return environment
+
+
+@contextmanager
+def _own_loop() -> Iterator[None]:
+    """Close the event loop that a run opens in a thread: nobody else would."""
+    try:
+        yield
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            with suppress(RuntimeError), warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                loop = asyncio.get_event_loop()
+                if not loop.is_running():
+                    loop.close()
+                    asyncio.set_event_loop(None)
 
 
 def _die_with_parent() -> None:
