@@ -137,7 +137,6 @@
       const spec = theme() === "dark" ? toned(this.spec) : structuredClone(this.spec);
       const room = this.box.clientWidth;
       spec.config = merge(spec.config ?? {}, window.quireChartThemes[theme()]);
-      spec.config.aria = false; // the box has the chart's name; its marks would be told one by one
       spec.background = "transparent";
       for (const param of spec.params ?? []) {
         if (this.set.has(param.name)) param.value = this.set.get(param.name);
@@ -193,6 +192,8 @@
         tooltip: { theme: theme() },
         logLevel: 1, // errors
       });
+      // The box has the chart's description; read out mark by mark, a chart says nothing.
+      this.box.querySelector("svg, canvas").setAttribute("aria-hidden", "true");
       for (const param of spec.params ?? []) {
         if (!param.bind || param.select) continue;
         this.result.view.addSignalListener(param.name, (name, value) => this.set.set(name, value));

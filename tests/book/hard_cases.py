@@ -159,7 +159,7 @@ def slider() -> dict[str, Any]:
 def beside() -> dict[str, Any]:
     """Two charts side by side, wider than a phone."""
     one = (
-        alt.Chart(alt.Data(values=[{"x": 1, "y": 1}, {"x": 2, "y": 4}]), width=420)
+        alt.Chart(alt.Data(values=[{"x": 1, "y": 1}, {"x": 2, "y": 4}]), width=300)
         .mark_point()
         .encode(alt.X("x:Q", title="x (1)"), alt.Y("y:Q", title="y </script> (1)"))
     )

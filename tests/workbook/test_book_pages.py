@@ -113,7 +113,7 @@ def test_the_status_tells_what_runs_share_and_what_they_do_not(tiny: Chapter) ->
         "peak_memory_mib": 812.6,
         "profile": "default",
         "commit": "0123456789abcdef+",
-        "processor": "A <processor>",
+        "arithmetic": {"processor": "A <processor>", "cores": 2},
         "packages": {"numpy": "2.1", "jax": "0.10"},
         "datasets": {"99/x.csv": "ab12"},
     }
@@ -122,7 +122,14 @@ def test_the_status_tells_what_runs_share_and_what_they_do_not(tiny: Chapter) ->
     later = Chapter(tiny.notebook.with_name("98_other.ipynb"))
     nbformat.write(new_notebook(cells=[new_markdown_cell("# Other")]), later.notebook)
     text = status.page({tiny: book, later: other})
-    for words in ("12.3", "813", "012345678+", "A &lt;processor&gt;", "ab12", "98 · Other"):
+    for words in (
+        "12.3",
+        "813",
+        "012345678+",
+        "A &lt;processor&gt;, 2 cores",
+        "ab12",
+        "98 · Other",
+    ):
         assert words in text
     assert "jax&nbsp;0.10" in text
     assert "Chapter 99 alone: numpy&nbsp;2.1" in text

@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from quire.workbook import charts
 from quire.workbook.book import figures
 from quire.workbook.book.pages import glance
-from quire.workbook.book.pages.markup import bare
+from quire.workbook.book.pages.markup import bare, processor_of
 from quire.workbook.chapters import Chapter
 from quire.workbook.entries import CLAIM_MIME, LEDGER_MIME, Entry
 
@@ -160,6 +160,8 @@ def _colophon(record: Mapping[str, Any]) -> str:
         f"- profile `{record.get('profile')}`, parameters {chosen}",
         f"- {record.get('seconds')} s" + (f", {memory:.0f} MiB at the peak" if memory else ""),
         f"- commit `{record.get('commit') or 'unknown'}`",
+        f"- {processor_of(record) or 'processor unknown'}, "
+        f"computed on {record.get('device') or 'an unknown device'}",
         f"- {', '.join(f'{name} {version}' for name, version in packages.items())}",
     ]
     for name, digest in sorted((record.get("datasets") or {}).items()):

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from quire.workbook.book.pages.markup import bar, count, in_words, of_role, raw, verdict
+from quire.workbook.book.pages.markup import (
+    bar,
+    count,
+    in_words,
+    of_role,
+    processor_of,
+    raw,
+    verdict,
+)
 from quire.workbook.cards import Role
 from quire.workbook.chapters import Chapter
 from quire.workbook.entries import Entry
@@ -110,8 +118,8 @@ def _run(record: Mapping[str, Any]) -> str:
         f"{seconds:g} s" if isinstance(seconds, int | float) else "",
         f"profile {record['profile']}" if record.get("profile") else "",
         f"commit {commit[:9]}{'+' if commit.endswith('+') else ''}" if commit else "",
-        str(record.get("processor") or ""),
-        str(record.get("device") or ""),
+        processor_of(record),
+        f"computed on {record['device']}" if record.get("device") else "",
     ]
     told = " · ".join(dict.fromkeys(markup(part) for part in parts if part))
     if not told:

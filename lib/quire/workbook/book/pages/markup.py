@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from quire.workbook.cards import Role
 from quire.workbook.chapters import Chapter
@@ -80,6 +81,14 @@ def bar(counts: Counts, role: Role) -> str:
 def verdict(entry: Entry) -> str:
     """Return the verdict of an entry as a small label."""
     return f'<span class="quire-badge quire-{css(entry.outcome)}">{entry.verdict}</span>'
+
+
+def processor_of(record: Mapping[str, Any]) -> str:
+    """Return what an executed notebook records of its machine: ``AMD EPYC, 2 cores``."""
+    arithmetic = record.get("arithmetic") or {}
+    cores = arithmetic.get("cores")
+    counted = f"{cores} core{'s' if cores != 1 else ''}" if cores else ""
+    return ", ".join(filter(None, (str(arithmetic.get("processor") or ""), counted)))
 
 
 def raw(html: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from quire.workbook.book.pages.markup import numbered, page_of, raw
+from quire.workbook.book.pages.markup import numbered, page_of, processor_of, raw
 from quire.workbook.chapters import Chapter
 from quire.workbook.shown import MISSING, in_words
 from quire.workbook.text import markup
@@ -55,7 +55,7 @@ def _row(chapter: Chapter, record: Mapping[str, Any]) -> str:
         (in_words(round(memory) if isinstance(memory, int | float) else None), True),
         (str(record.get("profile") or MISSING), False),
         (short or MISSING, False),
-        (str(record.get("processor") or MISSING), False),
+        (processor_of(record) or MISSING, False),
         (str(record.get("device") or MISSING), False),
     ]
     rest = "".join(f"<td{_kind(number)}>{markup(text)}</td>" for text, number in cells)
