@@ -90,7 +90,7 @@ class Field:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
-    def end(self, process: subprocess.Popen[str], seconds: float = 90) -> tuple[int, str, str]:
+    def end(self, process: subprocess.Popen[str], seconds: float = 200) -> tuple[int, str, str]:
         try:
             out, err = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:

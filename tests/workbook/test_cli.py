@@ -143,6 +143,20 @@ def test_a_home_that_is_none_is_one_line(
     assert err.startswith("quire: QUIRE_HOME=")
 
 
+def test_a_user_without_a_home_is_told(
+    tiny: Chapter, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # no HOME, an unknown uid
+    for words in (["run", "99"], ["study", "99", "-p", "size=1"], ["peers", "list"]):
+        status, _, err = quire(capsys, *words)
+        if words[0] != "peers":
+            assert (status, err) == (
+                2,
+                "quire: this user has no home folder: set HOME to a folder that you may write to\n",
+            )
+        assert "Traceback" not in err
+
+
 @pytest.mark.parametrize("text", ["<<<<<<< ours\n", "{}", "[" * 99_999])
 def test_a_broken_notebook_is_one_line(
     tiny: Chapter, capsys: pytest.CaptureFixture[str], text: str

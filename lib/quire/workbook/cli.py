@@ -19,6 +19,7 @@ import typer
 from quire.workbook.cards import ProfileName
 from quire.workbook.chapters import all_chapters, find_chapter
 from quire.workbook.errors import UserError, check_timeout, plain_line
+from quire.workbook.home import check_user
 from quire.workbook.parameters import parse_assignments, parse_given, resolve
 from quire.workbook.terminal import leave_quietly, prepare, print_rows
 
@@ -111,6 +112,7 @@ def run(
     given = parse_given(found, parse_assignments(parameter or []))
     resolve(found, given, _profile(profile))
     target = output or Path(f"{found.slug}-{profile}.ipynb")
+    check_user()
     # Loaded when all is well so far: a slip of the pen should not wait for papermill.
     from quire.workbook import execution
     from quire.workbook.entries import tally
@@ -148,6 +150,7 @@ def study(
     check_timeout(timeout)
     grid = parse_sweeps(found, parse_assignments(parameter or []))
     points_of(found, grid, _profile(profile))
+    check_user()
     from quire.workbook import studies
     from quire.workbook.progress import bar
 

@@ -39,6 +39,16 @@ def home() -> Path:
     raise UserError("no workbook found", "set QUIRE_HOME to a checkout of Quire")
 
 
+def check_user() -> None:
+    """Raise `UserError` unless this user has a home folder, without which Jupyter does nothing."""
+    try:
+        Path.home()
+    except RuntimeError:
+        raise UserError(
+            "this user has no home folder", "set HOME to a folder that you may write to"
+        ) from None
+
+
 def cache_folder() -> Path:
     """Return the user's folder for what can be made again: fetched data, environments of peers.
 
