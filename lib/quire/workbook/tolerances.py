@@ -25,7 +25,7 @@ def text_difference(a: str, b: str, tolerance: Tolerance, declared: bool = False
     """Return how text ``b`` differs from ``a``, or None when words agree and numbers are near.
 
     Runs of white space and of rules count as one, since columns follow the width of their numbers.
-    A number printed with three significant digits or more may differ by one in its last place: the
+    A number given to three significant digits or more may differ by one in its last place: the
     value may lie on the edge between two. A whole number is a count and must agree, unless the
     cell declared a tolerance.
 
@@ -51,7 +51,10 @@ def text_difference(a: str, b: str, tolerance: Tolerance, declared: bool = False
 def data_differences(
     a: Any, b: Any, tolerance: Tolerance, declared: bool = False, at: str = ""
 ) -> Iterator[str]:
-    """Yield where JSON data ``b`` differs from ``a``: other keys, other words, numbers too far."""
+    """Yield where JSON data ``b`` differs from ``a``: other keys, other words, numbers too far.
+
+    Numbers in data are held to the rules of printed ones (`text_difference`): most were rounded.
+    """
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         if list(a) != list(b) and set(a) != set(b):
             yield f"{at or '.'}: keys {sorted(a.keys() ^ b.keys())} are in one of them only"
@@ -83,9 +86,8 @@ def _alike(a: Any, b: Any, tolerance: Tolerance, declared: bool) -> bool:
     numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in (a, b))
     if not numbers:
         return type(a) is type(b) and a == b
-    if isinstance(a, int) and isinstance(b, int) and not declared:
-        return a == b
-    return near(float(a), float(b), tolerance)
+    # a number in data was rounded as one in print was: the same rule for its last place
+    return _printed_alike(repr(a), repr(b), tolerance, declared)
 
 
 def _split(text: str) -> tuple[str, list[str]]:
@@ -95,16 +97,22 @@ def _split(text: str) -> tuple[str, list[str]]:
     return re.sub(r"\s+", " ", words).strip(), numbers
 
 
+_WORDS = ("nan", "inf", "-inf")
+
+
 def _printed_alike(a: str, b: str, tolerance: Tolerance, declared: bool) -> bool:
     if a == b:
         return True
+    if a in _WORDS or b in _WORDS:
+        return False
     x, y = _value(a), _value(b)
     if not declared and _is_count(a) and _is_count(b):
         return x == y
     if near(x, y, tolerance):
         return True
-    # the coarser of the two last places; the sum with a hair for binary rounding
-    return _digits(a) >= 3 and abs(x - y) <= max(_last_place(a), _last_place(b)) * 1.000001
+    # the finer of the two last places, for 0.42 is 0.420; with a hair for binary rounding
+    last = min(_last_place(text) for text in (a, b))
+    return max(_digits(a), _digits(b)) >= 3 and abs(x - y) <= last * 1.000001
 
 
 def _value(text: str) -> float:
@@ -121,8 +129,6 @@ def _digits(text: str) -> int:
 
 
 def _last_place(text: str) -> float:
-    if _is_count(text):
-        return 0.0
     mantissa, _, power = text.lower().partition("e")
     decimals = len(mantissa.partition(".")[2])
     return float(10.0 ** (int(power or 0) - decimals))
