@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from quire.workbook import fingerprints
 from quire.workbook.chapters import Chapter
+from quire.workbook.errors import UserError
 from quire.workbook.points import Point, PointStore, point_key, source_digest
 
 LIBRARY = {
@@ -163,3 +164,32 @@ def test_a_file_that_is_no_point_is_no_point(tmp_path: Path, text: str) -> None:
     (store.folder / "k.json").write_text(text)
     assert store.load("k") is None
     assert store.load("never saved") is None
+
+
+def test_a_point_is_held_against_its_key_its_parameters_and_its_shape(tmp_path: Path) -> None:
+    store = PointStore(tmp_path / "kept.parquet")
+    point = Point("k", {"seed": 1}, "done", 1.0)
+    store.save(point)
+    file = store.folder / "k.json"
+    good = file.read_text()
+    assert store.load("k", {"seed": 1}) == point
+    assert store.load("k", {"seed": 1.0}) is None
+    for old, new in (
+        ('"seed": 1', '"seed": 999'),
+        ('"k"', '"another"'),
+        ('"done"', '"perhaps"'),
+        ('"claims": []', '"claims": [3]'),
+        ("1.0", '"soon"'),
+    ):
+        file.write_text(good.replace(old, new))
+        assert store.load("k", {"seed": 1}) is None, new
+
+
+def test_one_study_at_a_time_works_on_a_table(tmp_path: Path) -> None:
+    store = PointStore(tmp_path / "kept.parquet")
+    with store.locked():
+        second = PointStore(tmp_path / "kept.parquet").locked()
+        with pytest.raises(UserError, match=r"another study is working on .* \(process \d+ on"):
+            second.__enter__()
+        assert store.folder.exists()
+    assert not store.folder.exists()  # nothing was kept
