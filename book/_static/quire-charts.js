@@ -223,7 +223,9 @@
   }
 
   const reachable = () => {
-    const boxes = ".quire-chart, .quire-table, .cell_output > .output, .math, pre, .table-wrapper";
+    const boxes =
+      ".quire-chart, .quire-table, .cell_output > .output, .math, pre, .table-wrapper, " +
+      'mjx-container[display="true"]';
     for (const box of document.querySelectorAll(boxes)) {
       if ("picks" in box.dataset) continue;
       if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
@@ -260,6 +262,7 @@
       );
       await last;
     }
+    await window.MathJax?.startup?.promise; // until then no formula has a width
     reachable();
   };
 

@@ -45,10 +45,14 @@ FACTS = r"""() => {
     beyond: all('.quire-chart').flatMap(beyond),
     formulas: all('.math').length,
     typeset: all('.math').filter((each) => each.querySelector('mjx-container')).length,
-    stops: all('mjx-container[tabindex], mjx-container [tabindex]').length,
+    stops: all('mjx-container[tabindex="0"], mjx-container [tabindex]').filter(
+      (each) => each.scrollWidth <= each.clientWidth + 1
+    ).length,
     faulty: all('mjx-merror, [data-mjx-error]').length,
     mute: all('img:not([alt])').length,
-    unreachable: all('.quire-chart, .quire-table, .cell_output > .output').filter(
+    unreachable: all(
+      '.quire-chart, .quire-table, .cell_output > .output, mjx-container[display="true"]'
+    ).filter(
       (each) => each.scrollWidth > each.clientWidth + 1 && each.tabIndex !== 0
     ).length,
     words: words.textContent,
