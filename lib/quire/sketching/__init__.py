@@ -2,7 +2,7 @@
 
 B = A Ω on P processors, Ω random and generated wherever it is needed. Read in this order:
 
-1. ``problem``: shapes and processor grids (``checks``: the arguments' one-line checks).
+1. ``problem``: shapes and processor grids.
 2. ``bounds``: the least words per processor, with and without a free operand
    (``sketch_bounds``) and for Nystrom (``nystrom_bounds``); ``minimisation`` finds the same
    numbers numerically, ``assignments`` searches tiny instances; ``processor_grids`` holds the cost

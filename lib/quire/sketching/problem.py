@@ -29,7 +29,13 @@ class Shape:
         return self.n1 * self.n2 * self.r
 
     def check_ranks(self, ranks: int) -> None:
-        """Raise ``ValueError`` unless every one of ``ranks`` processors has a multiplication."""
+        """Check that each of ``ranks`` processors has a multiplication.
+
+        Raises
+        ------
+        ValueError
+            When it has none.
+        """
         integer("ranks", ranks)
         if ranks > self.products:
             raise ValueError(
@@ -68,7 +74,13 @@ class Grid:
         return shape.n1 % self.p1 == 0 and shape.n2 % both == 0 and shape.r % both == 0
 
     def check(self, shape: Shape) -> None:
-        """Raise ``ValueError`` when the grid is larger than a dimension of ``shape``."""
+        """Check that no side of the grid is larger than a dimension of ``shape``.
+
+        Raises
+        ------
+        ValueError
+            Naming the side that is.
+        """
         for side, dimension in (("p1", "n1"), ("p2", "n2"), ("p3", "r")):
             most = getattr(shape, dimension)
             if getattr(self, side) > most:
@@ -78,7 +90,13 @@ class Grid:
 
 
 def check_nystrom(n: int, r: int, ranks: int) -> None:
-    """Raise ``ValueError`` unless 1 <= r <= n and ranks >= 1."""
+    """Check that 1 <= r <= n and ranks >= 1.
+
+    Raises
+    ------
+    ValueError
+        When they are not.
+    """
     for name, value in (("n", n), ("r", r), ("ranks", ranks)):
         integer(name, value)
     if r > n:

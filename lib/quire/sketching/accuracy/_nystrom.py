@@ -79,7 +79,8 @@ def from_products(y: Float[Array, "n r"], omega: Float[Array, "n r"]) -> LowRank
     scaled, exponent = _scaled("Y", y)
     if not bool(jnp.any(scaled)):
         return LowRank(jnp.linalg.qr(omega)[0], jnp.zeros(y.shape[1], y.dtype))
-    shift = float(jnp.sqrt(y.shape[0]) * jnp.finfo(y.dtype).eps * jnp.linalg.norm(scaled, 2))
+    largest = float(jnp.linalg.eigvalsh(scaled.T @ scaled)[-1]) ** 0.5  # ||Y||_2
+    shift = float(np.sqrt(y.shape[0]) * jnp.finfo(y.dtype).eps * largest)
     for growth in (1, 10, 100, 1000, 10**4, 10**5, 10**6):
         vectors, squares, certain = _factor(scaled, omega, jnp.asarray(growth * shift, y.dtype))
         if bool(certain):
@@ -89,7 +90,13 @@ def from_products(y: Float[Array, "n r"], omega: Float[Array, "n r"]) -> LowRank
 
 
 def _scaled(name: str, a: Float[Array, "n m"]) -> tuple[Float[Array, "n m"], int]:
-    """A over 2^e, its largest entry between 1/2 and 1, and e; a zero matrix as it is, with 0."""
+    """Return A over 2^e, its largest entry from 1/2 to 1, and e; a matrix of zeros with e = 0.
+
+    Raises
+    ------
+    ValueError
+        When an entry is not finite.
+    """
     largest = float(np.abs(np.asarray(a)).max())
     if not math.isfinite(largest):
         raise ValueError(f"{name} has non-finite entries: finite numbers are allowed")

@@ -15,7 +15,13 @@ def _oversampled(rank: int, columns: int, least: int) -> None:
 
 
 def _decreasing(name: str, values: Num[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Values of a positive semidefinite spectrum, largest first; rounding below 0 becomes 0."""
+    """Return the values of a positive semidefinite spectrum, largest first, rounding below 0 as 0.
+
+    Raises
+    ------
+    ValueError
+        When a value is below 0 by more than rounding.
+    """
     found = real_array(name, values, 1)
     if found.min() < -1e-10 * np.abs(found).max():
         raise ValueError(f"{name} = down to {found.min():.3g}: values >= 0 are allowed")
@@ -57,7 +63,13 @@ def range_error(a: Float[Array, "n1 n2"], b: Float[Array, "n1 r"]) -> float:
 
 
 def truncation_error(singular_values: Num[np.ndarray, " n"], rank: int) -> float:
-    """Return ||A - A_k||_F of the best rank-k approximation (Eckart-Young)."""
+    """Return ||A - A_k||_F of the best rank-k approximation (Eckart-Young).
+
+    Raises
+    ------
+    ValueError
+        When the rank is negative.
+    """
     if isinstance(rank, bool) or rank < 0:
         raise ValueError(f"rank = {rank}: an integer >= 0 is allowed")
     tail = _decreasing("singular_values", singular_values)[rank:]

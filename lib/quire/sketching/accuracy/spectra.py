@@ -13,7 +13,13 @@ Spectrum = Literal["exp8", "poly1", "poly2", "flat-noise"]
 
 
 def eigenvalues(spectrum: Spectrum, n: int) -> Float[np.ndarray, " n"]:
-    """Return decreasing eigenvalues: exp(-j/8), 1/j, 1/j², or 20 ones on a floor of 1e-3."""
+    """Return decreasing eigenvalues: exp(-j/8), 1/j, 1/j², or 20 ones on a floor of 1e-3.
+
+    Raises
+    ------
+    ValueError
+        For another name.
+    """
     integer("n", n)
     j = np.arange(n, dtype=float)
     if spectrum == "exp8":
@@ -47,10 +53,8 @@ def rbf_gram(
     scikit-learn's ``gamma="scale"``. On its digits (``load_digits().data``) the result is a real
     matrix of order 1797.
 
-    Raises
-    ------
-    ValueError
-        When points is not a finite, non-empty matrix of real numbers, or gamma is negative.
+    Raises ``ValueError`` when points is not a finite, non-empty matrix of real numbers, or gamma is
+    negative.
     """
     x = real_array("points", points, 2)
     # squares of the largest numbers would not be finite

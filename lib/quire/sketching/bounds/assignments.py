@@ -133,12 +133,12 @@ def least_words(
     ``balanced``: products (and A, Y, Z in any case) spread evenly. The search stops after
     ``seconds``; :attr:`AssignmentOptimum.certified` tells whether it was complete.
 
+    ``RuntimeError`` when no assignment was found in time.
+
     Raises
     ------
     ValueError
         When P does not divide n and r², or beyond 128 products.
-    RuntimeError
-        When no assignment was found in time.
     """
     check_nystrom(n, r, ranks)
     products = n * r * r + (0 if first_product_free else n * n * r)

@@ -19,6 +19,11 @@ def nystrom_decoupled_bound(n: int, r: int, ranks: int) -> Bound:
     0 for P <= r; r - r^2/P for P <= n (n + r)/r; 2 sqrt(n r (n + r)/P) - (n^2 + n r + r^2)/P
     beyond. Weak where P is small: it is zero for P <= r, where every known algorithm moves data.
     ``grid`` is the single-product grid (min(P, n), P/min(P, n), 1) of Y. Source: ours.
+
+    Raises
+    ------
+    ValueError
+        When r > n or P exceeds the multiplications of the first product.
     """
     check_nystrom(n, r, ranks)
     if ranks > n * n * r:
@@ -55,7 +60,12 @@ def nystrom_coupled_bound(n: int, r: int, ranks: int) -> float:
     Both values are attained, by :func:`nystrom_words` ``"noredist"`` and ``"redist"``, so these
     are optimal within the class, and so is every all-to-all in groups of b followed by a reduction
     over P/b groups only at its ends b = 1 and b = P, the cost being linear in 1/b.
-    Raises ``ValueError`` when r > n or P > n. Source: bound and proof are ours.
+    Source: bound and proof are ours.
+
+    Raises
+    ------
+    ValueError
+        When r > n or P > n.
     """
     check_nystrom(n, r, ranks)
     if ranks > n:

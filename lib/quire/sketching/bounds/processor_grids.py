@@ -44,10 +44,7 @@ def grid_cost(shape: Shape, grid: Grid) -> GridCost:
     All-gather of A over p3, (1 - 1/p3) n1 n2/(p1 p2) = (p3 - 1) n1 n2/P, and reduce-scatter of B
     over p2, (1 - 1/p2) n1 r/(p1 p3) = (p2 - 1) n1 r/P, each bandwidth-optimal.
 
-    Raises
-    ------
-    ValueError
-        When the grid exceeds a dimension.
+    Raises ``ValueError`` when the grid exceeds a dimension.
     """
     grid.check(shape)
     words, numbers = _exact_cost(shape, grid)

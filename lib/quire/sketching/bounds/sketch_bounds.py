@@ -48,10 +48,7 @@ def free_operand_bound(shape: Shape, ranks: int) -> Bound:
     to move) and K = n1 n2 r/P for P > n1. Then x + y is least at x = y = sqrt(K), case 3, if both
     are allowed; otherwise the larger of x0, y0 stays and the other is K over it, which is lo. ∎
 
-    Raises
-    ------
-    ValueError
-        When P exceeds the number of multiplications.
+    Raises ``ValueError`` when P exceeds the number of multiplications.
 
     Notes
     -----

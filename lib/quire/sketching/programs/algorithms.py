@@ -57,7 +57,13 @@ def sketch(
 
 
 def check_matrix(a: Array) -> None:
-    """Raise ``ValueError`` unless ``a`` is a float32 or float64 matrix that is not empty."""
+    """Check that ``a`` is a float32 or float64 matrix that is not empty.
+
+    Raises
+    ------
+    ValueError
+        When it is not.
+    """
     if a.ndim != 2 or a.size == 0 or a.dtype not in (jnp.float32, jnp.float64):
         raise ValueError(
             f"A = {a.dtype} of shape {tuple(a.shape)}: a non-empty float32 or float64 matrix is "
@@ -154,12 +160,8 @@ def grid_sketch(
 
     B returns with rows over i and columns over k and then j.
 
-    Raises
-    ------
-    ValueError
-        When the grid does not divide the shape.
-    RuntimeError
-        When there are too few devices.
+    Raises ``ValueError`` when the grid does not divide the shape. Raises ``RuntimeError`` when
+    there are too few devices.
     """
     _divides(shape, grid)
     mesh = mesh if mesh is not None else mesh_of(grid)
@@ -186,7 +188,13 @@ def gathered_sketch(
     distribution: Distribution = "gaussian",
     mesh: Mesh | None = None,
 ) -> Sketch:
-    """Return the authors' gathering variant: generate 1/P of Ω's rows, all-gather, multiply."""
+    """Return the authors' gathering variant: generate 1/P of Ω's rows, all-gather, multiply.
+
+    Raises
+    ------
+    ValueError
+        When P does not divide n1 and n2.
+    """
     grid = Grid(ranks, 1, 1)
     _divides(shape, grid)
     if shape.n2 % ranks:

@@ -66,7 +66,7 @@ def _group_size(line: str, ranks: int) -> int:
 
 
 def _top_level(tuple_text: str) -> list[str]:
-    """The elements of an HLO tuple type ``(a, (b, c), d)``."""
+    """Return the elements of an HLO tuple type ``(a, (b, c), d)``."""
     parts, depth, begin = [], 0, 1
     inner = tuple_text[: tuple_text.rindex(")")]
     for position, letter in enumerate(inner):

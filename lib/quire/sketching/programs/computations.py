@@ -89,10 +89,8 @@ def _read(name: str, lines: list[str], ranks: int) -> Computation:
 def executed_collectives(hlo: str) -> tuple[Collective, ...]:
     """Return the collectives of the dearest run of a module, each as often as it runs.
 
-    Raises
-    ------
-    ValueError
-        When a collective can be reached from a loop, whose trip count is not taken from the text.
+    Raises ``ValueError`` when a collective can be reached from a loop, whose trip count is not
+    taken from the text.
     """
     entry, computations = read_computations(hlo)
     memo: dict[str, tuple[Collective, ...]] = {}

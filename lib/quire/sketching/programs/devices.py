@@ -15,10 +15,7 @@ AXES = ("i", "j", "k")  # rows of A, contraction, columns of Ω
 def request_devices(count: int) -> None:
     """Ask JAX for ``count`` host devices; works once per process, before its backend starts.
 
-    Raises
-    ------
-    RuntimeError
-        With the flag to set, when the backend already runs with fewer devices.
+    Raises ``RuntimeError`` with the flag to set, when the backend already runs with fewer devices.
     """
     integer("count", count)
     if "--xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
@@ -40,10 +37,7 @@ def _require(count: int) -> None:
 def mesh_of(grid: Grid) -> Mesh:
     """Return a mesh of host devices with axes i, j, k of sizes p1, p2, p3.
 
-    Raises
-    ------
-    RuntimeError
-        When there are too few devices.
+    Raises ``RuntimeError`` when there are too few devices.
     """
     _require(grid.ranks)
     devices = jax.devices("cpu")[: grid.ranks]

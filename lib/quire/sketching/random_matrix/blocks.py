@@ -82,10 +82,7 @@ def block(
     and variance 1, except ``"uniform01"``, uniform on [0, 1): what the paper's authors draw.
     ``dtype`` is float32 or float64; the two are different matrices (signs excepted).
 
-    Raises
-    ------
-    ValueError
-        For a bad seed, distribution or dtype, or an index outside [0, 2^32).
+    Raises ``ValueError`` for a bad seed, distribution or dtype, or an index outside [0, 2^32).
     """
     return block_of_key(
         key_of(seed), rows, columns, row_start=row_start, column_start=column_start,
@@ -104,7 +101,13 @@ def block_of_key(
     dtype: DTypeLike = jnp.float64,
     row_multiple: int = 1,
 ) -> Float[Array, "rows columns"]:
-    """Return :func:`block` from a key that may be traced: one compilation serves every seed."""
+    """Return :func:`block` from a key that may be traced: one compilation serves every seed.
+
+    Raises
+    ------
+    ValueError
+        As :func:`block`.
+    """
     integer("rows", rows)
     integer("columns", columns)
     integer("row_multiple", row_multiple)

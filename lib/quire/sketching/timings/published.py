@@ -88,10 +88,7 @@ class Scaling:
 def sketch_timings(table: Table) -> tuple[SketchTiming, ...]:
     """Return the medians of the sketches, by system, variant, threads, sizes and ranks.
 
-    Raises
-    ------
-    ValueError
-        For missing columns or columns of different lengths.
+    Raises ``ValueError`` for missing columns or columns of different lengths.
     """
     parts = ("gen_b_time", "gather_b_time", "local_multiply_time")
     keys = ("system", "alg", "thread_per_proc", "a_rows", "a_cols", "b_cols", "nproc")
@@ -116,10 +113,7 @@ def sketch_timings(table: Table) -> tuple[SketchTiming, ...]:
 def nystrom_timings(table: Table) -> tuple[NystromTiming, ...]:
     """Return the medians of the Nystrom algorithms, by system, algorithm, sizes and ranks.
 
-    Raises
-    ------
-    ValueError
-        For missing columns or columns of different lengths.
+    Raises ``ValueError`` for missing columns or columns of different lengths.
     """
     keys = ("system", "alg", "n", "r", "nproc", "matmul1p2")
     columns = _columns(table, (*keys, "total_time", *_SUMS, *_MOVES))
@@ -204,7 +198,13 @@ def _groups(
 def series(
     timings: Iterable[NystromTiming], system: str, algorithm: str, n: int, r: int
 ) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """Return ranks and communication seconds of one algorithm, by increasing ranks."""
+    """Return ranks and communication seconds of one algorithm, by increasing ranks.
+
+    Raises
+    ------
+    ValueError
+        When the table has no such runs.
+    """
     rows = sorted(
         (row.ranks, row.communicate)
         for row in timings

@@ -1,0 +1,103 @@
+"""The checks of the chapter's exercises: each computes the right answer and compares.
+
+Every check takes whatever a reader wrote and returns whether it is right. None, NaN, a wrong type
+or a wrong value is False; nothing raises.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from quire.sketching.bounds.nystrom_bounds import nystrom_words
+from quire.sketching.bounds.processor_grids import Rates, grid_cost, grids, optimal_grid
+from quire.sketching.bounds.sketch_bounds import free_operand_bound
+from quire.sketching.problem import Grid, Shape
+
+
+def last_of_case_two(answer: Any) -> bool:
+    """Whether the answer is the largest P of case 2 for (n1, n2, r) = (4, 4096, 256)."""
+    shape = Shape(4, 4096, 256)
+    right = max(p for p in range(1, 1024) if free_operand_bound(shape, p).case == 2)
+    return _is_number(answer, float(right), 0.0)
+
+
+def cost_of_a_grid(answer: Any) -> bool:
+    """Whether the answer is a function of (n1, n2, r, p1, p2, p3) that returns a grid's words."""
+    cases = [
+        (Shape(n1, n2, r), grid)
+        for n1, n2, r in ((8, 64, 16), (2, 64, 64), (16, 32, 256))
+        for p in (1, 2, 4, 8)
+        for grid in grids(Shape(n1, n2, r), p)
+    ]
+    return callable(answer) and all(
+        _is_number(
+            _called(answer, shape.n1, shape.n2, shape.r, grid.p1, grid.p2, grid.p3),
+            grid_cost(shape, grid).words,
+            1e-9,
+        )
+        for shape, grid in cases
+    )
+
+
+def grid_of_fewest_words(answer: Any) -> bool:
+    """Whether the answer is a grid (p1, p2, p3) of fewest words for (2, 128, 32) on 16."""
+    shape, ranks = Shape(2, 128, 32), 16
+    try:
+        sides = [int(side) for side in answer]
+        if len(sides) != 3 or any(s != side for s, side in zip(sides, answer, strict=True)):
+            return False
+        grid = Grid(*sides)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    if grid.ranks != ranks or not grid.fits(shape):
+        return False
+    return grid_cost(shape, grid).words == optimal_grid(shape, ranks).words
+
+
+def first_power_for_redistribution(answer: Any) -> bool:
+    """Whether it is the least power of two at which redist sends less, n = 50,000, r = 2,000."""
+    n, r = 50_000, 2_000
+    right = next(
+        2**k
+        for k in range(1, 16)
+        if nystrom_words(n, r, 2**k, "redist") < nystrom_words(n, r, 2**k, "noredist")
+    )
+    return _is_number(answer, float(right), 0.0)
+
+
+def first_power_for_splitting(answer: Any) -> bool:
+    """Whether the answer is the least power of two at which p2 = 2 beats (P, 1, 1).
+
+    n1 = n2 = 4096, r = 64, a word as dear as three random numbers.
+    """
+    shape, rates = Shape(4096, 4096, 64), Rates(word=3.0, random_number=1.0, flop=0.0)
+    right = next(
+        2**k
+        for k in range(1, 13)
+        if rates.seconds(grid_cost(shape, Grid(2 ** (k - 1), 2, 1)))
+        < rates.seconds(grid_cost(shape, Grid(2**k, 1, 1)))
+    )
+    return _is_number(answer, float(right), 0.0)
+
+
+def _called(function: Callable[..., Any], *arguments: int) -> Any:
+    try:
+        return function(*arguments)
+    except Exception:  # a reader's function may do anything
+        return None
+
+
+def _is_number(answer: Any, right: float, tolerance: float) -> bool:
+    """Whether the answer is one real number within a relative tolerance; a boolean is none."""
+    if hasattr(answer, "item") and getattr(answer, "size", 1) == 1:
+        try:
+            answer = answer.item()
+        except Exception:
+            return False
+    if isinstance(answer, bool) or not isinstance(answer, int | float):
+        return False
+    try:
+        value = float(answer)
+    except OverflowError:
+        return False
+    return math.isfinite(value) and abs(value - right) <= tolerance * abs(right)
