@@ -225,7 +225,8 @@ class _Runs:
         lines = complaint.strip().splitlines()
         fault = lines[-1] if lines else f"{chapter.slug}: ended with {process.returncode}"
         fault = fault.removeprefix("quire: ")
-        self.clock.tell(f"failed: {fault}")
+        if not self.interrupts.count:
+            self.clock.tell(f"failed: {fault}")
         return fault
 
 
