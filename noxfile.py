@@ -63,6 +63,13 @@ def study(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Kill, fill, load and feed the machinery, and print the table of what it withstood."""
+    install(session, "workbook,tests")
+    session.run("python", "benchmarks/faults.py", *session.posargs)
+
+
+@nox.session
 def gpu(session: nox.Session) -> None:
     """Run the tests that need a GPU, with JAX's CUDA wheels."""
     install(session, "workbook,peers,tests")
