@@ -24,15 +24,17 @@ def arithmetic() -> dict[str, Any]:
         process may use; ``settings`` the environment variables that steer numerical libraries.
     """
     make, flags = _processor()
+    settings = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _STEERING or name.startswith(_STEERING_PREFIXES)
+    }
+    settings.setdefault("JAX_ENABLE_X64", "1")  # as the library sets it, unless JAX came first
     return {
         "processor": make,
         "instructions": " ".join(sorted(f for f in flags if f.startswith(_VECTOR))),
         "cores": _cores(),
-        "settings": {
-            name: value
-            for name, value in sorted(os.environ.items())
-            if name in _STEERING or name.startswith(_STEERING_PREFIXES)
-        },
+        "settings": dict(sorted(settings.items())),
     }
 
 
