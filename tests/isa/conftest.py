@@ -1,14 +1,13 @@
 """Golden programs of the reference toolchain, and one lane count so that engines compile once."""
 
+import csv
 import gzip
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from quire.isa import Launch, assemble
+from quire.isa.experiments.golden import read_golden
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden" / "10-universal-gpu-isa"
 
@@ -17,47 +16,22 @@ def load(name):
     return json.loads(gzip.decompress((GOLDEN / f"{name}.json.gz").read_bytes()))
 
 
-@dataclass(frozen=True)
-class Golden:
-    name: str
-    source: str
-    wbin: bytes
-    kernel: object
-    launch: Launch
-    before: np.ndarray
-    after: np.ndarray
-    stats: dict
-
-
-def words(text):
-    return np.frombuffer(bytes.fromhex(text), "<u4")
-
-
 @pytest.fixture(scope="session")
 def golden():
-    programs = []
-    for entry in load("wave_golden"):
-        launch = Launch(
-            tuple(entry["grid"]),
-            tuple(entry["workgroup"]),
-            entry["wave_width"],
-            entry["local_memory"],
-        )
-        programs.append(
-            Golden(
-                entry["name"],
-                entry["source"],
-                bytes.fromhex(entry["wbin_hex"]),
-                assemble(entry["source"]).kernel(),
-                launch,
-                words(entry["mem_in_hex"]),
-                words(entry["mem_out_hex"]),
-                entry["stats"],
-            )
-        )
-    return programs
+    return read_golden(load("wave_golden"))
 
 
 @pytest.fixture(scope="session")
 def stated():
     return load("wave_reference_deviations")
+
+
+@pytest.fixture(scope="session")
+def hopper():
+    """The measured tables of both cards."""
+    names = ("reduction", "gemm", "histogram", "occupancy")
+    folder = GOLDEN / "hopper"
+    return {
+        card: {name: list(csv.DictReader((folder / f"{card}_{name}.csv").open())) for name in names}
+        for card in ("h100", "h200")
+    }

@@ -8,16 +8,16 @@ from quire.isa.errors import EncodingError
 
 def test_containers_equal_those_of_the_reference_assembler(golden, stated):
     for program in golden:
-        assert write_wbin(assemble(program.source)) == program.wbin, program.name
+        assert write_wbin(assemble(program.source)) == bytes.fromhex(program.wbin), program.name
     for entry in stated:
         assert write_wbin(assemble(entry["source"])).hex() == entry["wbin_hex"]
 
 
 def test_reading_and_writing_are_inverse(golden):
     for program in golden:
-        module = read_wbin(program.wbin)
-        assert write_wbin(module) == program.wbin
-        assert write_wbin(assemble(disassemble(module))) == program.wbin
+        module = read_wbin(bytes.fromhex(program.wbin))
+        assert write_wbin(module) == bytes.fromhex(program.wbin)
+        assert write_wbin(assemble(disassemble(module))) == bytes.fromhex(program.wbin)
 
 
 def test_several_kernels_keep_names_resources_and_code():
@@ -57,4 +57,4 @@ def flipped(data, at, value):
 )
 def test_damaged_containers_are_rejected(golden, damage, what):
     with pytest.raises(EncodingError, match=what):
-        read_wbin(damage(golden[0].wbin))
+        read_wbin(damage(bytes.fromhex(golden[0].wbin)))

@@ -12,17 +12,15 @@ LANES = 1024
 WIDTHS = (8, 16, 32, 64)
 
 
-@st.composite
-def programs(draw, size=14, lanes_talk=True):
-    def choose(count):
-        return draw(st.integers(0, count - 1))
-
-    return draw_program(choose, size, lanes_talk)
+def drawn(data, size=14, lanes_talk=True):
+    """A program whose every choice the library draws, so that it can shrink them."""
+    return draw_program(lambda count: data.draw(st.integers(0, count - 1)), size, lanes_talk)
 
 
-@given(program=programs(), width=st.sampled_from(WIDTHS), seed=st.integers(0, 99))
+@given(data=st.data(), width=st.sampled_from(WIDTHS), seed=st.integers(0, 99))
 @settings(deadline=None, max_examples=40)
-def test_mask_stack_predication_and_lane_counters_agree(program, width, seed):
+def test_mask_stack_predication_and_lane_counters_agree(data, width, seed):
+    program = drawn(data)
     launch = Launch(grid=(2, 1, 1), workgroup=(20, 1, 1), wave_width=width)
     kernel, memory = kernel_of(program), memory_for(launch, seed)
     wanted = run(kernel, launch, memory, lanes=LANES).memory
@@ -33,9 +31,10 @@ def test_mask_stack_predication_and_lane_counters_agree(program, width, seed):
     assert np.array_equal(skipping.memory, wanted)
 
 
-@given(program=programs(), width=st.sampled_from(WIDTHS), seed=st.integers(0, 99))
+@given(data=st.data(), width=st.sampled_from(WIDTHS), seed=st.integers(0, 99))
 @settings(deadline=None, max_examples=15)
-def test_batches_of_workgroups_leave_nothing_to_those_after_them(program, width, seed):
+def test_batches_of_workgroups_leave_nothing_to_those_after_them(data, width, seed):
+    program = drawn(data)
     launch = Launch(grid=(13, 1, 1), workgroup=(20, 1, 1), wave_width=width)
     kernel, memory = kernel_of(program), memory_for(launch, seed)
     at_once = run(kernel, launch, memory, lanes=LANES)
@@ -44,9 +43,10 @@ def test_batches_of_workgroups_leave_nothing_to_those_after_them(program, width,
     assert one_by_one.events == at_once.events
 
 
-@given(program=programs(size=9), width=st.sampled_from(WIDTHS))
+@given(data=st.data(), width=st.sampled_from(WIDTHS))
 @settings(deadline=None, max_examples=4)
-def test_compiled_masks_agree(program, width):
+def test_compiled_masks_agree(data, width):
+    program = drawn(data, size=9)
     launch = Launch(grid=(2, 1, 1), workgroup=(20, 1, 1), wave_width=width)
     kernel, memory = kernel_of(program), memory_for(launch)
     wanted = run(kernel, launch, memory, lanes=LANES).memory
@@ -54,9 +54,10 @@ def test_compiled_masks_agree(program, width):
     assert np.array_equal(got, wanted), source(program)
 
 
-@given(program=programs(lanes_talk=False), seed=st.integers(0, 99))
+@given(data=st.data(), seed=st.integers(0, 99))
 @settings(deadline=None, max_examples=15)
-def test_wave_width_and_schedule_do_not_matter_if_lanes_do_not_talk(program, seed):
+def test_wave_width_and_schedule_do_not_matter_if_lanes_do_not_talk(data, seed):
+    program = drawn(data, lanes_talk=False)
     memories = []
     for width in WIDTHS:
         launch = Launch(grid=(2, 1, 1), workgroup=(24, 1, 1), wave_width=width)
@@ -204,11 +205,31 @@ def test_reductions_histogram_scan_and_product_equal_numpy():
     memory = np.concatenate([a.ravel(), b.ravel(), np.zeros(size * size, np.float32)]).view(
         np.uint32
     )
-    for padded in (False, True):
-        kernel = assemble(kernels.gemm(size, 8, padded, transposed=padded)).kernel()
+    for padding in (0, 1, 4):
+        variant = {"by_columns": padding > 0, "unrolled": padding != 1}
+        kernel = assemble(kernels.gemm(size, 8, padding, **variant)).kernel()
         got = run(kernel, Launch((2, 2, 1), (8, 8, 1), 32), memory, lanes=LANES).memory
         product = got[2 * size * size :].view(np.float32).reshape(size, size)
         assert np.allclose(product, a @ b, rtol=1e-5)
+
+
+@pytest.mark.parametrize("elements", [1, 3])
+@pytest.mark.parametrize("how", ["tree", "shuffle"])
+def test_reductions_of_several_words_a_thread_equal_numpy(how, elements):
+    workgroups, threads = 2, 256
+    count = workgroups * threads * elements
+    memory = np.zeros(4096, np.uint32)
+    memory[:count] = np.random.default_rng(4).integers(0, 2**32, count, dtype=np.uint32)
+    kernel = assemble(kernels.reduction(elements, workgroups, how)).kernel()
+    launch = Launch((workgroups, 1, 1), (threads, 1, 1))
+    got = run(kernel, launch, memory, lanes=LANES).memory[count : count + workgroups]
+    rows = memory[:count].reshape(elements, workgroups, threads)
+    assert np.array_equal(got, rows.sum((0, 2), dtype=np.uint32))
+
+
+def test_a_reduction_that_does_not_exist_is_named():
+    with pytest.raises(ValueError, match="how = 'bush': one of 'tree'"):
+        kernels.reduction(1, 1, "bush")
 
 
 def test_a_partly_filled_last_wave_neither_votes_nor_adds():

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from quire.isa import REFERENCE, Deviation, Launch, assemble, read_wbin, run
+from quire.isa import ENGINES, REFERENCE, Deviation, Launch, assemble, read_wbin, run
 from quire.isa.errors import InstructionLimit
+from quire.isa.experiments.golden import everywhere
 
 LANES = 1024
+WIDTHS = (8, 16, 32, 64)
 # programs that touch a deviation, and how many words differ from the specification there
 DIFFERENT = {"waveops_w8": 224, "waveops_w32": 256, "alu_w32": 177}
 
@@ -16,7 +18,7 @@ def test_memory_and_events_equal_the_reference(golden):
         outcome = run(program.kernel, program.launch, program.before, lanes=LANES)
         different = int((outcome.memory != program.after).sum())
         assert different == DIFFERENT.get(program.name, 0), program.name
-        assert outcome.events.reference() == program.stats, program.name
+        assert outcome.events.reference() == program.counters, program.name
 
 
 def test_the_rest_becomes_byte_exact_with_the_deviations_switched_on(golden):
@@ -30,21 +32,39 @@ def test_the_rest_becomes_byte_exact_with_the_deviations_switched_on(golden):
 
 def test_programs_read_from_their_containers_do_the_same(golden):
     program = golden[4]
-    kernel = read_wbin(program.wbin).kernel()
+    kernel = read_wbin(bytes.fromhex(program.wbin)).kernel()
     memory = run(kernel, program.launch, program.before, lanes=LANES).memory
     assert np.array_equal(memory, program.after)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["vadd_w16", "reduce_shuffle_w8", "reduce_lds_w64", "histogram_w32", "gemm8_w16", "scan_w8"],
-)
-def test_compiled_programs_give_the_same_memory(golden, name):
-    program = next((p for p in golden if p.name == name), None)
-    if program is None:
-        pytest.skip(f"{name} is not among the golden programs at hand")
-    got = run(program.kernel, program.launch, program.before, engine="execution masks").memory
-    assert np.array_equal(got, program.after)
+def distinct(golden):
+    """One program per source: others differ from it in width alone."""
+    return list({program.source: program for program in golden}.values())
+
+
+def test_three_engines_run_every_golden_program_at_every_width(golden):
+    rows = everywhere(distinct(golden), WIDTHS, [name for name in ENGINES if "exec" not in name])
+    assert {row.program for row in rows if row.wrong} == set()
+    assert all(row.runs == len(WIDTHS) for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", WIDTHS)
+def test_compiled_masks_run_every_golden_program_at_every_width(golden, width):
+    rows = everywhere(distinct(golden), [width], ["execution masks"])
+    assert {row.program for row in rows if row.wrong} == set()
+
+
+def test_every_golden_program_equals_the_reference_on_engines_without_a_mask_stack(golden):
+    for program in golden:
+        for engine in ("predication", "lane counters"):
+            got = run(
+                *(program.kernel, program.launch, program.before),
+                engine=engine,
+                compat=REFERENCE,
+                lanes=LANES,
+            )
+            assert np.array_equal(got.memory, program.after), (program.name, engine)
 
 
 @pytest.mark.parametrize(

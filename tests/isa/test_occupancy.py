@@ -3,6 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quire.isa import DIALECTS, Launch, occupancy, register_budget, resident_waves
+from quire.isa.costs import partitioned_occupancy
+from quire.isa.dialects import CONSTANTS, DIVERGENCES
 from quire.isa.errors import DispatchRejected
 
 
@@ -46,3 +48,23 @@ def test_local_memory_and_the_wave_limit_bound_whole_workgroups():
         resident_waves(DIALECTS["apple"], 200, launch)
     with pytest.raises(ValueError, match="registers = 0"):
         occupancy(1024, 0, 32)
+
+
+@given(registers=st.integers(1, 255))
+def test_a_file_in_parts_never_holds_more_than_the_division_says(registers):
+    for dialect in DIALECTS.values():
+        held = partitioned_occupancy(dialect, registers)
+        assert held <= occupancy(dialect.register_file, registers, dialect.width)
+        assert held % dialect.partitions == 0
+
+
+def test_four_partitions_give_what_the_driver_gives(hopper):
+    for row in hopper["h100"]["occupancy"]:
+        held = partitioned_occupancy(DIALECTS["nvidia"], int(row["registers"]))
+        assert min(32, held) == int(row["blocks_of_one_warp"])
+
+
+def test_the_six_constants_and_divergences_are_data_of_every_dialect():
+    assert len(CONSTANTS) == len(DIVERGENCES) == 6
+    for dialect in DIALECTS.values():
+        assert all(getattr(dialect, constant.field) > 0 for constant in CONSTANTS)

@@ -10,8 +10,9 @@ elsewhere), `experiments` (what the chapter measures) and `exercises`.
 The instruction set is WAVE v0.4 (Abraham and Okoli 2026, and the public specification).
 """
 
-from quire.isa.costs import DIALECTS, Dialect, occupancy, register_budget, resident_waves
+from quire.isa.costs import occupancy, register_budget, resident_waves
 from quire.isa.deviations import FOUND_BY_RUNNING, REFERENCE, Deviation
+from quire.isa.dialects import DIALECTS, Dialect
 from quire.isa.engines import ENGINES, run
 from quire.isa.engines.protocol import Engine, Events, Outcome, RunOptions, Schedule
 from quire.isa.program import Instruction, Kernel, Launch, Module

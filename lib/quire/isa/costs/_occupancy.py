@@ -1,47 +1,8 @@
-"""Dialects: the numbers in which the four vendors differ, and how many waves they keep resident."""
+"""How many waves a core keeps: the paper's division, and what a register file in parts leaves."""
 
-from dataclasses import dataclass
-from types import MappingProxyType
-
+from quire.isa.dialects import Dialect
 from quire.isa.errors import DispatchRejected
 from quire.isa.program import Launch
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """One machine's constants; latencies and atomic rates are assumptions (ours).
-
-    Public figures: NVIDIA T4 (Turing white paper), Apple M1 (8 cores, 2.6 TFLOP/s, 68 GB/s), AMD
-    RDNA3 and Intel Xe-HPG from the vendors' architecture guides; register files and limits are
-    those of the repository's occupancy page.
-    """
-
-    name: str
-    width: int  # lanes per wave
-    max_registers: int  # per thread
-    register_file: int  # bytes per core
-    local_memory: int  # bytes per core
-    max_waves: int  # resident per core
-    cores: int
-    lanes: int  # single-precision lanes per core
-    clock: float  # GHz
-    bandwidth: float  # GB/s of device memory
-    banks: int = 32  # of local memory, each 4 bytes wide
-    local_latency: float = 30.0  # cycles, assumed
-    device_latency: float = 450.0  # cycles, assumed
-    shuffle_latency: float = 10.0  # cycles, assumed
-    barrier_latency: float = 40.0  # cycles, assumed
-    atomic_rate: float = 1.0  # lane atomics per core and cycle at one address, assumed
-
-
-DIALECTS = MappingProxyType(
-    {
-        "nvidia": Dialect("nvidia", 32, 255, 262144, 65536, 32, 40, 64, 1.59, 320.0),
-        "amd": Dialect("amd", 64, 256, 524288, 65536, 32, 96, 64, 2.5, 960.0),
-        "intel": Dialect("intel", 16, 128, 131072, 65536, 16, 512, 8, 2.1, 560.0),
-        "apple": Dialect("apple", 32, 128, 212992, 61440, 24, 8, 128, 1.278, 68.0),
-    }
-)
 
 
 def occupancy(register_file: int, registers: int, width: int) -> int:
@@ -65,11 +26,24 @@ def register_budget(register_file: int, waves: int, width: int) -> int:
     return occupancy(register_file, waves, width)
 
 
-def resident_waves(dialect: Dialect, registers: int, launch: Launch, local_bytes: int = 0) -> int:
-    """Waves of a kernel on one core: the least of register file, wave limit and local memory.
+def partitioned_occupancy(dialect: Dialect, registers: int) -> int:
+    """Return the waves that a register file in equal parts holds.
 
-    Whole workgroups only; the specification omits the factor of waves per workgroup in the last
-    bound, without which the units do not match (ours).
+    ``P floor(F / (4 P r))`` with ``r`` the registers of a wave, rounded up to whole units; never
+    more than `occupancy`. With one part and units of one register it is the paper's division.
+    """
+    wave = registers * dialect.width
+    wave += -wave % dialect.register_unit
+    part = dialect.register_file // (4 * dialect.partitions)
+    return dialect.partitions * (part // wave)
+
+
+def resident_waves(dialect: Dialect, registers: int, launch: Launch, local_bytes: int = 0) -> int:
+    """Return the waves of a kernel on one core: the least of all its limits.
+
+    Register file, wave limit and local memory, for whole workgroups only; the specification omits
+    the factor of waves per workgroup in the last bound, without which the units do not match
+    (ours).
 
     Raises
     ------
@@ -77,12 +51,11 @@ def resident_waves(dialect: Dialect, registers: int, launch: Launch, local_bytes
         not one workgroup fits.
     """
     waves = -(-launch.threads // dialect.width)
-    if registers > dialect.max_registers:
+    if not 1 <= registers <= dialect.max_registers:
         raise DispatchRejected(
-            f"registers = {registers}: {dialect.name} has {dialect.max_registers} per thread"
+            f"registers = {registers}: {dialect.name} has 1 to {dialect.max_registers} per thread"
         )
-    limits = [occupancy(dialect.register_file, registers, dialect.width), dialect.max_waves]
-    workgroups = min(limits) // waves
+    workgroups = min(partitioned_occupancy(dialect, registers), dialect.max_waves) // waves
     if local_bytes:
         workgroups = min(workgroups, dialect.local_memory // local_bytes)
     if workgroups == 0:

@@ -1,117 +1,144 @@
-"""The cost model: counted events times a dialect's constants (ours).
+"""The cost model: what a workgroup executes, times what a card does in a cycle.
 
-A core issues wave-instructions, serves local memory pass by pass and shares the device's bandwidth;
-latencies are hidden by the other resident waves. Predicting and calibrating are two functions: a
-constant that was fitted to a number is never used to claim that number.
+A core starts workgroups one after another, keeps as many resident as fit, and shares an issue port,
+a local memory and a barrier unit among them. A workgroup therefore costs the largest of
+
+- ``dispatch``: cycles between two starts,
+- its wave-instructions over the issue width, addresses folded away (a lower bound),
+- its passes over local memory and its accesses to device memory, in the same pipe,
+- its barriers, one after another in the barrier unit,
+- its lifetime over the workgroups that are resident with it: a start, the path of its first wave,
+  and every wait for memory.
+
+Device memory adds its bandwidth, and a latency that grows with its load. A launch has a fixed cost
+that hides whatever is shorter. Facts are in `Card`, the constants that were fitted in `Fitted`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 
-from quire.isa.costs._occupancy import Dialect, resident_waves
+from quire.isa.costs.cards import Card
 from quire.isa.costs.profiles import Profile
-from quire.isa.program import Launch
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The constants that no micro-benchmark gave; fitted on one card (`quire.isa.costs.fits`).
+
+    Attributes
+    ----------
+    launch
+        microseconds between two launches that do nothing
+    start
+        microseconds of a launch beside its busiest core
+    dispatch
+        cycles of a core between the starts of two workgroups
+    setup
+        cycles from the start of a workgroup to its first instruction, and from its last to the end
+    queueing
+        growth of the device latency with its load: ``latency (1 + queueing u / (1 - u))``
+    barrier
+        cycles of the barrier unit per cycle of a barrier alone
+    local_pass
+        cycles per pass over local memory
+    device_access
+        cycles of the same pipe per coalesced access to device memory
+    """
+
+    launch: float = 4.5
+    start: float = 2.2
+    dispatch: float = 160.0
+    setup: float = 310.0
+    queueing: float = 0.1
+    barrier: float = 1.1
+    local_pass: float = 1.1
+    device_access: float = 3.0
+
+
+FITTED_NAMES = tuple(field.name for field in fields(Fitted))
+
+
+@dataclass(frozen=True)
+class Work:
+    """A launch to be timed: a profiled workgroup, how often, and what it keeps busy.
+
+    Attributes
+    ----------
+    profile
+        one workgroup; its counts may be those of ``repeats`` rounds of a loop or of one
+    workgroups
+        of the grid
+    resident
+        workgroups that a core keeps
+    device_bytes
+        traffic of the launch that must come from device memory or its cache
+    fits_in
+        bytes that are read again and again by repeated launches: if they fit the cache, they come
+        from there
+    repeats
+        rounds of the profiled loop (tiles of a product), by which the profile is multiplied
+    path
+        cycles of a workgroup's first wave without waits for device memory, per round
+    waits
+        how often it waits for device memory, per round
+    wide
+        whether a compiler joined neighbouring loads of local memory
+    """
+
+    profile: Profile
+    workgroups: int
+    resident: int
+    device_bytes: float
+    fits_in: float
+    path: float
+    waits: float
+    repeats: float = 1.0
+    wide: bool = False
 
 
 @dataclass(frozen=True)
 class Time:
-    """Where the microseconds go; ``total`` is the largest of the first three plus the last two."""
+    """Microseconds of a launch, what bounds it, and one workgroup's cycles by part."""
 
-    issue: float
-    bandwidth: float
-    latency: float
-    barrier: float
-    overhead: float
-
-    @property
-    def total(self) -> float:
-        """Microseconds from start to end."""
-        return max(self.issue, self.bandwidth, self.latency) + self.barrier + self.overhead
-
-    @property
-    def bound(self) -> str:
-        """The largest of issue, bandwidth and latency."""
-        parts = {"issue": self.issue, "bandwidth": self.bandwidth, "latency": self.latency}
-        return max(parts, key=lambda name: parts[name])
+    total: float
+    bound: str
+    cycles: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Constants:
-    """What the events do not tell: microseconds per launch, cycles per workgroup and per level.
+_ROUNDS = 60
 
-    ``common`` are cycles that every workgroup spends once, whatever its kernel (a load that nothing
-    hides, say); ``level`` are cycles per barrier beside the dialect's own.
+
+def predict(work: Work, card: Card, fitted: Fitted) -> Time:
+    """Return the time of a launch on a card.
+
+    The device latency depends on the load and the load on the time: a fixed point, damped.
     """
-
-    launch: float = 0.0
-    common: float = 0.0
-    level: float = 0.0
-
-
-def predict(
-    profile: Profile,
-    dialect: Dialect,
-    launch: Launch,
-    registers: int,
-    local_bytes: int,
-    workgroups: int,
-    constants: Constants = Constants(),
-) -> Time:
-    """Time of ``workgroups`` workgroups of a profiled kernel on a dialect.
-
-    Throughput: a wave-instruction takes ``width / lanes`` cycles, every pass over local memory
-    beyond the first one cycle more, atomics one cycle per round and rate. Latency: the chain of
-    loads and shuffles of one wave, once per round of resident workgroups. The profile's wave width
-    must be the dialect's, and is taken as it is.
-    """
-    resident = resident_waves(dialect, registers, launch, local_bytes) // -(
-        -launch.threads // dialect.width
-    )
-    per_core = max(workgroups / dialect.cores, 1.0)
-    cycle = 1e-3 / dialect.clock  # microseconds
-    busy = profile.instructions * profile.wave_width / dialect.lanes
-    busy += profile.local_passes - profile.local_accesses
-    busy += profile.atomic_rounds / dialect.atomic_rate
-    chain = profile.local_loads * dialect.local_latency
-    chain += profile.device_loads * dialect.device_latency
-    chain += profile.shuffles * dialect.shuffle_latency
-    rounds = max(per_core / resident, 1.0)
-    waits = profile.barriers * (dialect.barrier_latency + constants.level)
-    return Time(
-        issue=busy * per_core * cycle,
-        bandwidth=profile.bytes * workgroups / dialect.bandwidth * 1e-3,
-        latency=chain * rounds * cycle,
-        barrier=waits * rounds * cycle,
-        overhead=constants.common * per_core * cycle + constants.launch,
-    )
-
-
-def throughput_ratio(faster: Profile, slower: Profile) -> float:
-    """Time ratio if nothing but issued instructions counted."""
-    return faster.instructions / slower.instructions
-
-
-def calibrate_common(
-    faster: Time, slower: Time, ratio: float, dialect: Dialect, workgroups: int
-) -> Constants:
-    """Find the common cycles per workgroup that bring the ratio of totals to ``ratio``.
-
-    Solves ``(f + x) / (s + x) = ratio``; a common cost moves a ratio towards 1.
-
-    Raises
-    ------
-    ValueError
-        the ratio lies below the one without it, which no common cost can reach.
-    """
-    now = faster.total / slower.total
-    if not now <= ratio < 1:
-        raise ValueError(
-            f"ratio={ratio} is not between the model's {now:.3f} and 1: no common cost reaches it"
-        )
-    extra = (ratio * slower.total - faster.total) / (1 - ratio)
-    per_core = max(workgroups / dialect.cores, 1.0)
-    return Constants(common=extra * dialect.clock * 1e3 / per_core)
-
-
-def with_level(constants: Constants, cycles: float) -> Constants:
-    """Return the same constants with another cost per barrier."""
-    return replace(constants, level=cycles)
+    p = work.profile
+    passes = p.wide_passes if work.wide else p.local_passes
+    barrier = card.latencies.of_barrier(p.waves)
+    cycles = {
+        "dispatch": fitted.dispatch,
+        "issue": work.repeats * p.essential / card.issue,
+        "local memory": work.repeats
+        * (fitted.local_pass * passes / card.pass_width + fitted.device_access * p.device_accesses),
+        "barriers": work.repeats * p.barriers * barrier * fitted.barrier,
+    }
+    per_core = work.workgroups / card.cores
+    from_device = work.fits_in > card.cache
+    alone = card.device_latency if from_device else card.cache_latency
+    latency, busy = alone, 1.0
+    for _ in range(_ROUNDS):
+        lifetime = fitted.setup + work.repeats * (work.path + work.waits * latency)
+        cycles["latency"] = lifetime / work.resident
+        rounds = max(per_core, float(work.resident))
+        busy = max(per_core * max(cycles.values()), rounds * cycles["latency"])
+        busy *= 1e-3 / card.clock
+        if not from_device:
+            break
+        load = min(work.device_bytes / busy / (1e3 * card.bandwidth), 0.97)
+        latency = 0.5 * latency + 0.5 * alone * (1 + fitted.queueing * load / (1 - load))
+    bound = max(cycles, key=lambda name: cycles[name])
+    if from_device and work.device_bytes / (1e3 * card.bandwidth) > busy:
+        busy, bound = work.device_bytes / (1e3 * card.bandwidth), "bandwidth"
+    if fitted.start + busy < fitted.launch:
+        return Time(fitted.launch, "launch", cycles)
+    return Time(fitted.start + busy, bound, cycles)

@@ -1,0 +1,51 @@
+"""Four mechanisms of divergence, one memory: random structured programs on every engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from quire.isa.engines import run
+from quire.isa.experiments.golden import LANES
+from quire.isa.fuzzing import draw_program, kernel_of, memory_for
+from quire.isa.program import Launch
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Random programs at one width: how many ran on an engine, how many left another memory."""
+
+    width: int
+    engine: str
+    programs: int
+    differ: int
+
+
+def agreements(
+    seed: int, programs: int, widths: Sequence[int], engines: Sequence[str], compiled: int
+) -> list[Agreement]:
+    """Run random programs on every engine and width and compare with the mask stack.
+
+    Compiling takes seconds a program, so that the execution masks run only the first ``compiled``
+    programs, at every width.
+    """
+    generator = np.random.default_rng(seed)
+    drawn = [draw_program(lambda n: int(generator.integers(n)), 12) for _ in range(programs)]
+    table = []
+    for width in widths:
+        launch = Launch((2, 1, 1), (20, 1, 1), width)
+        memory = memory_for(launch, seed)
+        kernels = [kernel_of(program) for program in drawn]
+        wanted = [run(kernel, launch, memory, lanes=LANES).memory for kernel in kernels]
+        for engine in engines:
+            if engine == "mask stack":
+                continue
+            count = compiled if engine == "execution masks" else programs
+            differ = sum(
+                not np.array_equal(
+                    run(kernel, launch, memory, engine=engine, lanes=LANES).memory, image
+                )
+                for kernel, image in zip(kernels[:count], wanted[:count], strict=True)
+            )
+            table.append(Agreement(width, engine, min(count, programs), differ))
+    return table
