@@ -30,8 +30,9 @@ def stated():
 def hopper():
     """The measured tables of both cards."""
     names = ("reduction", "gemm", "histogram", "occupancy")
-    folder = GOLDEN / "hopper"
-    return {
-        card: {name: list(csv.DictReader((folder / f"{card}_{name}.csv").open())) for name in names}
-        for card in ("h100", "h200")
-    }
+
+    def table(card, name):
+        text = (GOLDEN / "hopper" / f"{card}_{name}.csv").read_text()
+        return list(csv.DictReader(text.splitlines()))
+
+    return {card: {name: table(card, name) for name in names} for card in ("h100", "h200")}

@@ -44,7 +44,7 @@ def test_local_memory_and_the_wave_limit_bound_whole_workgroups():
     assert resident_waves(nvidia, 32, launch, 40000) == 8
     with pytest.raises(DispatchRejected, match="does not fit"):
         resident_waves(nvidia, 32, launch, 70000)
-    with pytest.raises(DispatchRejected, match="registers = 200: apple has 128"):
+    with pytest.raises(DispatchRejected, match="registers = 200: apple has 1 to 128"):
         resident_waves(DIALECTS["apple"], 200, launch)
     with pytest.raises(ValueError, match="registers = 0"):
         occupancy(1024, 0, 32)

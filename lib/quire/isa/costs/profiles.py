@@ -68,7 +68,7 @@ class Profile:
         """Return the first wave's cycles without device memory, and how often it waits for it."""
         near = path_cycles(self.trace, latencies, 0.0, self.waves)
         far = path_cycles(self.trace, latencies, 1e6, self.waves)
-        return near, round((far - near) / 1e6)
+        return near, float(round((far - near) / 1e6))
 
 
 @dataclass
@@ -139,7 +139,7 @@ def profile(
             degrees = conflict_degree(places, active, banks)
             accesses, worst = accesses + int(busy.sum()), max(worst, int(degrees.max()))
             passes += int(degrees.sum())
-            if not seen.row.memory and active[busy].all():
+            if not seen.row.memory and busy.any() and active[busy].all():
                 loads.places.append(places[busy].copy())
                 loads.passes.append(int(degrees.sum()))
             else:

@@ -63,7 +63,7 @@ def reduction_work(card: Card, how: str, n: int, elements: float = 1.0) -> Work:
     return Work(
         profile=found,
         workgroups=max(round(n / THREADS / elements), 1),
-        resident=card.max_waves * 32 // THREADS,
+        resident=max(card.max_waves * 32 // THREADS, 1),
         device_bytes=4.0 * n,
         fits_in=4.0 * n,
         path=path,
@@ -118,7 +118,7 @@ def product_work(card: Card, variant: Variant, n: int, wide: bool = True) -> Wor
     return Work(
         profile=product_profile(variant),
         workgroups=(n // tile) ** 2,
-        resident=card.max_waves * 32 // tile**2,
+        resident=max(card.max_waves * 32 // tile**2, 1),
         device_bytes=12.0 * n * n,
         fits_in=0.0,  # neighbours read the same tiles: they come from the cache
         path=path,

@@ -238,6 +238,38 @@ def _product_ratios(drawn: list[tuple[Card, Fitted]], tile: int, wide: bool) -> 
 
 
 @dataclass(frozen=True)
+class Both:
+    """Whether one setting of the reduction leaves room for the paper's figure on each card."""
+
+    case: str
+    t4: str
+    t4_possible: bool
+    m1: str
+    m1_possible: bool
+
+    @property
+    def possible(self) -> bool:
+        """Whether the setting allows both figures."""
+        return self.t4_possible and self.m1_possible
+
+
+def both_reductions(table: Sequence[Predicted]) -> list[Both]:
+    """Ask of each number of elements a thread whether it allows both of the paper's reductions."""
+    rows = {(row.card, row.case): row for row in table if row.kernel == "reduction"}
+
+    def seen(card: str, case: str) -> tuple[str, bool]:
+        row = rows[card, case]
+        paper = PAPER[card, "reduction"]
+        return (
+            f"{row.low:.2f} to {row.high:.2f}",
+            paper is not None and row.low <= paper <= row.high,
+        )
+
+    cases = dict.fromkeys(case for _, case in rows)
+    return [Both(case, *seen("T4", case), *seen("M1", case)) for case in cases]
+
+
+@dataclass(frozen=True)
 class Pair:
     """One of the paper's six pairs: its figure, what the model allows, and whether they match."""
 

@@ -22,12 +22,12 @@ class Agreement:
 
 
 def agreements(
-    seed: int, programs: int, widths: Sequence[int], engines: Sequence[str], compiled: int
+    seed: int, programs: int, widths: Sequence[int], engines: Sequence[str], compiled: Sequence[int]
 ) -> list[Agreement]:
     """Run random programs on every engine and width and compare with the mask stack.
 
-    Compiling takes seconds a program, so that the execution masks run only the first ``compiled``
-    programs, at every width.
+    Compiling takes seconds a program, so that the execution masks run only the first program, at
+    the widths ``compiled``.
     """
     generator = np.random.default_rng(seed)
     drawn = [draw_program(lambda n: int(generator.integers(n)), 12) for _ in range(programs)]
@@ -40,12 +40,14 @@ def agreements(
         for engine in engines:
             if engine == "mask stack":
                 continue
-            count = compiled if engine == "execution masks" else programs
+            count = int(width in compiled) if engine == "execution masks" else programs
+            if not count:
+                continue
             differ = sum(
                 not np.array_equal(
                     run(kernel, launch, memory, engine=engine, lanes=LANES).memory, image
                 )
                 for kernel, image in zip(kernels[:count], wanted[:count], strict=True)
             )
-            table.append(Agreement(width, engine, min(count, programs), differ))
+            table.append(Agreement(width, engine, count, differ))
     return table
