@@ -151,6 +151,24 @@ def paddings(rows: Sequence[Measured], card: str, fitted: Fitted, n: int) -> lis
     return table
 
 
+def slowdowns(rows: Mapping[str, Sequence[Measured]], fitted: Fitted, padding: int) -> list[float]:
+    """Return the times of products read by rows over those without padding, all cards and sizes."""
+    return [
+        row.slower
+        for card, launches in rows.items()
+        for n in sorted({launch.n for launch in launches if launch.kernel == "product"})
+        for row in paddings(launches, card, fitted, n)
+        if row.read_by == "rows" and row.padding == padding
+    ]
+
+
+def column_conflicts() -> dict[str, int]:
+    """Return the worst bank conflict of tiles read by columns: 16, 32, then both padded by one."""
+    chosen = [v for v in VARIANTS.values() if v.by_columns]
+    ordered = sorted(chosen, key=lambda variant: (variant.padding, variant.tile))
+    return {variant.name: product_profile(variant).worst_conflict for variant in ordered}
+
+
 @dataclass(frozen=True)
 class Residency:
     """Resident warps by the driver, by the paper's division, and with four partitions."""
@@ -235,6 +253,13 @@ def _product_ratios(drawn: list[tuple[Card, Fitted]], tile: int, wide: bool) -> 
         abstract=lambda card: product_work(card, plain, 1024, wide=wide),
         native=lambda card: product_work(card, padded, 1024, wide=wide),
     )
+
+
+def overall(table: Sequence[Predicted], card: str, kernel: str) -> tuple[float, float, float]:
+    """Return the mean of a pair's medians over its cases, and the lowest and highest of all."""
+    rows = [row for row in table if (row.card, row.kernel) == (card, kernel)]
+    middle = sum(row.median for row in rows) / len(rows)
+    return middle, min(row.low for row in rows), max(row.high for row in rows)
 
 
 @dataclass(frozen=True)
