@@ -14,7 +14,7 @@ def test_containers_are_compared_byte_for_byte(golden):
     assert authors.different_containers([(first.source, first.wbin)]) == 0
     assert (
         authors.different_containers(
-            [(first.source, first.wbin[:-2] + "00"), (first.source, first.wbin)]
+            [(first.source, first.wbin[:-2] + "ff"), (first.source, first.wbin)]
         )
         == 1
     )
