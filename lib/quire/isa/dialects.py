@@ -100,7 +100,7 @@ DIVERGENCES = (
     Divergence(
         "matrix unit",
         *("warp fragments", "wave fragments", "systolic", "simdgroup"),
-        "refused by name (UnsupportedCapability)",
+        "refused by name",
     ),
     Divergence(
         "memory ordering",

@@ -14,6 +14,7 @@ Device memory adds its bandwidth, and a latency that grows with its load. A laun
 that hides whatever is shorter. Facts are in `Card`, the constants that were fitted in `Fitted`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from quire.isa.costs.cards import Card
@@ -104,13 +105,14 @@ class Time:
     cycles: dict[str, float]
 
 
-_ROUNDS = 60
+_HALVINGS = 50
 
 
 def predict(work: Work, card: Card, fitted: Fitted) -> Time:
     """Return the time of a launch on a card.
 
-    The device latency depends on the load and the load on the time: a fixed point, damped.
+    The device latency grows with the load and the load falls with the time, so that one time fits
+    both; it is found by halving, and never shorter than the bandwidth allows.
     """
     p = work.profile
     passes = p.wide_passes if work.wide else p.local_passes
@@ -122,23 +124,43 @@ def predict(work: Work, card: Card, fitted: Fitted) -> Time:
         * (fitted.local_pass * passes / card.pass_width + fitted.device_access * p.device_accesses),
         "barriers": work.repeats * p.barriers * barrier * fitted.barrier,
     }
+    throughput = max(cycles.values())
     per_core = work.workgroups / card.cores
-    from_device = work.fits_in > card.cache
-    alone = card.device_latency if from_device else card.cache_latency
-    latency, busy = alone, 1.0
-    for _ in range(_ROUNDS):
+    rounds = max(per_core, float(work.resident))
+
+    def at_latency(latency: float) -> tuple[float, float]:
+        """Return the microseconds of a core, and a workgroup's share of its lifetime in cycles."""
         lifetime = fitted.setup + work.repeats * (work.path + work.waits * latency)
-        cycles["latency"] = lifetime / work.resident
-        rounds = max(per_core, float(work.resident))
-        busy = max(per_core * max(cycles.values()), rounds * cycles["latency"])
-        busy *= 1e-3 / card.clock
-        if not from_device:
-            break
-        load = min(work.device_bytes / busy / (1e3 * card.bandwidth), 0.97)
-        latency = 0.5 * latency + 0.5 * alone * (1 + fitted.queueing * load / (1 - load))
+        share = lifetime / work.resident
+        return max(per_core * throughput, rounds * share) * 1e-3 / card.clock, share
+
+    from_device = work.fits_in > card.cache
+    latency = card.device_latency if from_device else card.cache_latency
+    busy, cycles["latency"] = at_latency(latency)
     bound = max(cycles, key=lambda name: cycles[name])
-    if from_device and work.device_bytes / (1e3 * card.bandwidth) > busy:
-        busy, bound = work.device_bytes / (1e3 * card.bandwidth), "bandwidth"
+    if from_device:
+        least = work.device_bytes / (1e3 * card.bandwidth)
+        busy, cycles["latency"] = _loaded(at_latency, latency, least, fitted.queueing)
+        bound = max(cycles, key=lambda name: cycles[name])
+        bound = "bandwidth" if busy < 1.02 * least else bound
     if fitted.start + busy < fitted.launch:
         return Time(fitted.launch, "launch", cycles)
     return Time(fitted.start + busy, bound, cycles)
+
+
+def _loaded(
+    at_latency: Callable[[float], tuple[float, float]], alone: float, least: float, queueing: float
+) -> tuple[float, float]:
+    """Return time and latency share where the latency is that of the load; ``least``: load one."""
+
+    def needed(time: float) -> tuple[float, float]:
+        load = min(least / time, 1 - 1e-9)
+        return at_latency(alone * (1 + queueing * load / (1 - load)))
+
+    low, high = least, max(at_latency(alone)[0], least)
+    while needed(high)[0] > high:
+        high *= 2
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if needed(middle)[0] > middle else (low, middle)
+    return high, needed(high)[1]

@@ -77,7 +77,7 @@ def held(rows: Sequence[Measured], card: str, fitted: Fitted, within: float = 0.
                 within=sum(error <= within for error in errors),
                 median_error=float(np.median(errors)),
                 worst_error=far.error,
-                worst_row=f"{far.variant} at {far.n}",
+                worst_row=f"{far.variant.replace('_', ' ')} at {far.n}",
             )
         )
     return table
