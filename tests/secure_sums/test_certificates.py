@@ -262,7 +262,7 @@ def test_a_file_that_is_no_certificate_is_one_line(tmp_path: Path, text: str) ->
 
 
 def test_what_cannot_be_certified_is_refused() -> None:
-    with pytest.raises(ValueError, match="exact proofs are made for K <= 6"):
+    with pytest.raises(ValueError, match="exact proofs are made for K <= 5"):
         certify(7, 0)
     with pytest.raises(ValueError, match="vacuous"):
         certify(4, 2)

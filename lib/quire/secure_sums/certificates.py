@@ -10,7 +10,8 @@ the wire.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from jaxtyping import Int
 
 from quire.secure_sums.converse.models import OBJECTIVES
-from quire.secure_sums.converse.proofs import ConverseProof, prove_converse
+from quire.secure_sums.converse.proofs import ConverseProof, prove_converse, verify
 from quire.secure_sums.linear._leakage import Leak, check_collusion, correct, leakage
 from quire.secure_sums.linear.protocols import one_pad_protocol
 from quire.secure_sums.linear.zero_sum import zero_sum_matrix
@@ -101,20 +102,24 @@ def certify(
     colluders: int,
     fields: tuple[int, ...] = (2, 3, 5),
     run: MeshResult | None = None,
+    proofs: Iterable[ConverseProof] = (),
 ) -> Certificate:
     """Certify the zero-sum scheme for K users against T colluders, and a run of it.
+
+    ``proofs`` may hold proofs for K users that exist already, one per objective; those that are
+    missing are made.
 
     Raises
     ------
     ValueError
-        When T is outside 0 … K-3, K is above 6 (the proofs' programs grow eightfold per user), or
+        When T is outside 0 … K-3, K is above 5 (the proofs' programs grow eightfold per user), or
         the run is of another number of users.
     ArithmeticError
-        When the scheme is not correct over a field, which would be a bug.
+        When the scheme is not correct over a field, or a proof does not add up.
     """
     check_collusion(users, colluders)
-    if users > 6:
-        raise ValueError(f"users = {users}: exact proofs are made for K <= 6; certify fewer users")
+    if users > 5:
+        raise ValueError(f"users = {users}: exact proofs are made for K <= 5; certify fewer users")
     matrix = np.concatenate([np.eye(users - 1, dtype=np.int64), -np.ones((1, users - 1), int)])
     worst = Leak(0, (), 0)
     for q in fields:
@@ -124,7 +129,10 @@ def certify(
             raise ArithmeticError(f"the scheme is not correct over F_{q}")
         worst = max(worst, found, key=lambda leak: leak.symbols)
     problem = everyone_wants_everything(users, [0])
-    bounds = tuple(prove_converse(problem, objective) for objective in OBJECTIVES)
+    made = {proof.objective: proof for proof in proofs}
+    bounds = tuple(made.get(goal) or prove_converse(problem, goal) for goal in OBJECTIVES)
+    if not all(verify(proof) for proof in bounds):
+        raise ArithmeticError("a proof does not add up")
     wire = None
     if run is not None:
         if run.session.users != users or not run.agreed:
@@ -137,6 +145,11 @@ def certify(
             tuple(r.traffic.framing for r in run.reports),
         )
     return Certificate(users, colluders, fields, matrix, worst, bounds, wire)
+
+
+def with_wire(certificate: Certificate, wire: Wire) -> Certificate:
+    """Return a certificate with what a session has sent."""
+    return replace(certificate, wire=wire)
 
 
 def save_certificate(certificate: Certificate, path: Path) -> None:

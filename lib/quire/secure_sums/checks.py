@@ -1,40 +1,11 @@
-"""Checks at the public edges: whole numbers are whole, and arrays hold what they should."""
+"""Checks at the public edges: arrays of whole numbers, and of yes and no."""
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
-
-
-def whole_number(name: str, value: object, least: int, most: int | None = None) -> int:
-    """Return a whole number as a Python integer.
-
-    Parameters
-    ----------
-    name
-        What the number is, for the message.
-    value
-        The number; a Boolean or a float is none.
-    least, most
-        The allowed range, both ends included.
-
-    Raises
-    ------
-    ValueError
-        When it is no integer, or outside the range.
-    """
-    allowed = f"a whole number of at least {least}"
-    if most is not None:
-        allowed = f"a whole number from {least} to {most}"
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Integral):
-        raise ValueError(f"{name} = {value!r}: {allowed} is needed")
-    number = int(value)
-    if number < least or (most is not None and number > most):
-        raise ValueError(f"{name} = {number}: {allowed} is needed")
-    return number
 
 
 def whole_numbers(name: str, values: Any) -> Int[np.ndarray, "..."]:

@@ -10,7 +10,8 @@ from itertools import combinations, permutations
 import numpy as np
 from jaxtyping import Bool
 
-from quire.secure_sums.checks import whole_number, yes_or_no
+from quire.checks import integer
+from quire.secure_sums.checks import yes_or_no
 
 Coalition = tuple[int, tuple[int, ...]]
 
@@ -48,7 +49,7 @@ class AggregationProblem:
         numbers = [k for wants in self.wants for k in wants]
         numbers += [k for u, colluders in self.coalitions for k in (u, *colluders)]
         for number in (*numbers, *(self.protects or ())):
-            whole_number("user", number, 0, self.users - 1)
+            integer("user", number, 0, self.users - 1)
         for u, colluders in self.coalitions:
             if len({u, *colluders}) != len(colluders) + 1:
                 raise ValueError(f"coalition ({u}, {colluders}) names a user twice")

@@ -10,6 +10,7 @@ from quire.secure_sums import (
     everyone_wants_everything,
     key_gap,
     multi_server_key_rate,
+    named_graph,
     neighbourhood_sums,
     prism,
     problem_leakage,
@@ -18,6 +19,7 @@ from quire.secure_sums import (
     regular_graph_region,
     ring,
 )
+from quire.secure_sums.linear.graph_schemes import counted_columns
 from quire.secure_sums.linear.ranks import null_space
 
 
@@ -35,12 +37,36 @@ def test_regular_graphs_need_as_many_key_symbols_as_neighbours(graph: np.ndarray
     assert rank(scheme, q) == scheme.shape[1] == regular_graph_region(degree).total_key
 
 
+def test_counting_alone_never_exceeds_what_a_scheme_needs() -> None:
+    for name in ("ring3", "ring4", "ring5", "complete4"):
+        problem = neighbourhood_sums(named_graph(name))
+        assert 1 <= counted_columns(problem) <= regular_graph_region(problem_degree(name)).total_key
+    pair = everyone_wants_everything(4, [1])
+    assert counted_columns(pair) == 1 and counted_columns(everyone_wants_everything(4, [0])) == 2
+
+
+def problem_degree(name: str) -> int:
+    return int(named_graph(name)[0].sum())
+
+
+def test_graphs_have_names() -> None:
+    assert [int(named_graph(n).sum()) // 2 for n in ("path3", "ring5", "complete4", "prism6")] == [
+        2,
+        5,
+        6,
+        9,
+    ]
+    for name in ("ring", "wheel5", "prism5", "5", ""):
+        with pytest.raises(ValueError, match="name = "):
+            named_graph(name)
+
+
 def test_the_complete_graph_closes_the_gap() -> None:
     found = key_gap(everyone_wants_everything(4, range(2)), 3)
     assert (found.bound, found.achieved, found.gap) == (3, 3, 0)
 
 
-@pytest.mark.parametrize(("coalitions", "least"), [(((0, ()),), 2), (((0, (1,)),), 1)])
+@pytest.mark.parametrize(("coalitions", "least"), [(((0, ()),), 2), (((0, (1,)), (1, (0,))), 1)])
 def test_fewer_suspects_need_less_key(coalitions: tuple, least: int) -> None:
     whole = everyone_wants_everything(4, [0])
     found = key_gap(AggregationProblem(whole.hears, whole.wants, coalitions), 3)

@@ -53,7 +53,7 @@ def test_what_an_observer_hears_does_not_depend_on_how_the_others_split_the_sum(
 
 @pytest.mark.parametrize(("users", "length"), [(2, 10), (3, 0)])
 def test_nothing_to_mask_is_refused(users: int, length: int) -> None:
-    with pytest.raises(ValueError, match=r"nothing to protect|length = 0: a whole number"):
+    with pytest.raises(ValueError, match=r"nothing to protect|length = 0: must be an integer"):
         draw_pads(users, length)
 
 

@@ -28,16 +28,6 @@ def test_a_folded_seed_and_a_missing_value_are_found() -> None:
     assert audit.uniform_p < 1e-12
 
 
-def test_flower_folds_its_seeds_to_32_bits() -> None:
-    utils = pytest.importorskip("flwr.common.secure_aggregation.secaggplus_utils")
-    audit = audit_masks(
-        lambda seed, levels, n: utils.pseudo_rand_gen(seed, levels, [(n,)])[0], length=1_000_000
-    )
-    assert audit.folded_to_bits == 32
-    assert audit.missing_levels == (15,)
-    assert audit.key_rate == 32 / 4_000_000
-
-
 def test_symbols_outside_the_range_are_refused() -> None:
     with pytest.raises(ValueError, match="outside 0 … 15"):
         audit_masks(lambda seed, levels, n: np.full(n, levels), length=10)

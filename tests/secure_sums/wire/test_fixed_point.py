@@ -62,7 +62,7 @@ def test_what_is_not_finite_is_refused_by_index(bad: float) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"users": 0}, "whole number of at least 1"),
+        ({"users": 0}, "must be an integer, 1 or more"),
         ({"users": 3, "frac_bits": 31}, "from 0 to 30"),
         ({"users": 3, "clip": 0.0}, "positive finite"),
         ({"users": 3, "clip": -1.0}, "positive finite"),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from itertools import combinations, permutations
 from typing import Literal
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 from quire.secure_sums.converse.entropy_space import EntropyModel, Equality
 from quire.secure_sums.problems import AggregationProblem
 
@@ -40,7 +40,7 @@ def aggregation_model(problem: AggregationProblem, user: int | None = None) -> E
     keys = sum(0b010 << 3 * k for k in range(users))
     objectives: dict[str, dict[int, int]] = {"total key": {keys: 1}}
     if user is not None:
-        whole_number("user", user, 0, users - 1)
+        integer("user", user, 0, users - 1)
         objectives |= {"message": {0b100 << 3 * user: 1}, "key": {0b010 << 3 * user: 1}}
     symmetries: tuple[tuple[int, ...], ...] = ()
     alike = None
@@ -151,8 +151,8 @@ def groupwise_model(users: int, group: int, sizes: Iterable[int] = ()) -> Entrop
     ValueError
         When G is outside 1 … K, or a number of colluders outside 0 … K-1.
     """
-    whole_number("users", users, 3)
-    whole_number("group", group, 1, users)
+    integer("users", users, 3)
+    integer("group", group, 1, users)
     groups = list(combinations(range(users), group))
     first = 2 * users + 1
     total, inputs = 1 << 2 * users, sum(1 << 2 * k for k in range(users))
@@ -178,7 +178,7 @@ def groupwise_model(users: int, group: int, sizes: Iterable[int] = ()) -> Entrop
         ]
         for size in range(users)
     }
-    wanted = [whole_number("sizes", size, 0, users - 1) for size in sizes]
+    wanted = [integer("sizes", size, 0, users - 1) for size in sizes]
     equalities = [
         Equality(("inputs",), {inputs: 1}, users),
         Equality(("independent group keys",), independent, users),

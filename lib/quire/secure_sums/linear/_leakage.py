@@ -14,7 +14,8 @@ from math import comb
 import numpy as np
 from jaxtyping import Bool, Int
 
-from quire.secure_sums.checks import whole_number, whole_numbers, yes_or_no
+from quire.checks import integer
+from quire.secure_sums.checks import whole_numbers, yes_or_no
 from quire.secure_sums.linear.fields import FiniteField
 from quire.secure_sums.linear.protocols import LinearProtocol
 from quire.secure_sums.linear.ranks import pack_rows, packed_prefix_ranks, prefix_ranks
@@ -67,9 +68,9 @@ def check_collusion(users: int, colluders: int) -> None:
     ValueError
         When K < 3, T < 0 or T > K-3, or a number is not whole.
     """
-    if whole_number("K", users, 1) < 3:
+    if integer("K", users, 1) < 3:
         raise ValueError(f"K = {users}: nothing to protect (K>=3)")
-    if not 0 <= whole_number("T", colluders, -(2**31)) <= users - 3:
+    if not 0 <= integer("T", colluders, -(2**31)) <= users - 3:
         raise ValueError(
             f"T = {colluders} is outside 0 … {users - 3}: with K = {users} and T >= {users - 2}"
             " the last input follows from the sum and security is vacuous; lower T"
@@ -87,7 +88,7 @@ def coalitions(
         When no size is given, or one is outside 0 … K-1.
     """
     observers, members = [], []
-    for size in sorted(whole_number("sizes", size, 0, users - 1) for size in sizes):
+    for size in sorted(integer("sizes", size, 0, users - 1) for size in sizes):
         for u in range(users):
             others = [j for j in range(users) if j != u]
             chosen = np.array(list(combinations(others, size)), dtype=np.int64)

@@ -16,7 +16,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Int
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 from quire.secure_sums.errors import InfeasibleError
 from quire.secure_sums.linear._leakage import correct, leakage
 from quire.secure_sums.linear.fields import prime
@@ -36,8 +36,8 @@ def second_round_rate(survivors: int, colluders: int) -> Fraction:
     ValueError
         When a number is negative or not whole.
     """
-    whole_number("T", colluders, 0)
-    if whole_number("U", survivors, 0) <= colluders + 1:
+    integer("T", colluders, 0)
+    if integer("U", survivors, 0) <= colluders + 1:
         raise InfeasibleError(
             f"U = {survivors} survivors against T = {colluders} colluders: infeasible, "
             f"take U >= {colluders + 2}"
@@ -74,10 +74,10 @@ class DropoutScheme:
 
     def __post_init__(self) -> None:
         second_round_rate(self.survivors, self.colluders)
-        if self.survivors > whole_number("K", self.users, 1):
+        if self.survivors > integer("K", self.users, 1):
             raise ValueError(f"U = {self.survivors} survivors of K = {self.users} users; lower U")
         if self.privacy is not None:
-            whole_number("privacy", self.privacy, 0)
+            integer("privacy", self.privacy, 0)
         if prime(self.q) <= self.users + self.width:
             raise ValueError(
                 f"q = {self.q}: a prime above {self.users + self.width} is needed, so that the "

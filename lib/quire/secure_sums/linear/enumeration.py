@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 from jaxtyping import Bool, Int
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 from quire.secure_sums.linear._leakage import check_collusion, coalitions
 from quire.secure_sums.linear.fields import prime
 from quire.secure_sums.linear.ranks import prefix_ranks
@@ -56,7 +56,7 @@ def count_schemes(users: int, q: int, sources: int, colluders: int = 0) -> Schem
         When q is not prime, T is outside its range, r < 0, or there are too many matrices.
     """
     check_collusion(users, colluders)
-    total = prime(q) ** (users * whole_number("sources", sources, 0))
+    total = prime(q) ** (users * integer("sources", sources, 0))
     if total > LARGEST:
         raise ValueError(f"{q}**{users * sources} matrices exceed {LARGEST}; take fewer users")
     found = 0

@@ -15,7 +15,8 @@ from itertools import product
 import numpy as np
 from jaxtyping import Int, Integer
 
-from quire.secure_sums.checks import whole_number, whole_numbers
+from quire.checks import integer
+from quire.secure_sums.checks import whole_numbers
 
 LARGEST = 2**31 - 1
 """The largest field size: products of two elements must fit 64 bits."""
@@ -29,7 +30,7 @@ def prime_power(q: int) -> tuple[int, int]:
     ValueError
         When q is no whole number, no prime power, or 2**31 or more.
     """
-    return _prime_power(whole_number("q", q, 2, LARGEST))
+    return _prime_power(integer("q", q, 2, LARGEST))
 
 
 def prime(q: int) -> int:

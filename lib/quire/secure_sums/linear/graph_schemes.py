@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Int
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 from quire.secure_sums.linear._leakage import LeakageReport, leakage_to
 from quire.secure_sums.linear.fields import prime
 from quire.secure_sums.linear.protocols import LinearProtocol, one_pad_protocol
@@ -78,9 +78,10 @@ def best_scheme(
         When q is not prime, or a user wants an input that it neither holds nor hears.
     """
     prime(q)
-    whole_number("at_least", at_least, 0)
+    integer("at_least", at_least, 0)
     rng = np.random.default_rng(seed)
     base = _wanted_matrix(problem)
+    at_least = max(1, at_least, counted_columns(problem))
     best: Int[np.ndarray, "K r"] | None = None
     for dimension, diagonal in _modulations(base, q, rng):
         if dimension < at_least:
@@ -88,7 +89,7 @@ def best_scheme(
         if best is not None and dimension >= best.shape[1] + 2:
             break
         kernel = null_space((base - np.diag(diagonal)) % q, q)
-        for columns in range(max(1, at_least), dimension + 1):
+        for columns in range(at_least, dimension + 1):
             if best is not None and columns >= best.shape[1]:
                 break
             tries = 1 if columns == dimension else SUBSPACES
@@ -106,6 +107,23 @@ def best_scheme(
         if best is not None and best.shape[1] <= at_least:
             break
     return best
+
+
+def counted_columns(problem: AggregationProblem) -> int:
+    """Return a number of columns below which every key matrix leaks, by counting alone.
+
+    With r columns a coalition that hears m others has m - r combinations of their messages that no
+    key masks, and each tells of inputs that are not its own; it is due no more than its sums.
+    """
+    if problem.protects is not None:
+        return 0
+    least = 0
+    for u, colluders in problem.coalitions:
+        coalition = {u, *colluders}
+        heard = {j for k in coalition for j in range(problem.users) if problem.hears[k][j]}
+        due = {problem.wants[k] for k in coalition}
+        least = max(least, len(heard - coalition) - len(due))
+    return least
 
 
 def _wanted_matrix(problem: AggregationProblem) -> Int[np.ndarray, "K K"]:

@@ -7,7 +7,7 @@ from itertools import combinations, permutations
 import numpy as np
 from jaxtyping import Bool
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 
 NAMED = {
     "path3": (3, ((0, 1), (1, 2))),
@@ -62,7 +62,7 @@ def circulant(users: int, steps: tuple[int, ...]) -> Bool[np.ndarray, "K K"]:
     ValueError
         When there are fewer than three users, or a distance is outside 1 … K-1.
     """
-    whole_number("users", users, 1)
+    integer("users", users, 1)
     if users < 3 or any(not 0 < s < users for s in steps):
         raise ValueError(f"users = {users} and steps = {steps} make no circulant graph")
     apart = (np.arange(users)[:, None] - np.arange(users)) % users

@@ -13,7 +13,7 @@ from math import comb
 
 import numpy as np
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 from quire.secure_sums.errors import InfeasibleError
 from quire.secure_sums.linear._leakage import check_collusion
 from quire.secure_sums.linear.fields import prime
@@ -54,10 +54,10 @@ def groupwise_protocol(
         When q is not prime, G is outside 1 … K, L < 1 or L_S < 0.
     """
     prime(q)
-    whole_number("users", users, 3)
-    whole_number("group", group, 1, users)
-    whole_number("symbols", symbols, 1)
-    whole_number("key_symbols", key_symbols, 0)
+    integer("users", users, 3)
+    integer("group", group, 1, users)
+    integer("symbols", symbols, 1)
+    integer("key_symbols", key_symbols, 0)
     rng = np.random.default_rng(seed)
     groups = list(combinations(range(users), group))
     sources = len(groups) * key_symbols

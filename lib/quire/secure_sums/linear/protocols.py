@@ -12,7 +12,8 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Bool, Int, Integer
 
-from quire.secure_sums.checks import whole_number, whole_numbers, yes_or_no
+from quire.checks import integer
+from quire.secure_sums.checks import whole_numbers, yes_or_no
 from quire.secure_sums.linear.fields import FiniteField
 from quire.secure_sums.linear.ranks import prefix_ranks, rank
 
@@ -102,7 +103,7 @@ def complete_graph(users: int) -> Bool[np.ndarray, "K K"]:
     ValueError
         When there is no user.
     """
-    return ~np.eye(whole_number("users", users, 1), dtype=bool)
+    return ~np.eye(integer("users", users, 1), dtype=bool)
 
 
 def input_rows(users: int, symbols: int, sources: int) -> Int[np.ndarray, "K L n"]:
@@ -137,7 +138,7 @@ def one_pad_protocol(
     """
     field = FiniteField(q)
     matrix = field.elements("key_matrix", whole_numbers("key_matrix", key_matrix))
-    length = whole_number("symbols", symbols, 1)
+    length = integer("symbols", symbols, 1)
     if matrix.ndim != 2 or len(matrix) == 0 or len(matrix) % length:
         raise ValueError(f"key_matrix has shape {matrix.shape}: {length} rows a user are needed")
     users, sources = len(matrix) // length, matrix.shape[1]

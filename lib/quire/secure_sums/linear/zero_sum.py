@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Int, UInt32
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 from quire.secure_sums.linear.fields import FiniteField
 from quire.secure_sums.linear.protocols import LinearProtocol, complete_graph, one_pad_protocol
 
@@ -38,7 +38,7 @@ def enough_users(users: int) -> int:
     ValueError
         When K < 3.
     """
-    if whole_number("K", users, 1) < 3:
+    if integer("K", users, 1) < 3:
         raise ValueError(f"K = {users}: nothing to protect (K>=3)")
     return int(users)
 
@@ -108,7 +108,7 @@ def draw_pads(users: int, length: int, entropy: Entropy = os.urandom) -> UInt32[
     ValueError
         When K < 3 or L < 1.
     """
-    pads = np.empty((enough_users(users), whole_number("length", length, 1)), dtype=np.uint32)
+    pads = np.empty((enough_users(users), integer("length", length, 1)), dtype=np.uint32)
     for pad in pads[:-1]:
         pad[:] = np.frombuffer(entropy(4 * length), dtype="<u4")
     np.negative(pads[:-1].sum(axis=0, dtype=np.uint32), out=pads[-1])

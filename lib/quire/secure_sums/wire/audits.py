@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int
 from scipy.stats import chisquare
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 
 MaskGenerator = Callable[[bytes, int, int], Int[np.ndarray, " L"]]
 
@@ -70,8 +70,8 @@ def audit_masks(
         When a sampled symbol is outside 0 … levels-1, or a number is not whole and positive.
     """
     for name, number in (("length", length), ("samples", samples), ("seed_bytes", seed_bytes)):
-        whole_number(name, number, 1)
-    whole_number("levels", levels, 2)
+        integer(name, number, 1)
+    integer("levels", levels, 2)
     rng = np.random.default_rng(seed)
     folded = seed_bytes * 8
     for width in (1, 2, 4, 8, 16):

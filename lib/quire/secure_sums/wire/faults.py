@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import UInt32
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 from quire.secure_sums.errors import DEALER, ProtocolError
 from quire.secure_sums.wire.credentials import Credentials, call
 from quire.secure_sums.wire.frames import HEADER_BYTES, Header, Kind, message_frame
@@ -42,8 +42,8 @@ class InjectedFault:
     round: int = 0
 
     def __post_init__(self) -> None:
-        whole_number("user", self.user, 0)
-        whole_number("round", self.round, 0)
+        integer("user", self.user, 0)
+        integer("round", self.round, 0)
         if self.fault not in FAULTS:
             raise ValueError(f"fault = {self.fault!r}: one of {', '.join(FAULTS)}")
 

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, UInt32
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class FixedPoint:
     rounding: Literal["nearest", "stochastic"] = "nearest"
 
     def __post_init__(self) -> None:
-        whole_number("users", self.users, 1)
-        whole_number("frac_bits", self.frac_bits, 0, 30)
+        integer("users", self.users, 1)
+        integer("frac_bits", self.frac_bits, 0, 30)
         if not (np.isfinite(self.clip) and self.clip > 0):
             raise ValueError(f"clip = {self.clip}: a positive finite number is needed")
         if self.overflow not in ("raise", "saturate"):

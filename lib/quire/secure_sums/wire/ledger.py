@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 from quire.secure_sums.errors import KeyReuseError, LedgerError
 
 FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
@@ -62,7 +62,7 @@ class KeyLedger:
             When the span is empty or negative, the key's name has white space, or the file is
             damaged.
         """
-        start, stop = (whole_number(n, v, 0) for n, v in (("start", start), ("stop", stop)))
+        start, stop = (integer(n, v, 0) for n, v in (("start", start), ("stop", stop)))
         if start >= stop:
             raise ValueError(f"span {start}:{stop} of key {key} is empty or negative")
         if not key or key.split() != [key]:

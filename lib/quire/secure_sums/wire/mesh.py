@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt32
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 from quire.secure_sums.errors import DEALER, PlatformError
 from quire.secure_sums.linear.zero_sum import enough_users
 from quire.secure_sums.wire.credentials import issue_credentials
@@ -151,9 +151,9 @@ def run_mesh(
         On a system without forkserver, sendmsg or SIGKILL.
     """
     session = _session(inputs, rounds, masks, key, timeout)
-    whole_number("keep", keep, 0)
+    integer("keep", keep, 0)
     if fault is not None:
-        whole_number("fault.user", fault.user, 0, session.users - 1)
+        integer("fault.user", fault.user, 0, session.users - 1)
     if not processes_supported():
         raise PlatformError("sums between processes need Linux or macOS (forkserver, sendmsg)")
     context = mp.get_context("forkserver")
@@ -214,8 +214,8 @@ def _session(
         raise ValueError("inputs must be one row of 32-bit unsigned words per user")
     users, length = np.shape(inputs)
     enough_users(users)
-    whole_number("length", length, 1)
-    whole_number("rounds", rounds, 1, 2**32 - 1)
+    integer("length", length, 1)
+    integer("rounds", rounds, 1, 2**32 - 1)
     if masks not in ("dealt", "pairwise", "none"):
         raise ValueError(f"masks = {masks!r}: dealt, pairwise or none")
     if not 0 < timeout < float("inf"):

@@ -370,15 +370,25 @@ class Mesh:
         )
 
 
-def _kernel_count(sock: socket.socket) -> int | None:
-    """Bytes sent on a connection without retransmissions, as Linux counts them."""
+def _kernel_count(sock: socket.socket, patience: float = 5.0) -> int | None:
+    """Bytes sent on a connection without retransmissions, as Linux counts them.
+
+    What has been written may still wait in the socket's buffer: it is let out first.
+    """
     if not sys.platform.startswith("linux"):
         return None
-    try:
-        told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-    except OSError:
-        return None
-    if len(told) < 216:  # before Linux 4.19
-        return None
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        except OSError:
+            return None
+        if len(told) < 216:  # before Linux 4.19
+            return None
+        (unacknowledged,) = struct.unpack_from("<I", told, 24)  # tcpi_unacked, in segments
+        (unsent,) = struct.unpack_from("<I", told, 144)  # tcpi_notsent_bytes
+        if not (unacknowledged or unsent) or time.monotonic() > deadline:
+            break
+        time.sleep(0.001)
     sent, again = struct.unpack_from("<QQ", told, 200)  # tcpi_bytes_sent, tcpi_bytes_retrans
     return int(sent - again)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import UInt32
 
-from quire.secure_sums.checks import whole_number
+from quire.checks import integer
 
 
 def pair_seeds(user: int, users: int, secret: bytes) -> dict[int, bytes]:
@@ -24,7 +24,7 @@ def pair_seeds(user: int, users: int, secret: bytes) -> dict[int, bytes]:
     ValueError
         When the user's number is outside 0 … K-1.
     """
-    whole_number("user", user, 0, users - 1)
+    integer("user", user, 0, users - 1)
     seeds = {}
     for peer in range(users):
         low, high = sorted((user, peer))

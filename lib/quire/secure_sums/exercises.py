@@ -1,0 +1,163 @@
+"""Checks of the chapter's exercises: each computes what is right and compares the answer with it.
+
+A check returns ``False`` for ``None``, for what is of a wrong kind or shape and for what is not
+right; it never raises, and it shows nobody what would have been right.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from fractions import Fraction
+from functools import cache
+from numbers import Rational
+from typing import Any
+
+import numpy as np
+
+from quire.secure_sums import check_certificate
+from quire.secure_sums.certificates import Wire, as_data, certify, with_wire
+from quire.secure_sums.linear._leakage import correct, leakage
+from quire.secure_sums.linear.block_codes import block_coded_keys
+from quire.secure_sums.linear.graph_schemes import problem_leakage, problem_protocol
+from quire.secure_sums.linear.graphs import ring
+from quire.secure_sums.linear.protocols import one_pad_protocol
+from quire.secure_sums.linear.ranks import rank
+from quire.secure_sums.problems import neighbourhood_sums
+
+OWN_INPUT, OWN_PAD = (7, 0, 2), (5, 9, 1)
+HEARD = ((3, 3, 8), (9, 1, 0), (4, 6, 6))
+"""What the first user of the first exercise holds and hears, in decimal digits without carries."""
+
+SHARED = ((1, 0), (1, 0), (0, 1), (0, 1), (3, 3))
+"""Keys of five users over F_5: N_1, N_1, N_2, N_2 and -2·N_1 - 2·N_2."""
+
+DIGIT = 9  # the largest magnitude of an entry of a matrix
+
+
+def decoded_sum(answer: Any) -> bool:
+    """Return whether the answer is the sum that the user with `OWN_PAD` computes, by digits."""
+    values = _integers(answer, (3,))
+    if values is None:
+        return False
+    total = (np.array(OWN_INPUT) + np.array(OWN_PAD) + np.array(HEARD).sum(axis=0)) % 10
+    return values.tolist() == total.tolist()
+
+
+def shared_keys(answer: Any) -> bool:
+    """Return whether the answer is what user 1 of `SHARED` learns alone, and with user 3."""
+    values = _integers(answer, (2,))
+    if values is None:
+        return False
+    protocol = one_pad_protocol(np.array(SHARED), 5)
+    alone, pairs = leakage(protocol, [0]), leakage(protocol, [1])
+    third = (pairs.users == 0) & pairs.colluders[:, 2]
+    return values.tolist() == [int(alone.symbols[0]), int(pairs.symbols[third][0])]
+
+
+def ring_keys(answer: Any, users: int = 6) -> bool:
+    """Return whether the answer is a matrix of keys over F_2 for a ring, with no column to spare.
+
+    Correct for every user, no leak to any user alone, and as few independent source symbols as the
+    size of a neighbourhood.
+    """
+    keys = _matrix(answer, users)
+    if keys is None or keys.shape[1] == 0 or not np.isin(keys, (0, 1)).all():
+        return False
+    problem = neighbourhood_sums(ring(users))
+    protocol = problem_protocol(problem, keys, 2)
+    if not correct(protocol).all() or problem_leakage(problem, protocol).symbols.any():
+        return False
+    return keys.shape[1] == rank(keys, 2) == len(problem.wants[0])
+
+
+def fooling_keys(answer: Any, users: int = 4) -> bool:
+    """Return whether the answer is a key matrix that a checker of F_3 alone would let pass.
+
+    K rows and K-1 columns of single digits that add up to zero; over F_3 nothing leaks to anybody
+    with any colluders; over F_2, and so from the low bits of machine words, something does.
+    """
+    keys = _matrix(answer, users)
+    if keys is None or keys.shape[1] != users - 1 or np.abs(keys).max() > DIGIT:
+        return False
+    if keys.sum(axis=0).any():
+        return False
+    hidden, shown = (one_pad_protocol(keys % q, q) for q in (3, 2))
+    sizes = range(users - 2)
+    return not leakage(hidden, sizes).symbols.any() and bool(leakage(shown, sizes).symbols.any())
+
+
+def three_refusals(answer: Any) -> bool:
+    """Return whether the answer is three changes that the checker refuses for different reasons.
+
+    A change is a pair: the way into the certificate (a tuple of names and positions), and the value
+    to put there.
+    """
+    if not isinstance(answer, list | tuple) or len(answer) != 3:
+        return False
+    reasons = set()
+    for change in answer:
+        if not isinstance(change, list | tuple) or len(change) != 2:
+            return False
+        reason = _refusal(*change)
+        if reason is None:
+            return False
+        reasons.add(reason)
+    return len(reasons) == 3
+
+
+def block_rate(answer: Any, users: int = 5) -> bool:
+    """Return whether the answer is the block code's total key rate for five users, exactly."""
+    if isinstance(answer, bool) or not isinstance(answer, Rational):
+        return False
+    protocol = one_pad_protocol(block_coded_keys(users, 3), 3, symbols=users - 2)
+    return Fraction(answer) == protocol.rates().total_key
+
+
+@cache
+def _genuine() -> dict[str, Any]:
+    """Return a certificate of three users that the checker accepts."""
+    wire = Wire(1, 1, payload_bytes=(8,) * 3, heard_bytes=(8,) * 3, framing_bytes=(64,) * 3)
+    data: dict[str, Any] = json.loads(json.dumps(as_data(with_wire(certify(3, 0), wire))))
+    return data
+
+
+def _refusal(way: Any, value: Any) -> str | None:
+    """Return why the checker refuses a changed certificate, numbers left out; or nothing."""
+    data: Any = copy.deepcopy(_genuine())
+    try:
+        if isinstance(way, str):
+            way = (way,)
+        *steps, last = way
+        place = data
+        for step in steps:
+            place = place[step]
+        place[last]  # what is changed must be there
+        place[last] = value
+        check_certificate.check(data)
+    except SystemExit as refusal:
+        return re.sub(r"[-\d.]+", "#", str(refusal.code))
+    except Exception:
+        return None
+    return None
+
+
+def _integers(answer: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return an array of whole numbers of this shape, or nothing."""
+    try:
+        values = np.asarray(answer)
+    except (ValueError, TypeError):
+        return None
+    if values.dtype.kind not in "iu" or values.shape != shape or values.size > 1000:
+        return None
+    return values.astype(np.int64)
+
+
+def _matrix(answer: Any, rows: int) -> np.ndarray | None:
+    """Return a matrix of whole numbers with so many rows, or nothing."""
+    try:
+        columns = np.asarray(answer).shape[1]
+    except (ValueError, TypeError, IndexError):
+        return None
+    return _integers(answer, (rows, columns))
