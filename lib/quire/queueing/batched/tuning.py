@@ -4,6 +4,7 @@ The costs are exact for the infinite queue of the free-cancel model. A gap measu
 policy says nothing, so every family is tuned on the very objective it is compared on.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -146,12 +147,17 @@ def tune_static(batch: Points) -> Tuned:
     return Tuned("static", costs.min(axis=1), best[:, None] + 1.0)
 
 
-def tune_bands(batch: Points, rounds: int = 2) -> list[Tuned]:
+BandCosts = Callable[[Points, Table, Table, Table], Table]
+
+
+def tune_bands(batch: Points, rounds: int = 2, cost_of: BandCosts = band_costs) -> list[Tuned]:
     """Return on-off, floor(q), spare(q, r) and band(q, r, d), each at its best settings.
 
     Spare is searched on a grid (floors around the best constant number of servers, all ``r`` from
     -8 to 2); band starts from there and improves one setting after the other over its whole range,
-    ``rounds`` times: a local optimum, so the true gap of the family may be smaller.
+    ``rounds`` times: a local optimum, so the true gap of the family may be smaller. ``cost_of``
+    says in which model: V1 unless :func:`~quire.queueing.batched.committed.committed_band_costs`
+    is given.
     """
     count, k = len(batch), batch.servers
     starts = np.array([-8, -5, -3, -2, -1, 0, 1, 2.0])
@@ -159,7 +165,7 @@ def tune_bands(batch: Points, rounds: int = 2) -> list[Tuned]:
     floor = np.repeat(floors, len(starts), axis=1).astype(float)
     start = np.tile(starts, (count, floors.shape[1]))
     floor, start = (np.pad(x, ((0, 0), (0, 1))) for x in (floor, start))  # the last is on-off
-    grid = band_costs(batch, floor, start, np.maximum(start, 0))
+    grid = cost_of(batch, floor, start, np.maximum(start, 0))
     on_off = grid[:, -1]
     grid, floor, start = grid[:, :-1], floor[:, :-1], start[:, :-1]
     level = np.where(start == 0, grid, np.inf)
@@ -171,9 +177,9 @@ def tune_bands(batch: Points, rounds: int = 2) -> list[Tuned]:
     d = np.maximum(r, 0)
     for _ in range(rounds):
         keeps = np.unique(np.linspace(0, k, min(k + 1, 12)).round())
-        q, r, d, cost = _improve(batch, q, r, d, cost, "keep", keeps)
-        q, r, d, cost = _improve(batch, q, r, d, cost, "start", np.arange(-8.0, 3.0))
-        q, r, d, cost = _improve(batch, q, r, d, cost, "floor", floors.astype(float))
+        q, r, d, cost = _improve(batch, cost_of, q, r, d, cost, "keep", keeps)
+        q, r, d, cost = _improve(batch, cost_of, q, r, d, cost, "start", np.arange(-8.0, 3.0))
+        q, r, d, cost = _improve(batch, cost_of, q, r, d, cost, "floor", floors.astype(float))
     return [
         Tuned("on-off", on_off, np.zeros((count, 0))),
         Tuned("floor", floor_cost, floor_q[:, None]),
@@ -183,7 +189,7 @@ def tune_bands(batch: Points, rounds: int = 2) -> list[Tuned]:
 
 
 def _improve(  # type: ignore[no-untyped-def]
-    batch: Points, q, r, d, cost, which: str, values: np.ndarray
+    batch: Points, cost_of, q, r, d, cost, which: str, values: np.ndarray
 ):
     """Vary one setting of every point's band over ``values``, the others fixed."""
     offered = np.broadcast_to(values, (len(batch), values.shape[-1]))
@@ -191,7 +197,7 @@ def _improve(  # type: ignore[no-untyped-def]
     settings = {name: np.repeat(x[:, None], offered.shape[1], 1) for name, x in fixed.items()}
     settings[which] = offered.astype(float)
     settings["keep"] = np.maximum(settings["keep"], np.maximum(settings["start"], 0))
-    costs = band_costs(batch, settings["floor"], settings["start"], settings["keep"])
+    costs = cost_of(batch, settings["floor"], settings["start"], settings["keep"])
     found, picked = _pick(costs, settings["floor"], settings["start"], settings["keep"])
     better = found < cost
     q, r, d = (np.where(better, new, old) for new, old in zip(picked, (q, r, d), strict=True))
