@@ -278,6 +278,18 @@ class NPolicy:
         return np.where(n == 0, 0, np.where(n >= self.threshold, 1, a))
 
 
+@dataclass(frozen=True)
+class DecisionTable:
+    """Targets read off a table, such as the optimum's; beyond its last row the last row holds."""
+
+    table: Targets
+    name: str = "table"
+
+    def targets(self, farm: Farm, levels: int) -> Targets:
+        """Return the table's rows."""
+        return self.table[np.minimum(np.arange(levels + 1), len(self.table) - 1)]
+
+
 def cheapest_static(farm: Farm, costs: Costs) -> Static:
     """Return the constant number of servers that costs least."""
     return Static(best_static(farm, costs)[0])

@@ -1,10 +1,11 @@
 """Policy iteration for many farms at once in V2, where a setup that runs can not be cancelled.
 
 A level ``n`` has one phase ``(a, s)`` for each pair of active servers and servers in setup. A
-policy names, for each level and phase, the phase that its decision leads to. From level ``M + 1`` on every
-spare server is put in setup at once: then only the phases ``(a, K - a)`` remain, and the end of the
-infinite queue is the one of :mod:`~quire.queueing.batched.full_setup`, without fees, for those are
-paid when a setup starts. With ``H_n`` the values before a decision and ``J_n`` those after it,
+policy names, for each level and phase, the phase that its decision leads to. From level ``M + 1``
+on every spare server is put in setup at once: then only the phases ``(a, K - a)`` remain, and the
+end of the infinite queue is the one of :mod:`~quire.queueing.batched.full_setup`, without fees, for
+those are paid when a setup starts. With ``H_n`` the values before a decision and ``J_n`` those
+after it,
 
     nu J_n = cost - g + lambda H_{n+1} + busy H_{n-1} + rise H_n,    H_n = fee + J_n after it,
 
@@ -31,15 +32,18 @@ MOST_SERVERS = 12
 """Servers up to which the phases of a level, (K+1)(K+2)/2 of them, are eliminated at once."""
 
 
+Indices = Int[np.ndarray, "..."] | Int[Array, "..."]
+
+
 class Phases(NamedTuple):
     """The phases of one level, and where decisions and completed setups lead."""
 
-    active: Int[np.ndarray, " phases"]
-    setups: Int[np.ndarray, " phases"]
-    completed: Int[np.ndarray, " phases"]  # the phase after one setup; itself if there is none
-    full: Int[np.ndarray, " servers"]  # the phases (a, K - a), by a
-    started: Int[np.ndarray, "phases phases"]  # setups started from row to column; -1 if barred
-    released: Int[np.ndarray, "phases phases"]  # servers kept from row to column; -1 if barred
+    active: Indices
+    setups: Indices
+    completed: Indices  # the phase after one setup; itself if there is none
+    full: Indices  # the phases (a, K - a), by a
+    started: Indices  # setups started from row to column; -1 if barred
+    released: Indices  # servers kept from row to column; -1 if barred
 
 
 @lru_cache
@@ -142,7 +146,7 @@ def evaluate_committed(
 
 
 def band_decisions(
-    servers: int, levels: int, floor: Scalar, start: Scalar, keep: Scalar
+    servers: int, levels: int, floor: Scalar | float, start: Scalar | float, keep: Scalar | float
 ) -> Int[Array, "levels phases"]:
     """Return the phases that a band policy leads to on levels ``0..levels-1``."""
     ph = _traced(servers)
@@ -303,8 +307,8 @@ def committed_optimum(
         upper=np.asarray(upper),
         certified=certified,
         iterations=np.asarray(search.iteration),
-        setups=ph.setups[to],
-        keep=ph.active[to],
+        setups=np.asarray(ph.setups)[to],
+        keep=np.asarray(ph.active)[to],
         relative=h,
     )
 

@@ -39,7 +39,13 @@ class GeneralSetupModel(SemiMarkov):
 
 
 def _event_counts(mean: float, variability: float) -> Float[np.ndarray, " counts"]:
-    """Return the law of the number of events of rate 1 in a gamma time of ``mean``."""
+    """Return the law of the number of events of rate 1 in a gamma time of ``mean``.
+
+    Raises
+    ------
+    ValueError
+        When its tail is too long to sum.
+    """
     if variability == 0:
         law = stats.poisson(mean)
     else:

@@ -8,7 +8,7 @@ import scipy.sparse.linalg as spla
 from jaxtyping import Float, Int
 
 from quire.queueing.decisions.farm_models import DecisionModel, decisions_of
-from quire.queueing.policies import Policy, release_rates
+from quire.queueing.policies import DecisionTable, Policy, release_rates
 
 
 @dataclass(frozen=True)
@@ -150,3 +150,18 @@ def evaluate_decisions(
         allocations=float(law @ _start_rate(model, taken, generator)),
         lost=float(law[n == model.levels].sum()),
     )
+
+
+def decision_table(model: DecisionModel, taken: Int[np.ndarray, " pre"]) -> DecisionTable:
+    """Return the targets that decisions in V1 amount to: servers kept and servers in setup.
+
+    Raises
+    ------
+    ValueError
+        For a model whose states hold setups; a table of ``(n, a)`` can not say what it decides.
+    """
+    if model.pre.shape[1] != 2:
+        raise ValueError("decision_table: only decisions in V1 are a table of n and a")
+    after = model.post[model.choice[taken]]
+    shape = (model.levels + 1, model.farm.servers + 1)
+    return DecisionTable(after[:, 1:].sum(axis=1).reshape(shape))
