@@ -136,7 +136,7 @@ def test_closed_forms_refuse_what_is_no_rate(bad):
 
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, math.nan, math.inf, True])
-def test_counts_are_whole_numbers(bad):
+def test_counts_are_integers(bad):
     for call in (
         lambda: q.erlang_c(bad, 0.5),
         lambda: q.Farm(0.5, 1.0, bad),

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from quire.queueing._checks import positive, whole
+from quire.checks import integer, positive
 from quire.queueing.batched._points import Points
 from quire.queueing.batched.free_cancel import OptimalPolicies, parameters, static_costs
 from quire.queueing.batched.full_setup import Tail, full_setup_is_optimal, full_setups, tail
@@ -284,10 +284,10 @@ def committed_optimum(
         ``setups`` holds the servers in setup and ``keep`` those active after the decision, in each
         phase of :func:`phases_of`.
     """
-    k = whole("servers", batch.servers, 1, MOST_SERVERS)
-    level = k + 64 if levels is None else whole("levels", levels, k + 10)
+    k = integer("servers", batch.servers, 1, MOST_SERVERS)
+    level = k + 64 if levels is None else integer("levels", levels, k + 10)
     positive("tolerance", tolerance)
-    whole("max_iterations", max_iterations, 1)
+    integer("max_iterations", max_iterations, 1)
     no_fee = replace(batch, allocation=np.zeros(len(batch)))
     end = tail(no_fee, full_setups(k))
     best_constant = static_costs(batch).argmin(axis=1) + 1.0
@@ -360,7 +360,7 @@ def committed_band_costs(
     ValueError
         For tables of different shapes, or a start or keep out of its range.
     """
-    k = whole("servers", batch.servers, 1, MOST_SERVERS)
+    k = integer("servers", batch.servers, 1, MOST_SERVERS)
     shape = (len(batch), floor.shape[-1])
     if any(x.shape != shape for x in (floor, start, keep)):
         raise ValueError(f"floor, start and keep must have shape {shape}")

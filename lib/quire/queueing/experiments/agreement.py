@@ -27,6 +27,7 @@ from quire.queueing.decisions.value_iteration import (
 )
 from quire.queueing.exact.closed_forms import (
     best_n_policy,
+    erlang_c,
     n_policy,
     staggered_response_time,
     static_cost,
@@ -406,9 +407,26 @@ class PeerRow:
     high: float
 
 
-def peer_row(package: str, quantity: str, exact: float, simulated: list[float]) -> PeerRow:
-    """Return the row of some simulated values of one exact quantity."""
+def _peer_row(package: str, quantity: str, exact: float, simulated: list[float]) -> PeerRow:
     values = np.array(simulated) / exact
     half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
     mean = float(values.mean())
     return PeerRow(package, quantity, exact, mean * exact, mean, mean - half, mean + half)
+
+
+def waiting_by_ciw(requests: int, *, seeds: int) -> PeerRow:
+    """Return the probability of waiting in M/M/4 by ciw and by Erlang's formula."""
+    from quire.queueing.peers.ciw import ciw_waiting_probability
+
+    farm = Farm(2.5, 1.0, 4)
+    runs = [ciw_waiting_probability(farm, requests, seed)[0] for seed in range(seeds)]
+    return _peer_row("ciw", "P(wait), M/M/4", erlang_c(4, farm.offered_load), runs)
+
+
+def setup_by_simpy(requests: int, *, seeds: int) -> PeerRow:
+    """Return the response time of four on-off servers by simpy and by the exact law."""
+    from quire.queueing.peers.simpy import simpy_setup_response_time
+
+    farm = Farm(2.5, 0.5, 4)
+    runs = [simpy_setup_response_time(farm, requests, seed) for seed in range(seeds)]
+    return _peer_row("simpy", "E[T], on-off, K = 4", setup_queue(farm).response_time, runs)

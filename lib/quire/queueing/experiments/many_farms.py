@@ -194,7 +194,9 @@ class SavingRow:
 
 def savings_by_setup(solved: Solved) -> list[SavingRow]:
     """Return the saving over the best constant number for slow, medium and fast setups."""
-    saving = 100 * (1 - 1 / (1 + solved.gaps["static"] / 100))
+    # a gap within the proof's width is none
+    gap = np.where(solved.gaps["static"] < 1e-6, 0.0, solved.gaps["static"])
+    saving = 100 * (1 - 1 / (1 + gap / 100))
     rate = solved.batch.setup_rate
     groups = {
         "longer than 5 services": rate < 0.2,

@@ -107,7 +107,7 @@ def policies_on_one_farm(
     best = solve(model)
 
     def row(family: str, policy: str, seen: Performance) -> PolicyRow:
-        gap = 100 * (seen.cost / best.cost - 1)
+        gap = max(0.0, round(100 * (seen.cost / best.cost - 1), 6))  # below the proof: none
         servers = seen.active + seen.in_setup
         return PolicyRow(family, policy, seen.cost, gap, servers, seen.response_time)
 

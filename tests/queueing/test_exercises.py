@@ -1,0 +1,77 @@
+import math
+
+import numpy as np
+import pytest
+
+from quire.queueing import Costs, Farm, best_static, evaluate, floor_policy, free_cancel_model
+from quire.queueing import exercises as ex
+
+NONSENSE = [
+    None,
+    math.nan,
+    math.inf,
+    "6.5",
+    True,
+    0,
+    0.0,
+    -1.0,
+    [],
+    {},
+    np.zeros(3),
+    np.zeros((2, 2)),
+    (1, 2),
+    object(),
+]
+CHECKS = [
+    ex.response_time_with_setup,
+    ex.price_of_switching,
+    ex.five_per_cent_setup_rate,
+    ex.committed_band,
+]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("answer", NONSENSE, ids=repr)
+def test_nonsense_is_wrong_and_never_raises(check, answer):
+    assert check(answer) is False
+
+
+def test_response_time():
+    assert ex.response_time_with_setup(6.5)
+    # without setup; setup counted twice; mean setup for its rate
+    for wrong in (2.5, 10.5, 2.75):
+        assert not ex.response_time_with_setup(wrong)
+
+
+def test_price_of_switching():
+    assert ex.price_of_switching(0.1)
+    assert ex.price_of_switching(np.float64(0.1))
+    # the example's answer; the saving itself; the price per arrival instead of per presence
+    for wrong in (0.25, 0.2, 0.04):
+        assert not ex.price_of_switching(wrong)
+
+
+def test_five_per_cent_setup_rate():
+    def advantage(rate):
+        farm = Farm.at_load(0.5, rate, 5)
+        chain = free_cancel_model(farm, Costs(), 120)
+        floors = min(evaluate(chain, floor_policy(q)).cost for q in range(6))
+        return best_static(farm, Costs())[1] / floors - 1
+
+    low, high = 0.3, 10.0
+    for _ in range(20):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if advantage(middle) > 0.05 else (middle, high)
+    assert ex.five_per_cent_setup_rate(high)
+    assert ex.five_per_cent_setup_rate(float(f"{high:.2g}"))
+    # where the floor begins to win at all; fast setup; mean setup for its rate
+    for wrong in (0.394, 100.0, 1 / high):
+        assert not ex.five_per_cent_setup_rate(wrong)
+
+
+def test_committed_band():
+    assert ex.committed_band((3, -3, 2))
+    assert ex.committed_band([3, -2, 1])
+    # on-off; the best floor; start above keep; a fraction; too many numbers; all zeros as an array
+    for wrong in ((0, 0, 0), (4, 0, 0), (3, 2, 1), (3, -2.5, 1), (3, -2, 1, 0), np.zeros(3)):
+        assert not ex.committed_band(wrong)
