@@ -307,7 +307,7 @@ def committed_optimum(
         upper=np.asarray(upper),
         certified=certified,
         iterations=np.asarray(search.iteration),
-        setups=np.asarray(ph.setups)[to],
+        setups=np.asarray(ph.setups)[to].astype(float),
         keep=np.asarray(ph.active)[to],
         relative=h,
     )

@@ -93,7 +93,9 @@ def _families(farm: Farm) -> dict[str, list[Policy]]:
             for d in sorted({max(r, 0), 1, 2, k // 2, k})
         ],
         "delayed-off": [DelayedOff(beta, q) for beta in (0.03, 0.1, 0.3, 1.0) for q in floors],
-        "dual": [DualThreshold(up, down) for up in (0.75, 1, 1.5, 2) for down in (0, 0.5, 0.7)],
+        "dual": [
+            DualThreshold(up, down) for up in (0.75, 1.0, 1.5, 2.0) for down in (0.0, 0.5, 0.7)
+        ],
     }
 
 
