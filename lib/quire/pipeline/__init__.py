@@ -1,18 +1,15 @@
-"""Pipeline schedules for training multimodal models: costs, programs, schedules, search,
-certificates.
+"""Pipeline schedules for training multimodal models: costs, programs, schedules, search, proofs.
 
 Read in this order:
 
-1. ``modules``, ``costs``, ``workload``: transformer modules, what a layer costs, batches that vary.
+1. ``workload``: transformer modules, what a layer costs, batches that vary.
 2. ``program``, ``schedule``: the operations of a step and what they wait for; when each runs.
-3. ``emulator``, ``heaps``, ``listing``: the max-plus pass over a given order; list scheduling.
-4. ``linear``, ``words``, ``filling``, ``zero_bubble``: GPipe, 1F1B, interleaved, zero bubble.
-5. ``partition``, ``segments``, ``multimodal``: static cuts, segments and pieces, baselines.
-6. ``ranking``, ``refine``, ``tuning``, ``mctx_search``: the three-level search, a peer.
-7. ``bounds``, ``optimal``: lower bounds and certificates; proven optima of small steps.
-8. ``asynchronous``, ``torch_csv``, ``torch_run``: schedules with a deadline; PyTorch's tables;
-   ``comparison``: one batch under every scheduler.
-9. ``failures``: how a schedule can be impossible.
+3. ``emulator``: the max-plus pass over a given order; ``failures``: how it can be impossible.
+4. ``schedules``: GPipe, 1F1B, interleaved, zero bubble; list scheduling; static cuts, segments and
+   pieces; published ideas as rivals; PyTorch's tables.
+5. ``search``: bounds and certificates, rankings, exchanges on the critical path, plans, deadlines.
+6. ``peers``: OR-Tools, mctx, PyTorch.
+7. ``experiments``: the chapter's experiments; ``exercises``: the checks of its exercises.
 
 Seconds and bytes throughout; any consistent unit will do for programs built by hand.
 """
@@ -24,11 +21,11 @@ from quire.pipeline.emulator import (
     makespans,
     merge_rank_orders,
 )
-from quire.pipeline.experiments import BASELINES, SPLIT, STAGES, Comparison, compare, equal_memory
 from quire.pipeline.failures import InfeasibleMemory, ScheduleDeadlock
 from quire.pipeline.peers.mctx import mctx_search
 from quire.pipeline.peers.ortools import SolverResult, solve_exactly
-from quire.pipeline.peers.torch import gradient_difference
+from quire.pipeline.peers.ortools_layers import tune_plan
+from quire.pipeline.peers.torch import RuntimeRun, run_table
 from quire.pipeline.program import (
     BACKWARD,
     FORWARD,
@@ -93,18 +90,33 @@ from quire.pipeline.search.bounds import (
     certify,
     heads_and_tails,
     lower_bound,
+    plan_free_bound,
     preemptive_bound,
 )
 from quire.pipeline.search.deadlines import (
+    Planner,
     Step,
+    Timing,
+    decode_batch,
+    decode_orders,
+    encode_batch,
+    encode_orders,
     fifo_schedule,
     fresh_fraction,
     generate_schedules,
-    timed_tree_search,
+    timed_search,
 )
-from quire.pipeline.search.order_annealing import refine
+from quire.pipeline.search.order_annealing import Annealed, anneal_order
+from quire.pipeline.search.plans import (
+    PlanChoice,
+    PlanTrial,
+    Validation,
+    choose_plan,
+    mean_step,
+    piece_caps,
+)
 from quire.pipeline.search.rankings import RankedSteps, SearchResult, swap_search, tree_search
-from quire.pipeline.search.tuning import tune_plan
+from quire.pipeline.search.steps import search_step
 from quire.pipeline.workload.batches import (
     CALIBRATED_SHAPE,
     Microbatch,
@@ -127,20 +139,17 @@ from quire.pipeline.workload.modules import MODELS, Model, Module, model_named
 
 __all__ = [
     "BACKWARD",
-    "BASELINES",
     "CALIBRATED_SHAPE",
     "FORWARD",
     "KINDS",
     "MODELS",
-    "SPLIT",
-    "STAGES",
     "WEIGHT",
     "Action",
     "ActionTable",
+    "Annealed",
     "Bound",
     "Certificate",
     "Chain",
-    "Comparison",
     "Hardware",
     "InfeasibleMemory",
     "LayerCost",
@@ -149,34 +158,43 @@ __all__ = [
     "Model",
     "Module",
     "Plan",
+    "PlanChoice",
+    "PlanTrial",
+    "Planner",
     "PrefixEmulator",
     "Program",
     "RankedSteps",
     "Rules",
+    "RuntimeRun",
     "Schedule",
     "ScheduleDeadlock",
     "SearchResult",
     "SolverResult",
     "Step",
+    "Timing",
+    "Validation",
+    "anneal_order",
     "assemble",
     "balanced_plan",
     "balancing_piece_tokens",
     "bubble_fraction",
     "calibrate_shape",
     "certify",
-    "compare",
+    "choose_plan",
     "critical_path",
     "cut_items",
+    "decode_batch",
+    "decode_orders",
     "disttrain_like",
     "emulate",
     "emulate_ranks",
-    "equal_memory",
+    "encode_batch",
+    "encode_orders",
     "fifo_schedule",
     "fresh_fraction",
     "fsdp_like_seconds",
     "generate_schedules",
     "gpipe",
-    "gradient_difference",
     "heads_and_tails",
     "hop_seconds",
     "interleaved",
@@ -190,6 +208,7 @@ __all__ = [
     "makespans",
     "mctx_search",
     "mean_layer_seconds",
+    "mean_step",
     "memory_curve",
     "merge_rank_orders",
     "microbatch_flops",
@@ -199,14 +218,17 @@ __all__ = [
     "optimal_cut",
     "optimus_like",
     "peak_memory",
+    "piece_caps",
+    "plan_free_bound",
     "preemptive_bound",
     "rank_spans",
     "ranked_key",
     "read_actions",
-    "refine",
     "replay",
+    "run_table",
     "sample_batch",
     "schedule_table",
+    "search_step",
     "segmented_program",
     "solve_exactly",
     "staged_program",
@@ -215,7 +237,7 @@ __all__ = [
     "static_schedule",
     "static_zero_bubble",
     "swap_search",
-    "timed_tree_search",
+    "timed_search",
     "topological_order",
     "tree_search",
     "tune_plan",

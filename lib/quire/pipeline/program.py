@@ -92,14 +92,6 @@ class Program:
         return need
 
 
-@dataclass
-class _Rows:
-    """Columns under construction, one row per operation, and the arcs between rows."""
-
-    columns: list[tuple[float, int, int, int, int, int, int, int, int, float, float]]
-    arcs: list[tuple[int, int, float]]
-
-
 def _check(chain: Chain, index: int, ranks: int) -> None:
     for name in ("forward", "backward", "weight", "memory"):
         values = np.asarray(getattr(chain, name))
@@ -149,13 +141,15 @@ def assemble(chains: Sequence[Chain], ranks: int) -> Program:
         raise ValueError(f"ranks = {ranks}: give at least 1")
     if not chains:
         raise ValueError("chains is empty: give at least one chain")
-    rows = _Rows([], [])
-    offsets: list[int] = []
+    blocks, arcs, offsets, n = [], [], [], 0
     for index, chain in enumerate(chains):
         _check(chain, index, ranks)
-        offsets.append(len(rows.columns))
-        _add_chain(rows, chain, index, ranks)
-    feeders: set[int] = set()
+        offsets.append(n)
+        block = _chain_columns(chain, index, ranks)
+        arcs.append(_chain_arcs(chain, n, len(block[0]) > 2 * len(chain.path)))
+        blocks.append(block)
+        n += len(block[0])
+    between: list[tuple[int, int, float]] = []
     for index, chain in enumerate(chains):
         length = len(chain.path)
         for source in chain.feeds_on:
@@ -164,50 +158,58 @@ def assemble(chains: Sequence[Chain], ranks: int) -> Program:
             feeder = chains[source]
             hop = feeder.hop if feeder.path[-1] != chain.path[0] else 0.0
             last = offsets[source] + len(feeder.path) - 1
-            rows.arcs.append((last, offsets[index], hop))
-            rows.arcs.append((offsets[index] + length, last + len(feeder.path), hop))
-            feeders.add(source)
-    return _finish(rows, ranks)
+            between.append((last, offsets[index], hop))
+            between.append((offsets[index] + length, last + len(feeder.path), hop))
+    arcs.append(np.array(between, dtype=np.float64).reshape(-1, 3))
+    columns = [np.concatenate(column) for column in zip(*blocks, strict=True)]
+    source, target = (np.concatenate([a[:, k] for a in arcs]).astype(np.int64) for k in (0, 1))
+    lag = np.concatenate([a[:, 2] for a in arcs])
+    order = topological_order(n, source, target)
+    return _lay_out(ranks, columns, order, source, target, lag)[0]
 
 
-def _add_chain(rows: _Rows, chain: Chain, index: int, ranks: int) -> None:
-    """Append the chain's rows, ``F`` then ``B`` then ``W`` along the path, and its own arcs."""
-    first, length = len(rows.columns), len(chain.path)
-    split = bool((np.asarray(chain.weight) > 0).any())
-    for kind, seconds in enumerate((chain.forward, chain.backward, chain.weight)):
-        if kind == WEIGHT and not split:
-            continue
-        for position, rank in enumerate(chain.path):
-            memory = float(chain.memory[position])
-            freed = 0.0 if kind == FORWARD else memory / (2 if split else 1)
-            stage = chain.stage + position
-            labels = (rank, kind, index, chain.microbatch, chain.module, chain.piece, stage)
-            acquired = memory if kind == FORWARD else 0.0
-            row = (float(seconds[position]), *labels, stage // ranks, acquired, freed)
-            rows.columns.append(row)
-    for position in range(length):
-        forward, backward = first + position, first + length + position
-        if position + 1 < length:
-            hop = chain.hop if chain.path[position] != chain.path[position + 1] else 0.0
-            rows.arcs.append((forward, forward + 1, hop))
-            rows.arcs.append((backward + 1, backward, hop))
-        else:
-            rows.arcs.append((forward, backward, 0.0))
-        if split:
-            rows.arcs.append((backward, backward + length, 0.0))
+def _chain_columns(chain: Chain, index: int, ranks: int) -> list[np.ndarray]:
+    """Lay out the chain's ``F``, then ``B``, then ``W`` along the path, as ``_COLUMNS``."""
+    length = len(chain.path)
+    memory = np.asarray(chain.memory, dtype=np.float64)
+    seconds = [np.asarray(t, dtype=np.float64) for t in (chain.forward, chain.backward)]
+    weight = np.asarray(chain.weight, dtype=np.float64)
+    none = np.zeros(length)
+    if (weight > 0).any():
+        seconds.append(weight)
+        acquired, released = [memory, none, none], [none, memory / 2, memory / 2]
+    else:
+        acquired, released = [memory, none], [none, memory]
+    kinds = len(seconds)
+    stage = np.tile(chain.stage + np.arange(length), kinds)
+
+    def same(value: int) -> np.ndarray:
+        return np.full(kinds * length, value, dtype=np.int64)
+
+    return [
+        np.concatenate(seconds), np.tile(np.array(chain.path, dtype=np.int64), kinds),
+        np.repeat(np.arange(kinds), length), same(index), same(chain.microbatch),
+        same(chain.module), same(chain.piece), stage, stage // ranks, np.concatenate(acquired),
+        np.concatenate(released),
+    ]  # fmt: skip
 
 
-def _finish(rows: _Rows, ranks: int) -> Program:
-    """Lay the rows out as columns, then renumber them topologically."""
-    n = len(rows.columns)
-    source = np.array([arc[0] for arc in rows.arcs], dtype=np.int64)
-    target = np.array([arc[1] for arc in rows.arcs], dtype=np.int64)
-    lag = np.array([arc[2] for arc in rows.arcs], dtype=np.float64)
-    columns = [
-        np.array(column, dtype=np.float64 if c in (0, 9, 10) else np.int64)
-        for c, column in enumerate(zip(*rows.columns, strict=True))
+def _chain_arcs(chain: Chain, first: int, split: bool) -> Float[np.ndarray, "arcs 3"]:
+    """List (from, to, lag) within a chain: along ``F``, back along ``B``, from ``B`` to ``W``."""
+    length = len(chain.path)
+    forward = first + np.arange(length)
+    backward = forward + length
+    path = np.array(chain.path)
+    hop = np.where(path[1:] != path[:-1], chain.hop, 0.0)
+    zero = np.zeros(length)
+    parts = [
+        (forward[:-1], forward[1:], hop),
+        (backward[1:], backward[:-1], hop),
+        (forward[-1:], backward[-1:], zero[:1]),
     ]
-    return _lay_out(ranks, columns, topological_order(n, source, target), source, target, lag)[0]
+    if split:
+        parts.append((backward, backward + length, zero))
+    return np.concatenate([np.column_stack(part) for part in parts])
 
 
 def rewired(

@@ -1,1 +1,1 @@
-"""All that talks to packages made by others: ``ortools``, ``mctx``, ``torch``."""
+"""Whatever talks to others' packages: ``ortools``, ``ortools_layers``, ``mctx``, ``torch``."""

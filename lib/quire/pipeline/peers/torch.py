@@ -1,104 +1,86 @@
 """Run an action table with PyTorch's own pipelining runtime, on CPU processes over gloo.
 
-An optional check (package ``torch``): every rank holds tiny linear stages, the runtime executes the
-table, and the gradients are compared with those of the same layers in one process.
+PyTorch lives in an environment of its own: its interpreter is given by path and runs
+``torch_worker.py``, one process per rank, which talk to us through files.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
-import sys
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from quire.pipeline.schedules.action_tables import read_actions
 
-WIDTH = 8
-"""Features of every stage."""
-
-_LIMIT = 240.0
+WORKER = Path(__file__).with_name("torch_worker.py")
 
 
-def gradient_difference(text: str, *, seed: int = 0) -> float:
-    """Largest absolute difference between pipelined and plain gradients (float32).
+@dataclass(frozen=True)
+class RuntimeRun:
+    """What PyTorch's runtime did with a table.
 
-    ``text`` is a table of whole microbatches as :func:`~quire.pipeline.write_actions` writes it.
-    One process per rank is started on this machine and ended again.
+    ``difference`` is the largest absolute difference between the pipelined gradients and those of
+    the same layers in one process, ``gradient`` the largest gradient, ``wrong`` the difference that
+    a microbatch left out would make (so that a small difference means something).
+    """
+
+    version: str
+    ranks: int
+    stages: int
+    microbatches: int
+    difference: float
+    gradient: float
+    wrong: float
+
+
+def run_table(text: str, *, python: str, seed: int = 0, timeout: float = 240.0) -> RuntimeRun:
+    """Execute a table of whole microbatches, as :func:`write_actions` writes it.
+
+    ``python`` is the interpreter of an environment with PyTorch. One process per rank is started on
+    this machine and ended again.
 
     Raises
     ------
+    ValueError
+        If the table is malformed or ``timeout`` is not positive.
     RuntimeError
-        If PyTorch refuses the table; its last words are repeated.
+        If PyTorch refuses the table or does not finish in time; its last words are repeated.
     """
+    if not timeout > 0:
+        raise ValueError(f"timeout = {timeout}: give a positive number of seconds")
     ranks = read_actions(text).ranks
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "actions.csv").write_text(text)
-        command = [
-            sys.executable,
-            "-m",
-            "quire.pipeline.peers.torch",
-            folder,
-            str(ranks),
-            str(seed),
-        ]
-        processes = [
-            subprocess.Popen([*command, str(rank)], stderr=subprocess.PIPE, text=True)
-            for rank in range(ranks)
-        ]
+        errors = [place / f"{rank}.log" for rank in range(ranks)]
+        command = [python, "-P", str(WORKER), folder, str(ranks), str(seed)]
+        processes = []
+        deadline = time.monotonic() + timeout
         try:
-            errors = [process.communicate(timeout=_LIMIT)[1] for process in processes]
+            for rank, log in enumerate(errors):
+                with log.open("w") as stream:
+                    processes.append(
+                        subprocess.Popen([*command, str(rank)], stdout=stream, stderr=stream)
+                    )
+            for process in processes:
+                process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"PyTorch did not run the table within {timeout:g} s") from None
         finally:
             for process in processes:
                 process.kill()
-        for process, error in zip(processes, errors, strict=True):
+                process.wait()
+        for process, log in zip(processes, errors, strict=True):
             if process.returncode:
-                raise RuntimeError(f"PyTorch did not run the table: {error.strip()[-400:]}")
-        return max(float(np.load(place / f"{rank}.npy")) for rank in range(ranks))
-
-
-def _worker(folder: str, ranks: int, seed: int, rank: int) -> None:
-    import torch
-    import torch.distributed as dist
-    from torch.distributed.pipelining import PipelineStage
-    from torch.distributed.pipelining.schedules import _PipelineScheduleRuntime
-
-    place = Path(folder)
-    table = read_actions((place / "actions.csv").read_text())
-    home = {action.stage: r for r, row in enumerate(table.rows) for e in row for action in e}
-    microbatches = 1 + max(a.microbatch for row in table.rows for e in row for a in e)
-    dist.init_process_group(
-        "gloo", init_method=f"file://{place / 'meeting'}", rank=rank, world_size=ranks
-    )
-    torch.manual_seed(seed)
-    layers = [torch.nn.Sequential(torch.nn.Linear(WIDTH, WIDTH), torch.nn.Tanh()) for _ in home]
-    inputs, target = torch.randn(microbatches, WIDTH), torch.randn(microbatches, WIDTH)
-    plain = [[p.detach().clone() for p in layer.parameters()] for layer in layers]
-    torch.nn.functional.mse_loss(torch.nn.Sequential(*layers)(inputs), target).backward()
-    expected = [[p.grad.clone() for p in layer.parameters()] for layer in layers]
-    for layer, values in zip(layers, plain, strict=True):
-        for parameter, value in zip(layer.parameters(), values, strict=True):
-            parameter.data, parameter.grad = value, None
-    mine = [s for s in sorted(home) if home[s] == rank]
-    device = torch.device("cpu")
-    stages = [PipelineStage(layers[s], s, len(home), device) for s in mine]
-    runtime = _PipelineScheduleRuntime(
-        stages, microbatches, loss_fn=torch.nn.functional.mse_loss, scale_grads=True
-    )
-    runtime._load_csv(str(place / "actions.csv"), format="compute_only")
-    last = len(home) - 1
-    runtime.step(*([inputs] if 0 in mine else []), target=target if last in mine else None)
-    worst = max(
-        float((parameter.grad - value).abs().max())
-        for s in mine
-        for parameter, value in zip(layers[s].parameters(), expected[s], strict=True)
-    )
-    np.save(place / f"{rank}.npy", worst)
-    dist.barrier()
-    dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    _worker(sys.argv[1], *map(int, sys.argv[2:]))
+                words = log.read_text(errors="replace").strip()[-400:]
+                raise RuntimeError(f"PyTorch did not run the table: {words}")
+        found = [json.loads((place / f"{rank}.json").read_text()) for rank in range(ranks)]
+    worst = {
+        name: max(float(rank[name]) for rank in found)
+        for name in ("difference", "gradient", "wrong")
+    }
+    first = found[0]
+    return RuntimeRun(first["version"], ranks, first["stages"], first["microbatches"], **worst)

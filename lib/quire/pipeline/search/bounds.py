@@ -8,6 +8,7 @@ kept for how long against the memory there is.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,10 @@ from jaxtyping import Float
 from quire.pipeline.program import BACKWARD, FORWARD, Program
 from quire.pipeline.schedule import Schedule
 from quire.pipeline.schedules.list_scheduling import checked_limit
+from quire.pipeline.schedules.partition import layer_times
+from quire.pipeline.workload.batches import Microbatch
+from quire.pipeline.workload.costs import Hardware, layer_cost
+from quire.pipeline.workload.modules import Model
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,38 @@ def _residence(program: Program) -> Float[np.ndarray, " n"]:
         there_and_back = program.duration[forward] + program.duration[backward]
         residence[forward] = np.cumsum(there_and_back[::-1])[::-1]
     return residence
+
+
+def plan_free_bound(
+    model: Model, batch: Sequence[Microbatch], ranks: int, hardware: Hardware
+) -> float:
+    """Bound the step of every plan: any layers on any rank, any pieces, any order; in seconds.
+
+    A plan keeps each layer on one rank and may cut microbatches between items; the backward is
+    whole. Cutting never makes kernels faster, so the ranks together have at least the work of whole
+    microbatches to do. Order the ranks by the first layer that each of them holds: the k-th cannot
+    start before k layers of the quickest item have run, and k layers run backwards after it. Nor
+    can a step be shorter than its longest item's way through its module and back.
+
+    Raises
+    ------
+    ValueError
+        If the batch is empty or ``ranks < 1``.
+    """
+    if ranks < 1:
+        raise ValueError(f"ranks = {ranks}: give at least 1")
+    work = float(layer_times(model, batch, hardware)[:, :, :3].sum())
+    quickest, longest = [], 0.0
+    for u, module in enumerate(model.modules):
+        passes = [0.0 if len(mb.lengths[u]) == 0 else np.inf for mb in batch]
+        for length in {float(x) for mb in batch for x in mb.lengths[u]}:
+            cost = layer_cost(module, np.array([length]), hardware)
+            seconds = cost.forward + cost.backward + cost.weight
+            passes.append(seconds)
+            longest = max(longest, module.layers * seconds)
+        quickest += [min(passes)] * module.layers
+    head_and_tail = np.cumsum([0.0, *quickest])[:ranks].sum()
+    return max((work + float(head_and_tail)) / ranks, longest)
 
 
 def certify(schedule: Schedule, bound: float) -> Certificate:

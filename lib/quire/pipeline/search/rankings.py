@@ -138,6 +138,13 @@ class BestSoFar:
         )
 
 
+def first_rankings(scheduler: ListScheduler) -> tuple[RankedSteps, tuple[Ranking, ...]]:
+    """Return the three rankings that need no search: first in, heaviest, lightest first."""
+    steps = RankedSteps(scheduler)
+    by_work = np.lexsort((steps.groups[:, 0], -steps.work))
+    return steps, (steps.fifo(), by_work, by_work[::-1].copy())
+
+
 def best_so_far(
     scheduler: ListScheduler, evaluations: int, seconds: float, epsilon: float, bound: float | None
 ) -> BestSoFar:
@@ -147,10 +154,9 @@ def best_so_far(
     began = time.perf_counter()
     if bound is None:
         bound = lower_bound(scheduler.program, scheduler.rules.memory_limit).value
-    best = BestSoFar(RankedSteps(scheduler), bound, evaluations, seconds, epsilon, began)
-    steps = best.steps
-    by_work = np.lexsort((steps.groups[:, 0], -steps.work))
-    for ranking in (steps.fifo(), by_work, by_work[::-1].copy()):
+    steps, rankings = first_rankings(scheduler)
+    best = BestSoFar(steps, bound, evaluations, seconds, epsilon, began)
+    for ranking in rankings:
         if best.ranking is None or not best.done:
             best.offer(ranking)
     return best

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.pipeline.failures import InfeasibleMemory
+from quire.pipeline.schedule import finite_limit
 from quire.pipeline.schedules.segments import Plan
 from quire.pipeline.workload.batches import Microbatch
 from quire.pipeline.workload.costs import Hardware, layer_cost
@@ -44,9 +45,14 @@ def tune_plan(
 
     Raises
     ------
+    ValueError
+        If a limit or what is in flight is not one finite number per rank.
     InfeasibleMemory
         If not even full recomputation fits.
     """
+    memory_limit = finite_limit(memory_limit, plan.ranks)
+    if not (np.shape(in_flight) == (plan.ranks,) and np.isfinite(in_flight).all()):
+        raise ValueError(f"in_flight = {in_flight}: give finite microbatches, one per rank")
     from ortools.sat.python import cp_model
 
     ranks = plan.ranks

@@ -1,0 +1,102 @@
+"""Small steps to redo by hand: two ranks and two microbatches, and two surprises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quire.pipeline.failures import ScheduleDeadlock
+from quire.pipeline.program import KINDS, Chain, Program, assemble
+from quire.pipeline.schedule import Schedule
+from quire.pipeline.schedules.list_scheduling import Rules, list_schedule
+from quire.pipeline.schedules.static import one_f_one_b, staged_program
+
+
+def two_by_two(second: float = 3.0) -> Program:
+    """Two ranks, two microbatches; the second takes ``second`` times as long as the first."""
+    forward = np.array([[1.0, 1.0], [second, second]])
+    return staged_program(forward, forward, np.zeros((2, 2)), 2)
+
+
+@dataclass(frozen=True)
+class TracedOperation:
+    """One operation of the traced step: what it waits for, and its start and end."""
+
+    rank: int
+    operation: str
+    rank_free: float
+    input_there: float
+    start: float
+    end: float
+
+
+def trace(schedule: Schedule) -> list[TracedOperation]:
+    """Redo the recursion for every operation in order of start, as one would by hand."""
+    program = schedule.program
+    rows = []
+    for i in np.lexsort((program.rank, schedule.start)).tolist():
+        own = schedule.rank_order(int(program.rank[i]))
+        place = int(np.flatnonzero(own == i)[0])
+        arcs = slice(program.dep_ptr[i], program.dep_ptr[i + 1])
+        arrivals = schedule.end[program.dep[arcs]] + program.lag[arcs]
+        rows.append(
+            TracedOperation(
+                int(program.rank[i]),
+                f"{KINDS[program.kind[i]]}{program.microbatch[i]}",
+                float(schedule.end[own[place - 1]]) if place else 0.0,
+                float(arrivals.max(initial=0.0)),
+                float(schedule.start[i]),
+                float(schedule.end[i]),
+            )
+        )
+    return rows
+
+
+def both_orders(second: float = 3.0) -> dict[str, Schedule]:
+    """1F1B of the 2 × 2 step with the short microbatch first, and with the long one first."""
+    program = two_by_two(second)
+    return {
+        "short first": one_f_one_b(program),
+        "long first": one_f_one_b(program, microbatch_order=np.array([1, 0])),
+    }
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """One case of a surprise of list scheduling and what comes of it."""
+
+    case: str
+    outcome: str
+
+
+def shorter_is_longer(second: float) -> float:
+    """Makespan of Graham's anomaly: three microbatches, one forward of which lasts ``second``."""
+    times = [([5, second], [4, 1]), ([2, 4], [3, 1]), ([4, 3], [5, 4])]
+    forward, backward = (np.array(column, dtype=float) for column in zip(*times, strict=True))
+    return list_schedule(staged_program(forward, backward, 0 * forward, 2)).makespan
+
+
+def surprises() -> list[Surprise]:
+    """Show that a shorter operation can lengthen a step, and that memory can deadlock it."""
+    rows = [
+        Surprise(f"one forward lasts {second:g} s", f"step of {shorter_is_longer(second):g} s")
+        for second in (2.0, 1.0)
+    ]
+    ones = np.ones(2)
+    jam = assemble(
+        [
+            Chain(i, module, 0, 2 * module, (0, 1), ones, ones, 0 * ones, ones, 0.0, feeds)
+            for i, module, feeds in ((0, 0, ()), (1, 0, ()), (0, 1, (0,)), (1, 1, (1,)))
+        ],
+        2,
+    )
+    for banker in (False, True):
+        rules = Rules(memory_limit=np.full(2, 2.0), banker=banker)
+        case = f"room for two activations, {'with' if banker else 'without'} the banker's rule"
+        try:
+            step = list_schedule(jam, jam.module.astype(float), rules)
+            rows.append(Surprise(case, f"step of {step.makespan:g} s"))
+        except ScheduleDeadlock as deadlock:
+            rows.append(Surprise(case, f"deadlock on rank {deadlock.rank}"))
+    return rows

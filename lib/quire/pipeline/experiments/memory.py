@@ -1,0 +1,81 @@
+"""When memory is short: limits that bind, layers and recomputation that make room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quire.pipeline.experiments.setting import Prepared
+from quire.pipeline.failures import InfeasibleMemory
+from quire.pipeline.peers.ortools_layers import tune_plan
+from quire.pipeline.schedule import peak_memory, violations
+from quire.pipeline.schedules.list_scheduling import ListScheduler, Rules
+from quire.pipeline.schedules.segments import Plan, segmented_program
+from quire.pipeline.search.steps import search_step
+
+FLIGHTS = (1.0, 2.0, 4.0)
+"""Microbatches in flight for which layers and recomputation are chosen."""
+
+
+@dataclass(frozen=True)
+class ShortMemory:
+    """The same batch with room for so many of its largest microbatch, with and without tuning.
+
+    Milliseconds, infinite where nothing fits; ``peak`` is the largest share of the limit in use by
+    the untuned schedule, ``breach`` the share that the schedule without a limit would use.
+    """
+
+    room: float
+    even: float
+    tuned: float
+    peak: float
+    breach: float
+
+
+def short_memory(prepared: Prepared, k: int, rooms: tuple[float, ...]) -> list[ShortMemory]:
+    """Search with even layers, and with layers and recomputation from an integer program."""
+    s = prepared.setting
+    plan = prepared.choice.layers.plan
+    batch = s.batch(k)
+    need = segmented_program(s.model, batch, plan, s.hardware).memory_need().max(axis=0)
+    free = _step(prepared, k, plan, None)
+    assert free is not None
+    rows = []
+    for room in rooms:
+        limit = room * need
+        even = _step(prepared, k, plan, limit)
+        spans = []
+        for flight in FLIGHTS:
+            try:
+                tuned = tune_plan(
+                    s.model, batch, plan, s.hardware, np.full(s.ranks, flight), limit, effort=0.5
+                )
+            except InfeasibleMemory:
+                continue
+            found = _step(prepared, k, tuned, limit)
+            if found is not None:
+                spans.append(found.makespan)
+        rows.append(
+            ShortMemory(
+                room,
+                np.inf if even is None else 1e3 * even.makespan,
+                1e3 * min(spans, default=np.inf),
+                np.nan if even is None else float((peak_memory(even) / limit).max()),
+                float((peak_memory(free) / limit).max()),
+            )
+        )
+        if even is not None and violations(even, limit):
+            raise AssertionError(f"room = {room}: the schedule exceeds its limit")
+    return rows
+
+
+def _step(prepared: Prepared, k: int, plan: Plan, limit: np.ndarray | None):  # type: ignore[no-untyped-def]
+    """Return the searched schedule within the limit, None where no microbatch fits."""
+    s = prepared.setting
+    program = segmented_program(s.model, s.batch(k), plan, s.hardware)
+    try:
+        scheduler = ListScheduler(program, Rules(memory_limit=limit))
+    except InfeasibleMemory:
+        return None
+    return search_step(scheduler, evaluations=max(1, s.evaluations // 4), seed=s.seed).schedule

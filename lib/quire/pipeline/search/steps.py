@@ -1,0 +1,55 @@
+"""A step's schedule: rank the groups, then exchange operations on the critical path.
+
+The paper's hierarchy names ranking and interleaving; the last level, exchanges, is ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from quire.pipeline.schedule import Schedule
+from quire.pipeline.schedules.list_scheduling import ListScheduler
+from quire.pipeline.search.order_annealing import anneal_order
+from quire.pipeline.search.rankings import SearchResult, swap_search, tree_search
+
+METHODS = {"swap": swap_search, "mcts": tree_search}
+"""Searches over rankings by name."""
+
+EXCHANGES = 40
+"""Exchanges tried for each list schedule: about as much time again."""
+
+
+def search_step(
+    scheduler: ListScheduler,
+    *,
+    evaluations: int,
+    method: str = "swap",
+    seed: int = 0,
+    start: Schedule | None = None,
+    epsilon: float = 0.005,
+) -> SearchResult:
+    """Search over rankings, then anneal the order found, or ``start`` if that is shorter.
+
+    ``evaluations`` bounds the list schedules, ``EXCHANGES`` times as many exchanges follow.
+    ``start``, if given, is another schedule of the same program within its memory limit; the result
+    is never longer than it.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown or a budget is refused.
+    """
+    if method not in METHODS:
+        raise ValueError(f"search = {method!r}: choose 'mcts' or 'swap'")
+    found = METHODS[method](scheduler, evaluations=evaluations, seed=seed, epsilon=epsilon)
+    best = found.schedule
+    if start is not None and start.makespan < best.makespan:
+        best = start
+    annealed = anneal_order(
+        best,
+        iterations=EXCHANGES * evaluations,
+        seed=seed,
+        memory_limit=scheduler.rules.memory_limit,
+        target=(1 + epsilon) * found.bound,
+    )
+    return replace(found, schedule=annealed.schedule)
