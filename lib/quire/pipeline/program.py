@@ -162,10 +162,10 @@ def assemble(chains: Sequence[Chain], ranks: int) -> Program:
             between.append((offsets[index] + length, last + len(feeder.path), hop))
     arcs.append(np.array(between, dtype=np.float64).reshape(-1, 3))
     columns = [np.concatenate(column) for column in zip(*blocks, strict=True)]
-    source, target = (np.concatenate([a[:, k] for a in arcs]).astype(np.int64) for k in (0, 1))
+    tails, heads = (np.concatenate([a[:, k] for a in arcs]).astype(np.int64) for k in (0, 1))
     lag = np.concatenate([a[:, 2] for a in arcs])
-    order = topological_order(n, source, target)
-    return _lay_out(ranks, columns, order, source, target, lag)[0]
+    order = topological_order(n, tails, heads)
+    return _lay_out(ranks, columns, order, tails, heads, lag)[0]
 
 
 def _chain_columns(chain: Chain, index: int, ranks: int) -> list[np.ndarray]:

@@ -59,9 +59,9 @@ def reuse_in_search(schedule: Schedule, *, iterations: int, seeds: int) -> list[
     anneal_order(schedule, iterations=10, seed=0)
     rows = []
     for seed in range(seeds):
-        arguments = {"iterations": iterations, "seed": seed}
-        found, quick = _timed(partial(anneal_order, schedule, **arguments))
-        plain, slow = _timed(partial(anneal_order, schedule, **arguments, reuse=False))
+        anneal = partial(anneal_order, schedule, iterations=iterations, seed=seed)
+        found, quick = _timed(anneal)
+        plain, slow = _timed(partial(anneal, reuse=False))
         rows.append(
             Reuse(
                 found.trials,

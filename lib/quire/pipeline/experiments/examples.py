@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,12 +53,17 @@ def trace(schedule: Schedule) -> list[TracedOperation]:
     return rows
 
 
-def both_orders(second: float = 3.0) -> dict[str, Schedule]:
-    """1F1B of the 2 × 2 step with the short microbatch first, and with the long one first."""
-    program = two_by_two(second)
+def whole_and_cut(pieces: int = 3) -> dict[str, Schedule]:
+    """Run 1F1B on the 2 × 2 step, and on the same step with its long microbatch cut in pieces."""
+    ones = np.ones((1 + pieces, 2))
+    cut = staged_program(ones, ones, 0 * ones, 2)
+    named = np.array([0, *[1] * pieces])
+    part = np.array([0, *range(pieces)])
+    relabelled = replace(cut, microbatch=named[cut.microbatch], piece=part[cut.microbatch])
+    schedule = one_f_one_b(cut)
     return {
-        "short first": one_f_one_b(program),
-        "long first": one_f_one_b(program, microbatch_order=np.array([1, 0])),
+        "whole": one_f_one_b(two_by_two(float(pieces))),
+        f"cut in {pieces}": replace(schedule, program=relabelled),
     }
 
 

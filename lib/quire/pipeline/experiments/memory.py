@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from quire.pipeline.experiments.setting import Prepared
 from quire.pipeline.failures import InfeasibleMemory
 from quire.pipeline.peers.ortools_layers import tune_plan
-from quire.pipeline.schedule import peak_memory, violations
+from quire.pipeline.schedule import Schedule, peak_memory, violations
 from quire.pipeline.schedules.list_scheduling import ListScheduler, Rules
 from quire.pipeline.schedules.segments import Plan, segmented_program
 from quire.pipeline.search.steps import search_step
@@ -70,7 +72,14 @@ def short_memory(prepared: Prepared, k: int, rooms: tuple[float, ...]) -> list[S
     return rows
 
 
-def _step(prepared: Prepared, k: int, plan: Plan, limit: np.ndarray | None):  # type: ignore[no-untyped-def]
+def idle_limits(rows: Sequence[ShortMemory]) -> int:
+    """Count limits that are exceeded, or that the same search without them would keep to."""
+    return sum(row.breach <= 1 or row.peak > 1 + 1e-9 for row in rows)
+
+
+def _step(
+    prepared: Prepared, k: int, plan: Plan, limit: Float[np.ndarray, " ranks"] | None
+) -> Schedule | None:
     """Return the searched schedule within the limit, None where no microbatch fits."""
     s = prepared.setting
     program = segmented_program(s.model, s.batch(k), plan, s.hardware)

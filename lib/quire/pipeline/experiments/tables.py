@@ -20,6 +20,7 @@ from quire.pipeline.experiments.comparison import (
 from quire.pipeline.experiments.setting import Prepared, Setting, prepare
 from quire.pipeline.experiments.statistics import Mean, mean
 from quire.pipeline.schedule import violations
+from quire.pipeline.schedules.multimodal import ZERO_BUBBLE
 
 Runs = Mapping[str, tuple[Prepared, tuple[Comparison, ...]]]
 """Per model: what was chosen, and its batches under every scheduler."""
@@ -66,14 +67,6 @@ def chosen_plans(runs: Runs) -> list[ChosenPlan]:
     return rows
 
 
-@dataclass(frozen=True)
-class StepTime:
-    """A scheduler's mean step over the plan-free bound, per model, and how much memory it takes."""
-
-    schedule: str
-    over_bound: dict[str, float]
-
-
 def step_times(runs: Runs, names: Sequence[str]) -> list[dict[str, object]]:
     """Average step time over the plan-free bound: one row per scheduler, one column per model."""
     return [
@@ -96,6 +89,34 @@ def ratio(runs: Runs, ours: str, theirs: str, models: Sequence[str] | None = Non
         [c.seconds[ours] / c.seconds[theirs] for c in runs[name][1]] for name in models or runs
     ]
     return mean(np.mean(columns, axis=0).tolist())
+
+
+def gain_over(runs: Runs, rival: str, models: Sequence[str] | None = None) -> Mean:
+    """Average the gain over a rival (``best`` takes the best of them on each batch)."""
+    columns = [
+        [c.gain(c.best_rival if rival == "best" else rival) for c in runs[name][1]]
+        for name in models or runs
+    ]
+    return mean(np.mean(columns, axis=0).tolist())
+
+
+def lost_share(runs: Runs) -> Mean:
+    """Share of batches on which some rival is faster, with an interval over draws."""
+    lost = [[float(c.gain(c.best_rival) < 0) for c in compared] for _, compared in runs.values()]
+    return mean(np.mean(lost, axis=0).tolist())
+
+
+def excess(runs: Runs, bound: str, models: Sequence[str] | None = None) -> Mean:
+    """Average how far the searched step lies above ``bound`` (``bound`` or ``plan_free``)."""
+    columns = [
+        [c.seconds[OURS] / getattr(c, bound) - 1 for c in runs[name][1]] for name in models or runs
+    ]
+    return mean(np.mean(columns, axis=0).tolist())
+
+
+def split_ratio(compared: Sequence[Comparison]) -> Mean:
+    """Average the searched step with weight gradients apart over the best zero-bubble step."""
+    return mean([c.seconds["+ split"] / min(c.seconds[n] for n in ZERO_BUBBLE) for c in compared])
 
 
 @dataclass(frozen=True)
@@ -219,13 +240,15 @@ class ShiftedStep:
     static: float
 
 
-def shifting(prepared: Prepared, steps: int, *, seed: int) -> list[ShiftedStep]:
+def shifting(
+    prepared: Prepared, steps: int, *, seed: int, evaluations: int = 100
+) -> list[ShiftedStep]:
     """Let images rise from none to 60 a microbatch and fall to four; plans stay as they are."""
     half = steps // 2
     means = np.concatenate([np.linspace(0, 60, half), np.full(steps - half, 4.0)])
     rows = []
     for k, images in enumerate(means.tolist()):
-        setting = replace(prepared.setting, image_mean=images, seed=seed)
+        setting = replace(prepared.setting, image_mean=images, seed=seed, evaluations=evaluations)
         c = compare(replace(prepared, setting=setting), k, stages=False)
         over = {name: c.seconds[name] / c.plan_free for name in (OURS, "interleaved", "1F1B")}
         rows.append(ShiftedStep(k, images, over[OURS], over["interleaved"], over["1F1B"]))
