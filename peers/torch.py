@@ -3,7 +3,12 @@
 The file is called like the package it calls: its folder leaves the path before torch is imported.
 """
 
+import json
+import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +52,49 @@ def gcn_layer(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], 
         "output": output.detach().numpy(),
         "gradient": layer.lin.weight.grad.numpy().T.copy(),
     }
+
+
+@call
+def pipelined_gradients(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Execute a table of actions with PyTorch's pipelining runtime, one process per rank.
+
+    ``table`` is the text of the table, ``seed`` that of tiny layers, one per stage. Answers with
+    the largest absolute ``difference`` from the gradients of the same layers in one process, the
+    largest ``gradient``, and the difference that a microbatch ``left_out`` would make.
+
+    Raises
+    ------
+    RuntimeError
+        If a rank fails; its last words are repeated.
+    """
+    table, seed = str(request["table"]), int(request["seed"])
+    ranks = len(table.strip().splitlines())
+    script = str(Path(__file__).with_name("pipelined_rank.py"))
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / "actions.csv").write_text(table)
+        processes = []
+        try:
+            for rank in range(ranks):
+                with (place / f"{rank}.log").open("w") as log:
+                    command = [sys.executable, script, folder, str(ranks), str(seed), str(rank)]
+                    processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+            # one that fails leaves the others waiting for it
+            while any(process.poll() is None for process in processes):
+                if any(process.poll() for process in processes):
+                    break
+                time.sleep(0.05)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+        failed = [r for r, process in enumerate(processes) if process.returncode > 0]
+        if failed:
+            words = (place / f"{failed[0]}.log").read_text(errors="replace").strip()[-300:]
+            raise RuntimeError(f"rank {failed[0]} did not run its row: {words}")
+        found = [json.loads((place / f"{rank}.json").read_text()) for rank in range(ranks)]
+    worst = {name: max(row[name] for row in found) for name in found[0]}
+    return {"ranks": ranks, "torch": torch.__version__.split("+")[0], **worst}, {}
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from quire.pipeline.failures import InfeasibleMemory, ScheduleDeadlock
 from quire.pipeline.peers.mctx import mctx_search
 from quire.pipeline.peers.ortools import SolverResult, solve_exactly
 from quire.pipeline.peers.ortools_layers import tune_plan
-from quire.pipeline.peers.torch import RuntimeRun, run_table
 from quire.pipeline.program import (
     BACKWARD,
     FORWARD,
@@ -165,7 +164,6 @@ __all__ = [
     "Program",
     "RankedSteps",
     "Rules",
-    "RuntimeRun",
     "Schedule",
     "ScheduleDeadlock",
     "SearchResult",
@@ -225,7 +223,6 @@ __all__ = [
     "ranked_key",
     "read_actions",
     "replay",
-    "run_table",
     "sample_batch",
     "schedule_table",
     "search_step",

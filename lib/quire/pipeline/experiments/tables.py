@@ -217,6 +217,7 @@ def regime_map(
         setting = replace(
             settings[name], ranks=ranks, microbatches=ranks * depth, image_mean=images,
             shape=shape, depth=min(settings[name].depth, 28 // ranks), layer_moves=0,
+            choosing=max(3, settings[name].choosing // 3),
         )  # fmt: skip
         prepared = prepare(setting)
         for b in range(batches):

@@ -5,6 +5,7 @@ The paper's hierarchy names ranking and interleaving; the last level, exchanges,
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from quire.pipeline.schedule import Schedule
@@ -41,6 +42,7 @@ def search_step(
     """
     if method not in METHODS:
         raise ValueError(f"search = {method!r}: choose 'mcts' or 'swap'")
+    began = time.perf_counter()
     found = METHODS[method](scheduler, evaluations=evaluations, seed=seed, epsilon=epsilon)
     best = found.schedule
     if start is not None and start.makespan < best.makespan:
@@ -52,4 +54,5 @@ def search_step(
         memory_limit=scheduler.rules.memory_limit,
         target=(1 + epsilon) * found.bound,
     )
-    return replace(found, schedule=annealed.schedule)
+    end = (found.evaluations, time.perf_counter() - began, annealed.schedule.makespan)
+    return replace(found, schedule=annealed.schedule, trace=(*found.trace, end))
