@@ -93,8 +93,10 @@ def test_annealing_never_worsens_keeps_memory_and_reuse_changes_nothing(program,
 
 
 def test_annealing_repairs_a_bad_order():
-    program = uniform_program(3, 4, 1.0, 2.0)
-    bad = list_schedule(program, -program.microbatch.astype(float), Rules(backward_first=False))
+    program = uniform_program(3, 6, 1.0, 2.0, chunks=2)
+    wild = np.random.default_rng(0).random(program.operations)
+    bad = list_schedule(program, wild, Rules(backward_first=False))
+    assert bad.makespan > lower_bound(program).value
     assert anneal_order(bad, iterations=5000, seed=0).schedule.makespan < bad.makespan
     with pytest.raises(ValueError, match="iterations = -1"):
         anneal_order(bad, iterations=-1, seed=0)

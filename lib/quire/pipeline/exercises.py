@@ -43,7 +43,11 @@ def slow_microbatch(answer: Any) -> bool:
 
 @cache
 def _best_pieces() -> tuple[int, int]:
-    model, slow, fast = model_named("vlm_m"), Hardware(half_tokens=4096.0), Hardware(half_tokens=0)
+    model, slow, fast = (
+        model_named("vlm_m"),
+        Hardware(half_tokens=4096.0),
+        Hardware(half_tokens=0.0),
+    )
     return tuple(  # type: ignore[return-value]
         min(PIECES, key=lambda n: step_with_pieces(model, hardware, 4, n))
         for hardware in (slow, fast)

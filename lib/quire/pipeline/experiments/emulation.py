@@ -55,7 +55,7 @@ class Reuse:
 
 
 def reuse_in_search(schedule: Schedule, *, iterations: int, seeds: int) -> list[Reuse]:
-    """Anneal with reuse and without from the same seeds; ``faster`` is a ratio of seconds."""
+    """Anneal with reuse and without from the same seeds; ``faster`` is a ratio of processor seconds."""
     anneal_order(schedule, iterations=10, seed=0)
     rows = []
     for seed in range(seeds):
@@ -76,14 +76,15 @@ def reuse_in_search(schedule: Schedule, *, iterations: int, seeds: int) -> list[
 
 
 def _timed(run: Callable[[], T]) -> tuple[T, float]:
-    began = time.perf_counter()
+    """Run and return the result and the processor's seconds, which other programs do not lengthen."""
+    began = time.process_time()
     result = run()
-    return result, time.perf_counter() - began
+    return result, time.process_time() - began
 
 
 @dataclass(frozen=True)
 class Speeds:
-    """Schedules of 1,024 operations a second, and microseconds of a list schedule."""
+    """Orders of 1,024 operations a processor second, and microseconds of a list schedule."""
 
     in_search: Mean
     one_order: Mean
@@ -93,8 +94,8 @@ class Speeds:
 def speeds(rounds: int = 5, threads: int = 2) -> Speeds:
     """Time the search's own evaluations, plain passes over given orders, and list scheduling.
 
-    ``in_search`` counts the orders that annealing evaluates (one thread), with everything that it
-    does around them.
+    ``in_search`` counts the orders that annealing evaluates, with everything that it does around
+    them. Seconds are those of the processor, summed over threads.
     """
     program = uniform_program(4, 32, 1.0, 1.0, chunks=4)
     scheduler = ListScheduler(program)

@@ -25,10 +25,15 @@ class TracedOperation:
 
     rank: int
     operation: str
-    rank_free: float
-    input_there: float
-    start: float
-    end: float
+    rank_free: int | float
+    input_there: int | float
+    start: int | float
+    end: int | float
+
+
+def _plain(seconds: float) -> int | float:
+    """Write whole seconds without a fraction."""
+    return int(seconds) if float(seconds).is_integer() else float(seconds)
 
 
 def trace(schedule: Schedule) -> list[TracedOperation]:
@@ -44,10 +49,10 @@ def trace(schedule: Schedule) -> list[TracedOperation]:
             TracedOperation(
                 int(program.rank[i]),
                 f"{KINDS[program.kind[i]]}{program.microbatch[i]}",
-                float(schedule.end[own[place - 1]]) if place else 0.0,
-                float(arrivals.max(initial=0.0)),
-                float(schedule.start[i]),
-                float(schedule.end[i]),
+                _plain(schedule.end[own[place - 1]]) if place else 0,
+                _plain(arrivals.max(initial=0.0)),
+                _plain(schedule.start[i]),
+                _plain(schedule.end[i]),
             )
         )
     return rows

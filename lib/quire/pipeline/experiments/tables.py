@@ -103,7 +103,8 @@ def gain_over(runs: Runs, rival: str, models: Sequence[str] | None = None) -> Me
 def lost_share(runs: Runs) -> Mean:
     """Share of batches on which some rival is faster, with an interval over draws."""
     lost = [[float(c.gain(c.best_rival) < 0) for c in compared] for _, compared in runs.values()]
-    return mean(np.mean(lost, axis=0).tolist())
+    found = mean(np.mean(lost, axis=0).tolist())
+    return Mean(found.value, max(0.0, found.low), min(1.0, found.high))
 
 
 def excess(runs: Runs, bound: str, models: Sequence[str] | None = None) -> Mean:
@@ -152,7 +153,7 @@ def idea_worth(runs: Runs) -> list[IdeaWorth]:
 
 @dataclass(frozen=True)
 class Gain:
-    """Throughput gained over one rival: over all models and batches."""
+    """Throughput gained over one rival, in per cent, and the per cent of batches lost to it."""
 
     rival: str
     mean: float
@@ -170,11 +171,11 @@ def gain_rows(compared: Sequence[Comparison]) -> list[Gain]:
     return [
         Gain(
             name,
-            float(np.mean(gains)),
-            float(np.median(gains)),
-            max(gains),
-            min(gains),
-            float(np.mean(np.array(gains) < 0)),
+            100 * float(np.mean(gains)),
+            100 * float(np.median(gains)),
+            100 * max(gains),
+            100 * min(gains),
+            100 * float(np.mean(np.array(gains) < 0)),
         )
         for name, gains in rows.items()
     ]
@@ -205,12 +206,17 @@ GRID = tuple(product((4, 8), (1, 2, 4), (8.0, 32.0), (1.0, 2.18)))
 def regime_map(
     settings: Mapping[str, Setting], regimes: int, batches: int, *, seed: int
 ) -> tuple[list[Regime], list[Comparison]]:
-    """Compare batches at ``regimes`` points drawn from ``GRID`` times the models.
+    """Compare batches at ``regimes`` points of ``GRID`` times the models.
 
-    Plans and the rivals' settings are chosen anew at every point.
+    First the corner of every model where one would look for large gains (many ranks and images, few
+    and wild microbatches), then points drawn at random. Plans and the rivals' settings are chosen
+    anew at every point.
     """
     grid = list(product(settings, GRID))
-    points = np.sort(np.random.default_rng([seed, 3]).permutation(len(grid))[:regimes])
+    corners = [k for k, (_, point) in enumerate(grid) if point == (8, 1, 32.0, 1.0)]
+    drawn = np.random.default_rng([seed, 3]).permutation(len(grid))
+    others = drawn[~np.isin(drawn, corners)]
+    points = np.sort(np.concatenate([corners, others]).astype(int)[:regimes])
     rows, compared = [], []
     for k in points.tolist():
         name, (ranks, depth, images, shape) = grid[k]
