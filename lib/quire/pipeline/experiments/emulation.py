@@ -55,7 +55,7 @@ class Reuse:
 
 
 def reuse_in_search(schedule: Schedule, *, iterations: int, seeds: int) -> list[Reuse]:
-    """Anneal with reuse and without from the same seeds; ``faster`` is a ratio of processor seconds."""
+    """Anneal with reuse and without from the same seeds; ``faster`` compares processor seconds."""
     anneal_order(schedule, iterations=10, seed=0)
     rows = []
     for seed in range(seeds):
@@ -76,7 +76,7 @@ def reuse_in_search(schedule: Schedule, *, iterations: int, seeds: int) -> list[
 
 
 def _timed(run: Callable[[], T]) -> tuple[T, float]:
-    """Run and return the result and the processor's seconds, which other programs do not lengthen."""
+    """Run; return the result and the processor's seconds, which others do not lengthen."""
     began = time.process_time()
     result = run()
     return result, time.process_time() - began
