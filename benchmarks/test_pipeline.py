@@ -6,12 +6,12 @@ import pytest
 from quire.pipeline import (
     ListScheduler,
     emulate,
-    linear_program,
     lower_bound,
     makespans,
     mctx_search,
     ranked_key,
     solve_exactly,
+    staged_program,
     swap_search,
     tree_search,
     uniform_program,
@@ -32,7 +32,7 @@ def program():
 def uneven():
     """A step that is worth searching: microbatches of different sizes."""
     times = np.random.default_rng(0).gamma(2.0, size=(16, 1)) * np.ones((16, 8))
-    return ListScheduler(linear_program(times, 2 * times, 0 * times, 4))
+    return ListScheduler(staged_program(times, 2 * times, 0 * times, 4))
 
 
 def in_python(program, order):

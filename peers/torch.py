@@ -65,7 +65,7 @@ def pipelined_gradients(request: dict[str, Any], arrays: Arrays) -> tuple[dict[s
     Raises
     ------
     RuntimeError
-        If a rank fails; its last words are repeated.
+        If a rank fails, with its last words, or the ranks take more than ``seconds`` (120).
     """
     table, seed = str(request["table"]), int(request["seed"])
     ranks = len(table.strip().splitlines())
@@ -79,9 +79,10 @@ def pipelined_gradients(request: dict[str, Any], arrays: Arrays) -> tuple[dict[s
                 with (place / f"{rank}.log").open("w") as log:
                     command = [sys.executable, script, folder, str(ranks), str(seed), str(rank)]
                     processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-            # one that fails leaves the others waiting for it
+            # one that fails leaves the others waiting for it, and so does a table that deadlocks
+            until = time.monotonic() + float(request.get("seconds", 120.0))
             while any(process.poll() is None for process in processes):
-                if any(process.poll() for process in processes):
+                if any(process.poll() for process in processes) or time.monotonic() > until:
                     break
                 time.sleep(0.05)
         finally:
@@ -89,6 +90,8 @@ def pipelined_gradients(request: dict[str, Any], arrays: Arrays) -> tuple[dict[s
                 process.kill()
                 process.wait()
         failed = [r for r, process in enumerate(processes) if process.returncode > 0]
+        if not failed and any(process.returncode for process in processes):
+            raise RuntimeError("the ranks wait for each other: the table can not be run in time")
         if failed:
             words = (place / f"{failed[0]}.log").read_text(errors="replace").strip()[-300:]
             raise RuntimeError(f"rank {failed[0]} did not run its row: {words}")
