@@ -22,7 +22,7 @@ RULES: dict[str, Callable[[Chapter, NotebookNode], Iterator[str]]] = {
     "readable output": lambda chapter, page: rules.readable_output(page),
     "exercises": lambda chapter, page: rules.exercises(page),
     "ledgers": lambda chapter, page: rules.ledgers(page, chapter.card),
-    "claims can fail": lambda chapter, page: rules.claims_can_fail(chapter.card),
+    "whole sentences": lambda chapter, page: rules.claims_are_sentences(chapter.card),
     "nothing typed": lambda chapter, page: rules.nothing_typed(page),
     "legends below": lambda chapter, page: rules.legends_below(page),
 }

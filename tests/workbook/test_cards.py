@@ -55,6 +55,10 @@ def test_a_good_card_is_read_whole(tmp_path: Path) -> None:
         ("claims:", "claims: []\nclaims:", '  - id: "99.1"', "'claims' is used twice"),
         ("source: seen", "source: heard", "source: seen", "seen"),
         ("source: seen", "unit: words", 'id: "99.1"', "needs a source"),
+        ("    role: check\n", "", 'id: "99.3"', "role: Field required"),
+        ("    where: section 1\n", "", 'id: "99.1"', "needs 'where'"),
+        ("    fails_if: the square of size is below zero\n", "", 'id: "99.2"', "fails_if: Field"),
+        ("the square of size is below zero", "never", "fails_if: the square", "at least 10"),
         ("role: check", "role: verdict", "role: check", "finding"),
         ("role: check", "role: check\n    source: seen", 'id: "99.3"', "has no source"),
         (

@@ -15,7 +15,8 @@ def claim(kind: str, expect: Any, **fields: Any) -> Claim:
     return Claim.model_validate(
         {"id": "99.1", "says": "Something to be held.", "kind": kind, "role": "claim"}
         | {"expect": expect}
-        | ({"source": "seen"} if fields.get("role", "claim") == "claim" else {})
+        | {"fails_if": "the number is another"}
+        | ({"source": "seen", "where": "table 1"} if fields.get("role", "claim") == "claim" else {})
         | fields
     )
 

@@ -123,27 +123,18 @@ class Claim(_Strict):
     tolerance: Tolerance = Tolerance()
     differs: Difference | None = None
     source: Source | None = None
-    fails_if: str = ""
+    fails_if: str = Field(min_length=10)
     changed: str = ""
     fair: str = ""
     needs: tuple[str, ...] = ()
     unit: str = ""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _role_of_old_cards(cls, data: Any) -> Any:
-        """Give a claim without a role the one that its source told: "ours" was a finding."""
-        if isinstance(data, dict) and "role" not in data:
-            ours = data.get("source") == "ours"
-            data = {**data, "role": "finding" if ours else "claim"}
-            if ours:
-                data.pop("source")
-        return data
-
     @model_validator(mode="after")
     def _role_fits(self) -> Self:
         if self.role == "claim" and self.source is None:
             raise ValueError(f"claim {self.id}: role 'claim' needs a source, seen or inferred")
+        if self.role == "claim" and not self.where:
+            raise ValueError(f"claim {self.id}: role 'claim' needs 'where' the paper says it")
         if self.role != "claim" and self.source is not None:
             raise ValueError(f"claim {self.id}: role {self.role!r} is ours and has no source")
         if self.role in ("check", "target") and self.differs is not None:
