@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,16 +10,18 @@ SENSELESS = [None, float("nan"), float("inf"), True, "64", [], {}, np.zeros(3), 
 
 
 def cost(n1, n2, r, p1, p2, p3):
-    """The model solution: all-gather of A along k, reduce-scatter of B along j."""
-    return (1 - 1 / p3) * n1 * n2 / (p1 * p2) + (1 - 1 / p2) * n1 * r / (p1 * p3)
+    """The model solution: all-gather of A along k, all-reduce of B along j."""
+    return (1 - 1 / p3) * n1 * n2 / (p1 * p2) + 2 * (1 - 1 / p2) * n1 * r / (p1 * p3)
 
 
 RIGHT = [
-    (exercises.last_of_case_two, [64, 64.0, np.int64(64), jnp.array(64), np.array([64])]),
-    (exercises.cost_of_a_grid, [cost]),
+    (
+        exercises.last_of_case_two,
+        [64, 64.0, np.int64(64), jnp.array(64), np.array([64]), Fraction(64)],
+    ),
+    (exercises.cost_with_all_reduce, [cost]),
     (exercises.grid_of_fewest_words, [(2, 4, 2), (2, 8, 1), [2, 4, 2], np.array([2, 4, 2])]),
-    (exercises.first_power_for_redistribution, [32, 32.0]),
-    (exercises.first_power_for_splitting, [8, 8.0]),
+    (exercises.first_power_for_four_parts, [32, 32.0]),
 ]
 
 
@@ -29,8 +33,12 @@ def sides_swapped(n1, n2, r, p1, p2, p3):
     return cost(n1, n2, r, p1, p3, p2)
 
 
-def all_reduce(n1, n2, r, p1, p2, p3):
-    return (1 - 1 / p3) * n1 * n2 / (p1 * p2) + 2 * (1 - 1 / p2) * n1 * r / (p1 * p3)
+def reduce_scatter(n1, n2, r, p1, p2, p3):
+    return (1 - 1 / p3) * n1 * n2 / (p1 * p2) + (1 - 1 / p2) * n1 * r / (p1 * p3)
+
+
+def floor_division(n1, n2, r, p1, p2, p3):
+    return (1 - 1 / p3) * (n1 * n2 // (p1 * p2)) + 2 * (1 - 1 / p2) * (n1 * r // (p1 * p3))
 
 
 def failing(*_):
@@ -40,8 +48,17 @@ def failing(*_):
 WRONG = [
     (exercises.last_of_case_two, [0, 65, 63, 16, 1024, -64]),
     (
-        exercises.cost_of_a_grid,
-        [0, failing, lambda *_: 0.0, lambda *_: None, without_own_share, sides_swapped, all_reduce],
+        exercises.cost_with_all_reduce,
+        [
+            0,
+            failing,
+            lambda *_: 0.0,
+            lambda *_: None,
+            without_own_share,
+            sides_swapped,
+            reduce_scatter,
+            floor_division,
+        ],
     ),
     (
         exercises.grid_of_fewest_words,
@@ -54,11 +71,13 @@ WRONG = [
             (1, 4, 4),
             (2, 4),
             (2, 4, 2.5),
+            {2: 0, 4: 0, 8: 1},
+            (2, 8, True),
+            "242",
             16,
         ],
     ),
-    (exercises.first_power_for_redistribution, [0, 25, 16, 64, -32]),
-    (exercises.first_power_for_splitting, [0, 6, 4, 16, 2]),
+    (exercises.first_power_for_four_parts, [0, 8, 24, 16, 64]),
 ]
 
 

@@ -1,11 +1,16 @@
 """Experiments on published timings, tried on timings made from given rates."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
-from quire.sketching import NystromTiming, Rates, SketchTiming, nystrom_words
+from quire.sketching import (
+    Grid,
+    NystromTiming,
+    Rates,
+    SketchTiming,
+    grid_cost,
+    nystrom_words,
+)
 from quire.sketching.experiments import perlmutter
 
 RATES = Rates(word=3e-9, random_number=2e-9, flop=2e-12)
@@ -35,14 +40,20 @@ def nystroms(constant: float, alpha: float, beta: float) -> list[NystromTiming]:
     ]
 
 
+PRICES = (1e-9, 3e-9, 9e-9)
+
+
 def test_a_forecast_from_true_rates_is_exact():
-    told = perlmutter.forecast(TIMINGS, 4096)
-    assert (told.ranks, told.fitted_up_to) == (8192, 4096)
+    told = perlmutter.forecast(TIMINGS, 4096, PRICES)
+    assert told.ranks == 8192
     assert told.error < 1e-9
-    assert told.best_low <= told.best <= told.best_high < told.measured
-    # p2 = 2 saves n2 r/2 numbers for n1 r/P words: from P > 2 beta/rho = 3 on
-    assert told.wins_from == 4
-    assert perlmutter.price_ratio(TIMINGS, 4096) == pytest.approx(1.5)
+    assert 1 < told.gain_low < told.gain < told.gain_high
+    # p2 = 2 saves n2 r/2 numbers for n1 r/P words: from P > 2 beta/rho on
+    assert told.pays_from == pytest.approx((1, 9))
+    p1, p2, p3 = (int(side) for side in told.best_grid.split("×"))
+    assert told.words == grid_cost(perlmutter.MILLION, Grid(p1, p2, p3)).words
+    # words dearer than all generation together leave the silent grid alone
+    assert perlmutter.forecast(TIMINGS, 4096, (1.0, 1.0, 1.0)).gain == pytest.approx(1)
 
 
 def test_the_largest_run_is_held_out():
@@ -52,14 +63,7 @@ def test_the_largest_run_is_held_out():
         )
         for row in TIMINGS
     ]  # fmt: skip
-    assert perlmutter.forecast(slow, 4096).error == pytest.approx(0.5)
-
-
-def test_the_front_trades_words_for_numbers():
-    points = perlmutter.front(8192, RATES)
-    assert points[0].words == 0
-    assert points[0].numbers == pytest.approx(1000)
-    assert all(a.words < b.words and a.numbers > b.numbers for a, b in pairwise(points))
+    assert perlmutter.forecast(slow, 4096, PRICES).error == pytest.approx(0.5)
 
 
 def test_true_latency_and_bandwidth_predict_every_flip():
@@ -95,10 +99,21 @@ def test_halves_cover_the_rows():
         assert 2 <= chosen.sum() <= 3
 
 
-def test_steps_that_shorten_are_counted_within_their_series():
-    rows = perlmutter.steady(TIMINGS)
-    assert [row.ranks for row in rows] == [1024, 2048, 4096, 8192]
-    assert perlmutter.shortened(rows) == (3, 3)
-    longer = [rows[0], rows[0].__class__(**{**vars(rows[1]), "total": 99.0}), *rows[2:]]
-    assert perlmutter.shortened(longer) == (2, 3)
-    assert perlmutter.shortened([*rows, *rows]) == (6, 7)
+def test_series_tell_where_they_turn():
+    nystrom = nystroms(1e-3, 1e-3, 1e-12)
+    found = perlmutter.total_series(TIMINGS, nystrom)
+    sketch = next(row for row in found if row.algorithm == "regenerate")
+    assert (sketch.first, sketch.fastest, sketch.last) == (1024, 8192, 8192)
+    assert (sketch.rises, sketch.steps) == (0, 3)
+    # latency grows with P: the least time is at the first, and every step rises
+    for row in found:
+        if row.algorithm != "regenerate":
+            assert (row.fastest, row.rises, row.steps) == (4, 7, 7)
+    assert len(found) == 5  # the single gathering run is left out
+
+
+def test_prices_are_those_of_the_reduce_scatters():
+    low, middle, high = perlmutter.word_prices(nystroms(0.0, 0.0, 2e-9), "m")
+    assert low == pytest.approx(2e-9)
+    assert middle == pytest.approx(2e-9)
+    assert high == pytest.approx(2e-9)

@@ -11,7 +11,6 @@ from quire.sketching import (
     Shape,
     fastest_grid,
     free_operand_bound,
-    gather_hybrid,
     grid_cost,
     grids,
     optimal_grid,
@@ -146,12 +145,6 @@ def test_dear_random_numbers_split_the_contraction():
     shape, rates = Shape(1024, 1024, 64), Rates(1e-9, 1e-9, 0.0)
     assert regeneration_limit(shape, rates, [2, 4, 8, 16]) == 4
     assert regeneration_limit(shape, Rates(1e-9, 0.0, 0.0), [2, 4, 8]) is None
-
-
-def test_gathering_pays_only_when_numbers_cost_more_than_words():
-    shape = Shape(64, 64, 8)
-    assert gather_hybrid(shape, 8, Rates(2e-9, 1e-9, 0.0))[0] == 1
-    assert gather_hybrid(shape, 8, Rates(1e-9, 2e-9, 0.0))[0] == 8
 
 
 def test_a_grid_beyond_a_dimension_has_no_cost():

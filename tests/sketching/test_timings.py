@@ -11,7 +11,7 @@ from quire.sketching import (
     speedups,
     strong_scaling,
 )
-from quire.sketching.timings.published import series
+from quire.sketching.timings.published import least_speedup, series
 
 RANKS = [4, 8, 16, 32, 64, 128]
 SKETCH_COLUMNS = (
@@ -144,3 +144,10 @@ def test_bad_tables_are_named():
         fit_message_time(np.ones(3), np.ones(3), np.array([1.0, np.nan, 1.0]))
     with pytest.raises(Exception, match=r"redist"):
         flip(np.ones(3), np.ones(3), np.ones(2))
+
+
+def test_the_least_speedup_carries_a_bootstrap_interval():
+    value, low, high = least_speedup(sketch_table(), 3, 1)
+    assert value == pytest.approx((0.125 + 1.5 + 1) / 1.5)
+    assert low <= value <= high
+    assert low < high  # one run in three is slow

@@ -116,28 +116,6 @@ def pareto_front(shape: Shape, ranks: int) -> tuple[GridCost, ...]:
     return tuple(grid_cost(shape, grid) for grid in front)
 
 
-def gather_hybrid(shape: Shape, ranks: int, rates: Rates) -> tuple[int, float]:
-    """Return the best group size g, and its seconds, for generating 1/g of Ω and gathering it.
-
-    On the row grid (P, 1, 1) each processor of a group of g generates n2 r/g entries and receives
-    the other (1 - 1/g) n2 r: g = 1 is full regeneration, g = P the gathered variant. The cost is
-    linear in 1/g, so that the best g is 1 when ρ <= β and P otherwise. Source: ours.
-    """
-    shape.check_ranks(ranks)
-    numbers = shape.n2 * shape.r
-
-    def seconds(group: int) -> float:
-        return (
-            rates.random_number * numbers / group
-            + rates.word * (1 - 1 / group) * numbers
-            + rates.flop * 2 * shape.products / ranks
-        )
-
-    return min(
-        ((g, seconds(g)) for g in range(1, ranks + 1) if ranks % g == 0), key=lambda pair: pair[1]
-    )
-
-
 def regeneration_limit(shape: Shape, rates: Rates, ranks: list[int]) -> int | None:
     """Return the least of ``ranks`` at which another grid than (P, 1, 1) is fastest, or None."""
     for count in sorted(ranks):

@@ -39,10 +39,11 @@ class MeanError:
 
 @dataclass(frozen=True)
 class EntryError:
-    """The Nystrom error of other entries over that of Gaussian ones, mean of the seeds' ratios."""
+    """The Nystrom error of some entries over that of others, mean of the seeds' ratios."""
 
     matrix: str
     entries: str
+    over: str
     ratio: float
     low: float  # 95 % interval of the mean
     high: float
@@ -105,22 +106,28 @@ def mean_errors(
 
 
 def entry_errors(n: int, r: int, count: int, seed: int) -> tuple[EntryError, ...]:
-    """Return the errors of cheaper entries over Gaussian ones, on two kinds of matrices.
+    """Return the errors of cheaper entries over others, on two kinds of matrices.
 
     The kernel of random points has a leading eigenvector close to the constant vector, which is
-    the mean of uniform [0, 1) columns; the matrix ``poly1`` has no preferred direction.
+    the mean of uniform [0, 1) columns; the matrix ``poly1`` has no preferred direction. The
+    same uniform entries with their mean taken off, ``uniform``, show what the mean alone does.
     """
     cloud = np.random.default_rng(seed).standard_normal((n, 8))
     matrices = {"kernel": rbf_gram(cloud), "poly1": matrix_for("poly1", n, seed)[0]}
     seeds = range(seed, seed + integer("count", count))
     rows = []
     for name, a in matrices.items():
-        gaussian = nystrom_errors(a, r, "gaussian", seeds)
-        kinds: tuple[Distribution, ...] = ("rademacher", "uniform01")
+        kinds: tuple[Distribution, ...] = ("gaussian", "rademacher", "uniform", "uniform01")
+        pairs: tuple[tuple[Distribution, Distribution], ...] = (
+            ("rademacher", "gaussian"),
+            ("uniform01", "gaussian"),
+            ("uniform01", "uniform"),
+        )
+        errors = {kind: nystrom_errors(a, r, kind, seeds) for kind in kinds}
         rows += [
-            EntryError(name, kind, *_mean(nystrom_errors(a, r, kind, seeds) / gaussian))
-            for kind in kinds
-        ]
+            EntryError(name, kind, other, *_mean(errors[kind] / errors[other]))
+            for kind, other in pairs
+        ]  # fmt: skip
     return tuple(rows)
 
 

@@ -9,11 +9,8 @@ from jaxtyping import Bool, Float
 
 from quire.sketching.bounds.nystrom_bounds import nystrom_words
 from quire.sketching.bounds.processor_grids import (
-    Rates,
     fastest_grid,
     grid_cost,
-    pareto_front,
-    regeneration_limit,
 )
 from quire.sketching.problem import Grid, Shape
 from quire.sketching.timings.fits import fit_message_time, fit_rates, flip
@@ -56,15 +53,15 @@ class Crossing:
 class Forecast:
     """The largest run, predicted from smaller ones, and the grid predicted to beat it."""
 
-    fitted_up_to: int
     ranks: int
     measured: float  # seconds, on (P, 1, 1)
     predicted: float  # seconds, on (P, 1, 1)
     best_grid: str
-    best: float  # seconds predicted on the best grid
-    best_low: float  # with words a tenth as dear as fitted
-    best_high: float  # and ten times as dear
-    wins_from: int | None  # the least P of the table at which another grid is predicted to win
+    words: float  # that a process sends on the best grid
+    gain: float  # predicted on (P, 1, 1) over predicted on the best grid
+    gain_low: float  # with words as dear as the dearest price
+    gain_high: float  # and as cheap as the cheapest
+    pays_from: tuple[float, float]  # P at which p2 = 2 pays, for the cheapest and dearest words
 
     @property
     def error(self) -> float:
@@ -73,13 +70,21 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class FrontPoint:
-    """A grid that none beats in both resources, for the largest problem."""
+class Series:
+    """Total time of one problem on more and more processes."""
 
-    grid: str
-    words: float  # millions per process
-    numbers: float  # millions per process
-    seconds: float  # predicted communication and generation
+    algorithm: str
+    system: str
+    n: int
+    r: int
+    threads: int | None  # per process; None where the table does not tell
+    first: int  # least number of processes
+    fastest: int  # number of processes of the least time
+    last: int  # largest number of processes
+    rises: int  # steps at which the time rose
+    steps: int
+    least: float  # seconds
+    at_last: float  # seconds
 
 
 def splits(ranks: Float[np.ndarray, " m"]) -> dict[str, Bool[np.ndarray, " m"]]:
@@ -96,11 +101,12 @@ def splits(ranks: Float[np.ndarray, " m"]) -> dict[str, Bool[np.ndarray, " m"]]:
 def flips(
     timings: Sequence[NystromTiming], systems: Sequence[str], n: int, sizes: Sequence[int]
 ) -> tuple[Flip, ...]:
-    """Fit latency and bandwidth on part of the rows and predict the flip, for every split.
+    """Fit three rates a collective on part of the rows and predict the flip, for every split.
 
-    Each split is fitted for one r alone and, pooled, on the same P of all sizes. Messages are
-    P - 1 per rank (ring and pairwise algorithms). A flip that is measured counts as predicted when
-    the fitted curves cross for good between the same two P.
+    The rates are a constant, seconds per message and seconds per word. Each split is fitted for
+    one r alone and, pooled, on the same P of all sizes. Messages are P - 1 per rank (ring and
+    pairwise algorithms). A flip that is measured counts as predicted when the fitted curves cross
+    for good between the same two P.
     """
     rows = []
     for system in systems:
@@ -149,72 +155,72 @@ def crossings(
     return tuple(rows)
 
 
-def forecast(timings: Sequence[SketchTiming], fitted_up_to: int) -> Forecast:
+def word_prices(timings: Sequence[NystromTiming], system: str) -> tuple[float, float, float]:
+    """Return seconds per word of the measured reduce-scatters: least, median and largest."""
+    prices = sorted(
+        row.communicate / nystrom_words(row.n, row.r, row.ranks, "noredist")
+        for row in timings
+        if (row.system, row.algorithm, row.r) == (system, "noredist", 5000)
+    )
+    return prices[0], float(np.median(prices)), prices[-1]
+
+
+def forecast(
+    timings: Sequence[SketchTiming], fitted_up_to: int, prices: tuple[float, float, float]
+) -> Forecast:
     """Fit rates on the runs of 8 threads up to some P, and predict the largest run.
 
-    Words are priced by the gathers of the same problem (32 threads a process, the only ones).
+    A grid that cuts the contraction reduce-scatters: ``prices`` are seconds per word of such
+    collectives, least, likely and largest.
     """
     large = [row for row in timings if (row.n1, row.n2, row.r) == (10**6, 10**6, 1000)]
     threads = [row for row in large if row.threads == 8 and row.variant == "regenerate"]
     last = max(threads, key=lambda row: row.ranks)
-    rates = fit_rates([row for row in threads if row.ranks <= fitted_up_to], large)
-    silent = rates.seconds(grid_cost(MILLION, Grid(last.ranks, 1, 1)))
-    best = fastest_grid(MILLION, last.ranks, rates)
-    low, high = (
-        min(
-            priced.seconds(cost)
-            for priced in (replace(rates, word=rates.word * factor),)
-            for cost in (fastest_grid(MILLION, last.ranks, priced),)
-        )
-        for factor in (0.1, 10.0)
-    )
-    tried = sorted({2, 4, 8, 16, 64} | {row.ranks for row in large})
+    fitted = fit_rates([row for row in threads if row.ranks <= fitted_up_to], large)
+    silent = fitted.seconds(grid_cost(MILLION, Grid(last.ranks, 1, 1)))
+    priced = [replace(fitted, word=price) for price in prices]
+    bests = [fastest_grid(MILLION, last.ranks, rates) for rates in priced]
+    gains = [silent / rates.seconds(best) for rates, best in zip(priced, bests, strict=True)]
     return Forecast(
-        fitted_up_to, last.ranks, last.total, silent, str(best.grid), rates.seconds(best), low,
-        high, regeneration_limit(MILLION, rates, tried),
+        last.ranks, last.total, silent, str(bests[1].grid), bests[1].words, gains[1], min(gains),
+        max(gains), (2 * prices[0] / fitted.random_number, 2 * prices[2] / fitted.random_number),
     )  # fmt: skip
 
 
-def price_ratio(timings: Sequence[SketchTiming], fitted_up_to: int) -> float:
-    """Return seconds per word over seconds per random number, β/ρ, as :func:`forecast` fits it."""
-    large = [row for row in timings if (row.n1, row.n2, row.r) == (10**6, 10**6, 1000)]
-    kept = [row for row in large if row.threads == 8 and row.ranks <= fitted_up_to]
-    rates = fit_rates(kept, large)
-    return rates.word / rates.random_number
+def total_series(
+    sketches: Iterable[SketchTiming], nystroms: Iterable[NystromTiming], least_runs: int = 10
+) -> tuple[Series, ...]:
+    """Return every series of two or more numbers of processes, each run so often or more.
 
-
-def front(ranks: int, rates: Rates) -> tuple[FrontPoint, ...]:
-    """Return the Pareto front of words against random numbers for the largest problem."""
-    quiet = replace(rates, flop=0.0)
-    return tuple(
-        FrontPoint(str(cost.grid), cost.words / 1e6, cost.random_numbers / 1e6, quiet.seconds(cost))
-        for cost in pareto_front(MILLION, ranks)
-    )
-
-
-def fitted_rates(timings: Sequence[SketchTiming], fitted_up_to: int) -> Rates:
-    """Return the rates that :func:`forecast` uses."""
-    large = [row for row in timings if (row.n1, row.n2, row.r) == (10**6, 10**6, 1000)]
-    return fit_rates(
-        [row for row in large if row.threads == 8 and row.ranks <= fitted_up_to], large
-    )
+    All algorithms, systems and sizes of both tables, by total time.
+    """
+    found: dict[tuple[str, str, int, int, int | None], dict[int, float]] = {}
+    for row in sketches:
+        if row.runs >= least_runs:
+            sketched = (row.variant, row.system, row.n1, row.r, row.threads)
+            found.setdefault(sketched, {})[row.ranks] = row.total
+    for timed in nystroms:
+        if timed.runs >= least_runs:
+            of = (timed.algorithm, timed.system, timed.n, timed.r, None)
+            found.setdefault(of, {})[timed.ranks] = timed.total
+    rows = []
+    for which, totals in found.items():
+        ranks = sorted(totals)
+        times = [totals[p] for p in ranks]
+        if len(ranks) > 1:
+            rises = sum(after >= before for before, after in itertools.pairwise(times))
+            fastest = min(ranks, key=lambda p, totals=totals: totals[p])  # type: ignore[misc]
+            rows.append(
+                Series(
+                    *which, ranks[0], fastest, ranks[-1], rises, len(ranks) - 1, min(times), times[-1]
+                )
+            )
+    return tuple(rows)
 
 
 def steady(timings: Iterable[SketchTiming], least_runs: int = 10) -> tuple[Scaling, ...]:
     """Return strong scaling of the configurations with at least so many runs each."""
     return strong_scaling([row for row in timings if row.runs >= least_runs])
-
-
-def shortened(rows: Sequence[Scaling]) -> tuple[int, int]:
-    """Return in how many steps to more ranks the time fell, and the number of steps."""
-    fell = steps = 0
-    for before, after in itertools.pairwise(rows):
-        if (before.system, before.threads, before.n1, before.r) == (
-            after.system, after.threads, after.n1, after.r,
-        ):  # fmt: skip
-            steps += 1
-            fell += after.total < before.total
-    return fell, steps
 
 
 def _words(n: int, r: int, ranks: Float[np.ndarray, " m"], algorithm: str) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import stats
 
 from quire.checks import integer
 from quire.sketching.peers.dask import random_product
@@ -38,12 +39,12 @@ class Rounds:
     def ratio(self, name: str, other: str) -> tuple[float, float, float]:
         """Return the median of ``name``'s seconds over ``other``'s, and an interval of it.
 
-        The ends are the second least and the second largest of the rounds' ratios, which hold the
-        true median with probability 1 - 2 (k + 1)/2^k (k = 9 rounds: 96 %), of five at least.
+        The ends are order statistics of the rounds' ratios that hold the true median with
+        probability 95 % at least, by the binomial distribution; the least and the largest of few.
         """
         pairs = zip(self.seconds[name], self.seconds[other], strict=True)
         ratios = sorted(mine / theirs for mine, theirs in pairs)
-        trim = 1 if len(ratios) > 6 else 0
+        trim = max(0, int(stats.binom.ppf(0.025, len(ratios), 0.5)) - 1)
         return statistics.median(ratios), ratios[trim], ratios[-1 - trim]
 
     def faster(self, names: tuple[str, ...]) -> str:

@@ -213,6 +213,16 @@ def sketch_of_block(a: jax.Array, shape: Shape, seed: int) -> jax.Array:
     return a @ block(seed, shape.n2, shape.r, dtype=a.dtype)
 
 
+def past_the_rows(rows: Sequence[int]) -> tuple[tuple[int, float], ...]:
+    """Return n1, and what the best whole-numbered grid of P = n1 + 1 sends over the bound."""
+    found = []
+    for n1 in rows:
+        shape = Shape(n1, 256, 64)
+        words = optimal_grid(shape, n1 + 1).words
+        found.append((n1, words / free_operand_bound(shape, n1 + 1).words))
+    return tuple(found)
+
+
 def rival_programs(ranks: int, seed: int) -> tuple[Program, ...]:
     """Compile one product in four ways: (n1, n2, r) = (P, 256, 64) and (P/2, 256, 64) on P ranks.
 
@@ -256,14 +266,21 @@ def _spread(items: list[Grid], count: int) -> list[Grid]:
 
 
 def layouts(ranks: Sequence[int], seed: int) -> tuple[Layout, ...]:
-    """Run one sketch of 64 x 512 to r = 64 on up to four grids of every P."""
+    """Run one sketch of 64 x 512 to r = 64 on up to four grids of every P, and in tiles."""
     shape = Shape(64, 512, 64)
     a = jax.random.normal(jax.random.key(seed), (shape.n1, shape.n2), jnp.float64)
     alone = np.asarray(sketch(a, shape.r, seed))
-    rows = []
+
+    def difference(b: jax.Array) -> float:
+        return float(np.abs(np.asarray(b) - alone).max() / np.abs(alone).max())
+
+    rows = [
+        Layout(1, f"tiles of {tile} rows", difference(sketch(a, 64, seed, tile_entries=64 * tile)))
+        for tile in (64, 128)
+    ]
     for p in ranks:
         for grid in _spread([g for g in grids(shape, p) if g.divides(shape)], 4):
             placed = jax.device_put(a, input_spec(shape, grid).sharding)
-            b = np.asarray(grid_sketch(shape, grid, seed)(placed))
-            rows.append(Layout(p, str(grid), float(np.abs(b - alone).max() / np.abs(alone).max())))
+            b = grid_sketch(shape, grid, seed)(placed)
+            rows.append(Layout(p, str(grid), difference(b)))
     return tuple(rows)

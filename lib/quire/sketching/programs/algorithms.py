@@ -222,8 +222,8 @@ def partitioned_sketch(
 ) -> Sketch:
     """Return ``a @ block(...)`` for A by rows, its partition left to XLA.
 
-    No axis, no collective and no share of Ω is prescribed: XLA alone decides whether processors
-    generate the same numbers or send them to each other. ``ranks`` must divide n1.
+    No axis, no collective, no share of Ω and no place of B is prescribed: XLA alone decides whether
+    processors generate the same numbers or send them to each other. ``ranks`` must divide n1.
     """
     grid = Grid(ranks, 1, 1)
     _divides(shape, grid)
@@ -233,7 +233,7 @@ def partitioned_sketch(
         return a @ block_of_key(key, shape.n2, shape.r, distribution=distribution, dtype=a.dtype)
 
     rows = NamedSharding(mesh if mesh is not None else mesh_of(grid), PartitionSpec("i"))
-    return jax.jit(whole, in_shardings=rows, out_shardings=rows)
+    return jax.jit(whole, in_shardings=rows)
 
 
 def nystrom_products(

@@ -148,6 +148,35 @@ def speedups(timings: Iterable[SketchTiming]) -> tuple[Speedup, ...]:
     )  # fmt: skip
 
 
+def least_speedup(
+    table: Table, least_runs: int, seed: int, resamples: int = 1000
+) -> tuple[float, float, float]:
+    """Return the least speed-up of the configurations with so many runs, and a 95 % interval.
+
+    The interval is a bootstrap: the runs of every configuration are drawn again with replacement,
+    and the least ratio of medians is taken anew. Raises ``ValueError`` as :func:`sketch_timings`.
+    """
+    parts = ("gen_b_time", "gather_b_time", "local_multiply_time")
+    keys = ("system", "thread_per_proc", "a_rows", "a_cols", "b_cols", "nproc", "alg")
+    columns = _columns(table, (*keys, *parts))
+    total = np.sum([columns[name].astype(float) for name in parts], axis=0)
+    kept = np.isin(columns["alg"], list(_SKETCHES)) & (total > 0)
+    runs: dict[tuple[Any, ...], dict[str, Float[np.ndarray, " k"]]] = {}
+    for key, places in _groups(columns, keys, kept):
+        if len(places) >= least_runs:
+            runs.setdefault(key[:-1], {})[str(key[-1])] = total[places]
+    pairs = [(both["matmul1comm"], both["matmul1gen"]) for both in runs.values() if len(both) == 2]
+    rng = np.random.default_rng(seed)
+
+    def drawn(times: Float[np.ndarray, " k"]) -> Float[np.ndarray, " n"]:
+        return np.median(rng.choice(times, (resamples, len(times))), axis=1)
+
+    least = np.min([drawn(gather) / drawn(make) for gather, make in pairs], axis=0)
+    value = min(float(np.median(gather) / np.median(make)) for gather, make in pairs)
+    low, high = np.quantile(least, [0.025, 0.975])
+    return value, min(float(low), value), max(float(high), value)
+
+
 def strong_scaling(timings: Iterable[SketchTiming]) -> tuple[Scaling, ...]:
     """Return the parallel efficiency of regenerating, in every series of two or more rank counts.
 
