@@ -209,10 +209,17 @@ def total_series(
         times = [totals[p] for p in ranks]
         if len(ranks) > 1:
             rises = sum(after >= before for before, after in itertools.pairwise(times))
-            fastest = min(ranks, key=lambda p, totals=totals: totals[p])  # type: ignore[misc]
+            fastest = ranks[int(np.argmin(times))]
             rows.append(
                 Series(
-                    *which, ranks[0], fastest, ranks[-1], rises, len(ranks) - 1, min(times), times[-1]
+                    *which,
+                    ranks[0],
+                    fastest,
+                    ranks[-1],
+                    rises,
+                    len(ranks) - 1,
+                    min(times),
+                    times[-1],
                 )
             )
     return tuple(rows)
