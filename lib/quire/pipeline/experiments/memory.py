@@ -36,7 +36,13 @@ class ShortMemory:
 
 
 def short_memory(prepared: Prepared, k: int, rooms: tuple[float, ...]) -> list[ShortMemory]:
-    """Search with even layers, and with layers and recomputation from an integer program."""
+    """Search with even layers, and with layers and recomputation from an integer program.
+
+    Raises
+    ------
+    AssertionError
+        If a schedule exceeds the limit that it was searched under.
+    """
     s = prepared.setting
     plan = prepared.choice.layers.plan
     batch = s.batch(k)

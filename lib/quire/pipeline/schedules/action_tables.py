@@ -184,7 +184,7 @@ def _fuse(program: Program, pairs: list[tuple[int, int]]) -> tuple[Program, Int[
 
 
 def write_actions(schedule: Schedule) -> str:
-    """The schedule as a table that PyTorch's runtime loads (compute actions only).
+    """Write the schedule as a table that PyTorch's runtime loads (compute actions only).
 
     Raises
     ------

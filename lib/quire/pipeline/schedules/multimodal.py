@@ -41,8 +41,7 @@ def static_schedule(
     chunks: int = 1,
     reorder: bool = False,
 ) -> Schedule:
-    """1F1B (or interleaved, for ``chunks > 1``) on the cut that is optimal for the mean of
-    ``history``.
+    """Run 1F1B, or interleaved for ``chunks > 1``, on the optimal cut for the mean of ``history``.
 
     With ``reorder`` the microbatches also run largest first and smallest first, and the best of the
     three orders counts.
@@ -77,7 +76,7 @@ def static_zero_bubble(
     name: str,
     memory_limit: Float[np.ndarray, " ranks"],
 ) -> Schedule:
-    """A zero-bubble schedule (a name of ``ZERO_BUBBLE``) on the cut optimal for the mean batch.
+    """Run a zero-bubble schedule (a name of ``ZERO_BUBBLE``) on the mean batch's optimal cut.
 
     ZB-V folds two chunks of the model onto each rank. The chunks differ in size, so it gets
     ``memory_limit`` (bytes) where that is more than the ``P`` microbatches of its definition. Every
@@ -104,7 +103,7 @@ def static_zero_bubble(
 def _mean_cut(
     model: Model, history: Sequence[Microbatch], stages: int, hardware: Hardware
 ) -> Int[np.ndarray, " _"]:
-    """The cut into ``stages`` that is optimal for the mean microbatch of ``history``."""
+    """Return the cut into ``stages`` that is optimal for the mean microbatch of ``history``."""
     return optimal_cut(mean_layer_seconds(layer_times(model, history, hardware)), stages)
 
 
@@ -130,7 +129,7 @@ def _best_order(
 def optimus_like(
     model: Model, batch: Sequence[Microbatch], plan: Plan, hardware: Hardware, rules: Rules
 ) -> Schedule:
-    """Encoders fill the language model's bubbles; the language model's own order is left as it is.
+    """Fill the language model's bubbles with encoders, and leave its own order as it is.
 
     The last module runs in the order of its own interleaved schedule and takes precedence; all
     other modules, spread over every rank, take what is left, whole microbatches at a time.
@@ -177,8 +176,7 @@ def disttrain_like(
     ranks: int,
     hardware: Hardware,
 ) -> Schedule:
-    """Encoder and language model on disjoint ranks, sized to match throughput; microbatches
-    reordered.
+    """Place encoder and language model on disjoint ranks, and reorder the microbatches.
 
     The first module gets the number of ranks at which the slowest stage of the mean batch is
     fastest, then 1F1B runs over all ranks with the best of three microbatch orders.

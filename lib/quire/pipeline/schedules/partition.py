@@ -22,7 +22,13 @@ LayerTimes = Float[np.ndarray, "microbatches layers costs"]
 
 
 def layer_times(model: Model, batch: Sequence[Microbatch], hardware: Hardware) -> LayerTimes:
-    """Costs of every layer for every microbatch, modules one after the other."""
+    """Compute the costs of every layer for every microbatch, modules one after the other.
+
+    Raises
+    ------
+    ValueError
+        If the batch is empty.
+    """
     if not batch:
         raise ValueError("batch is empty: give at least one microbatch")
     table = np.zeros((len(batch), sum(module.layers for module in model.modules), 4))

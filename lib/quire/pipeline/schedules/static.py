@@ -89,7 +89,13 @@ def uniform_program(
     hop: float = 0.0,
     placement: str = "loop",
 ) -> Program:
-    """Build a pipeline whose stages and microbatches are all equal."""
+    """Build a pipeline whose stages and microbatches are all equal.
+
+    Raises
+    ------
+    ValueError
+        If there is no microbatch.
+    """
     if microbatches < 1:
         raise ValueError(f"microbatches = {microbatches}: give at least 1")
     shape = (microbatches, max(ranks, 0) * chunks)

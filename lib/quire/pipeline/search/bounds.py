@@ -135,8 +135,7 @@ def lower_bound(program: Program, memory_limit: Float[np.ndarray, " ranks"] | No
 
 
 def _residence(program: Program) -> Float[np.ndarray, " n"]:
-    """Least seconds from each forward's start to its backward's end: there and back along its
-    chain.
+    """Return the least seconds from each forward's start to its backward's end, along its chain.
 
     Chains that it feeds, hops and what a split backward keeps until ``W`` only make it longer.
     """

@@ -75,7 +75,7 @@ class RankedSteps:
         return twin
 
     def fifo(self) -> Ranking:
-        """Groups by microbatch, then module."""
+        """Return the groups by microbatch, then module."""
         return np.arange(len(self.groups))
 
     def key(self, ranking: Ranking) -> Int[np.ndarray, " n"]:
@@ -130,7 +130,7 @@ class BestSoFar:
         )
 
     def result(self) -> SearchResult:
-        """The best ranking as a schedule, with the trace."""
+        """Return the best ranking as a schedule, with the trace."""
         assert self.ranking is not None
         schedule = self.steps.schedule(self.ranking)
         return SearchResult(
@@ -148,7 +148,13 @@ def first_rankings(scheduler: ListScheduler) -> tuple[RankedSteps, tuple[Ranking
 def best_so_far(
     scheduler: ListScheduler, evaluations: int, seconds: float, epsilon: float, bound: float | None
 ) -> BestSoFar:
-    """A search's record, begun with three rankings: first in, heaviest and lightest first."""
+    """Begin a search's record with three rankings: first in, heaviest and lightest first.
+
+    Raises
+    ------
+    ValueError
+        If no evaluation is allowed.
+    """
     if evaluations < 1:
         raise ValueError(f"evaluations = {evaluations}: give at least 1")
     began = time.perf_counter()

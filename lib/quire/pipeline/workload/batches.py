@@ -53,6 +53,11 @@ def vision_microbatch(images: int, uniforms: Float[np.ndarray, " k"]) -> Microba
 
     More than 32 images make the sequence longer than 8,192 tokens. ``uniforms`` in (0, 1) are
     where documents end.
+
+    Raises
+    ------
+    ValueError
+        If the number of images is negative.
     """
     if images < 0:
         raise ValueError(f"images = {images}: give zero or more")
