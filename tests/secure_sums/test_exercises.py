@@ -5,6 +5,11 @@ import pytest
 
 from quire.secure_sums import exercises
 
+REFUSED = [
+    (("keys", 2), [0, -1]),
+    (("wire", "heard_bytes"), [8, 8, 4]),
+    (("bounds", 1, "bound"), "1/2"),
+]
 FOOLING = [[1, 1, 0], [1, -1, 0], [0, 0, 1], [-2, 0, -1]]
 RING = [[1, 0], [0, 1], [1, 1], [1, 0], [0, 1], [1, 1]]
 NOTHING = [None, float("nan"), "", "two", [], {}, object(), True, np.nan, [[]], lambda: 1]
@@ -15,13 +20,11 @@ NOTHING = [None, float("nan"), "", "two", [], {}, object(), True, np.nan, [[]], 
     [
         (exercises.decoded_sum, [8, 9, 7]),
         (exercises.decoded_sum, np.array([8, 9, 7])),
-        (exercises.shared_keys, [2, 2]),
+        (exercises.shared_keys, [2, 1]),
         (exercises.ring_keys, RING),
         (exercises.fooling_keys, FOOLING),
-        (
-            exercises.three_refusals,
-            [(("fields",), [3]), (("bounds", 2, "bound"), "3"), (("wire", "length"), 0)],
-        ),
+        (exercises.three_refusals, REFUSED),
+        (exercises.three_refusals, [*REFUSED[:2], ("leak", 1)]),  # one refusal of a form
         (exercises.block_rate, Fraction(4, 3)),
     ],
 )
@@ -40,6 +43,7 @@ def test_the_model_solution_is_right(check, right) -> None:
         (exercises.decoded_sum, [8, 9]),
         (exercises.shared_keys, [0, 0]),
         (exercises.shared_keys, [3, 3]),  # the sum that is due counted as leaked
+        (exercises.shared_keys, [2, 2]),  # the pool's own input counted as leaked
         (exercises.shared_keys, [1, 2]),
         (exercises.shared_keys, 2),
         (exercises.shared_keys, [2, 2, 2]),
@@ -69,6 +73,18 @@ def test_the_model_solution_is_right(check, right) -> None:
             exercises.three_refusals,
             [(("wire", "length"), 0), (("wire", "length"), -7), (("fields",), [])],
         ),
+        # Of another type, or out of range.
+        (exercises.three_refusals, [(("users",), None), *REFUSED[:2]]),
+        (exercises.three_refusals, [(("users",), 0), *REFUSED[:2]]),
+        (exercises.three_refusals, [(("keys",), []), *REFUSED[1:]]),
+        (exercises.three_refusals, [(("wire", "length"), 1.5), *REFUSED[::2]]),
+        (exercises.three_refusals, [(("bounds", 0, "bound"), "one"), *REFUSED[:2]]),
+        # More than one refusal of a form.
+        (exercises.three_refusals, [(("leak",), 1), (("colluders",), 1), REFUSED[0]]),
+        (exercises.three_refusals, [(("users",), 0), (("leak",), 7), (("keys",), [])]),
+        # Printed on the page.
+        *((exercises.three_refusals, [printed, *REFUSED[:2]]) for printed in exercises.PRINTED),
+        (exercises.three_refusals, [(("fields", -1), 5), *REFUSED[:2]]),  # changes nothing
         (exercises.block_rate, 0),
         (exercises.block_rate, Fraction(3, 2)),  # that of four users
         (exercises.block_rate, 2),

@@ -30,10 +30,41 @@ OWN_INPUT, OWN_PAD = (7, 0, 2), (5, 9, 1)
 HEARD = ((3, 3, 8), (9, 1, 0), (4, 6, 6))
 """What the first user of the first exercise holds and hears, in decimal digits without carries."""
 
-SHARED = ((1, 0), (1, 0), (0, 1), (0, 1), (3, 3))
-"""Keys of five users over F_5: N_1, N_1, N_2, N_2 and -2·N_1 - 2·N_2."""
+SHARED = ((1, 0), (0, 1), (1, 0), (0, 1), (3, 3))
+"""Keys of five users over F_5: N_1, N_2, N_1, N_2 and -2·N_1 - 2·N_2."""
 
 DIGIT = 9  # the largest magnitude of an entry of a matrix
+
+SUBSTANCE = (
+    "a coalition learns",
+    "do not add up to zero",
+    "2 is not among the fields",
+    "a proof does not add up",
+    "a step is no inequality",
+    "a step is not elemental",
+    "an equality is of another",
+    "an equality is not of",
+    "the rates are not",
+    "the payload",
+)
+"""Words of the checker's refusals of false statements; its other refusals are of a form."""
+
+LEAST = {"users": 3, "keys": -(2**31), "fields": 2, "wire": 1}
+MOST = {"users": check_certificate.MOST_USERS}
+"""Ranges of the whole numbers of a certificate, by its parts; 0 and 2^31 elsewhere."""
+
+PRINTED: tuple[tuple[tuple[str | int, ...], Any], ...] = (
+    (("keys",), [[1, 0], [1, 0], [-2, 0]]),
+    (("fields",), [3]),
+    (("fields",), [2, 4]),
+    (("bounds", 2, "bound"), "3"),
+    (("bounds", 2, "bound"), "4"),
+    (("bounds", 0, "inequalities", 0, 3), "-1"),
+    (("colluders",), 2),
+    (("wire", "payload_bytes", 0), 9),
+    (("wire", "rounds"), 2),
+)
+"""What the page itself forges, for three users, as far as it is of the old type and range."""
 
 
 def decoded_sum(answer: Any) -> bool:
@@ -92,7 +123,8 @@ def three_refusals(answer: Any) -> bool:
     """Return whether the answer is three changes that the checker refuses for different reasons.
 
     A change is a pair: the way into the certificate (a tuple of names and positions), and the value
-    to put there.
+    to put there. The value is of the type and in the range of what was there, and none that the
+    page forges itself (`PRINTED`). One of the refusals at most may be of a form (`SUBSTANCE`).
     """
     if not isinstance(answer, list | tuple) or len(answer) != 3:
         return False
@@ -104,7 +136,8 @@ def three_refusals(answer: Any) -> bool:
         if reason is None:
             return False
         reasons.add(reason)
-    return len(reasons) == 3
+    forms = [reason for reason in reasons if not any(said in reason for said in SUBSTANCE)]
+    return len(reasons) == 3 and len(forms) <= 1
 
 
 def block_rate(answer: Any, users: int = 5) -> bool:
@@ -133,14 +166,48 @@ def _refusal(way: Any, value: Any) -> str | None:
         place = data
         for step in steps:
             place = place[step]
-        place[last]  # what is changed must be there
+        least, most = LEAST.get(way[0], 0), MOST.get(way[0], 2**31)
+        if not _alike(value, place[last], least, most):
+            return None
         place[last] = value
+        if data in _printed():
+            return None
         check_certificate.check(data)
     except SystemExit as refusal:
-        return re.sub(r"[-\d.]+", "#", str(refusal.code))
+        said = str(refusal.code)
+        return said if "2 is not among" in said else re.sub(r"[-\d.]+", "#", said)
     except Exception:
         return None
     return None
+
+
+def _alike(new: Any, old: Any, least: int, most: int) -> bool:
+    """Return whether a value is of the old one's type, and its numbers are in their range."""
+    if type(new) is not type(old):
+        return False
+    if isinstance(new, dict):
+        return set(new) == set(old) and all(_alike(new[n], old[n], least, most) for n in old)
+    if isinstance(new, list):
+        models = old or [0]
+        return bool(new) and all(any(_alike(n, o, least, most) for o in models) for n in new)
+    if isinstance(new, str):
+        fraction = check_certificate.FRACTION.fullmatch
+        return bool(new) and (fraction(old) is None) == (fraction(new) is None)
+    return type(new) is int and least <= new <= most
+
+
+@cache
+def _printed() -> tuple[dict[str, Any], ...]:
+    """Return the certificates of three users that `PRINTED` makes."""
+    forged = []
+    for (*steps, last), value in PRINTED:
+        data: Any = copy.deepcopy(_genuine())
+        place = data
+        for step in steps:
+            place = place[step]
+        place[last] = value
+        forged.append(data)
+    return tuple(forged)
 
 
 def _integers(answer: Any, shape: tuple[int, ...]) -> np.ndarray | None:

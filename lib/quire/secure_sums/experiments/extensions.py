@@ -239,7 +239,7 @@ class GraphRow:
 def totals_on_graphs(
     names: Iterable[str], fields: Iterable[int], bounded: Iterable[str], seed: int = 0
 ) -> list[GraphRow]:
-    """Search schemes on each graph and bound it where asked; the search starts from one symbol.
+    """Search schemes on each graph, from what counting alone demands, and bound it where asked.
 
     Prisms are searched over F_5 instead: over F_2 and F_3 none of their diagonals gives a scheme.
 
