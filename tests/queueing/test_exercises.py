@@ -37,17 +37,19 @@ def test_nonsense_is_wrong_and_never_raises(check, answer):
 
 
 def test_response_time():
-    assert ex.response_time_with_setup(6.5)
-    # without setup; setup counted twice; mean setup for its rate
-    for wrong in (2.5, 10.5, 2.75):
+    left = (0.6 * 4 + 0.6**2 * 4**2 / 2) / (1 + 0.6 * 4)
+    assert ex.response_time_with_setup((0.6 / 0.4 + left) / 0.6)
+    assert ex.response_time_with_setup(5.088)
+    # exponential setup; without setup; half a setup more; the decomposed part alone; E[n] for E[T]
+    for wrong in (6.5, 2.5, 4.5, 2.588, 3.053):
         assert not ex.response_time_with_setup(wrong)
 
 
 def test_price_of_switching():
-    assert ex.price_of_switching(0.1)
-    assert ex.price_of_switching(np.float64(0.1))
-    # the example's answer; the saving itself; the price per arrival instead of per presence
-    for wrong in (0.25, 0.2, 0.04):
+    assert ex.price_of_switching((0.1, 0.2))
+    assert ex.price_of_switching([np.float64(0.1), 0.2])
+    # one price alone; the same for both; the other order; the example's; setup for nothing
+    for wrong in (0.1, (0.1, 0.1), (0.2, 0.1), (0.25, 0.5), (0.1, 0.3), ("0.1", "0.2")):
         assert not ex.price_of_switching(wrong)
 
 
@@ -71,7 +73,11 @@ def test_five_per_cent_setup_rate():
 
 def test_committed_band():
     assert ex.committed_band((3, -3, 2))
-    assert ex.committed_band([3, -2, 1])
-    # on-off; the best floor; start above keep; a fraction; too many numbers; all zeros as an array
-    for wrong in ((0, 0, 0), (4, 0, 0), (3, 2, 1), (3, -2.5, 1), (3, -2, 1, 0), np.zeros(3)):
+    assert ex.committed_band([3, -3, 1])
+    assert ex.committed_band((3, -2, 2))
+    # the band printed for another farm; just too dear; on-off; the best floor; start above keep
+    for wrong in ((4, -5, 1), (3, -2, 1), (0, 0, 0), (4, 0, 0), (3, 2, 1)):
+        assert not ex.committed_band(wrong)
+    # a fraction; too many numbers; an array
+    for wrong in ((3, -2.5, 1), (3, -3, 2, 0), np.zeros(3)):
         assert not ex.committed_band(wrong)
