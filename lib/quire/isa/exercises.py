@@ -4,10 +4,9 @@ Every check takes whatever a reader left in ``answer`` and returns whether it is
 raises. See the chapter for what is asked.
 """
 
-import math
 from collections.abc import Callable
 from functools import wraps
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -43,10 +42,11 @@ def _is_whole(answer: Any) -> bool:
 
 @_judged
 def mask_after_break(answer: Any) -> bool:
-    """Judge the lanes (a set of numbers) that are awake behind a divergent ``break``.
+    """Judge the lanes that are awake behind a divergent ``break``, each named once.
 
-    Eight lanes enter ``loop``; ``if p1`` holds the odd lanes, and of these ``break p2`` takes those
-    from 4 on. Which lanes are awake right behind ``endif``?
+    A set, list or tuple of numbers is read. Eight lanes enter ``loop``; ``if p1`` holds the odd
+    lanes, and of these ``break p2`` takes those from 4 on. Which lanes are awake right behind
+    ``endif``?
     """
     text = """
     .kernel k
@@ -72,9 +72,10 @@ def mask_after_break(answer: Any) -> bool:
     """
     launch = Launch(workgroup=(8, 1, 1), wave_width=8)
     memory = run(assemble(text).kernel(), launch, np.zeros(64, np.uint32), lanes=_LANES).memory
-    lanes = list(answer)
-    whole = all(_is_whole(lane) for lane in lanes)
-    return whole and set(map(int, lanes)) == set(np.flatnonzero(memory[:8]).tolist())
+    if not isinstance(answer, set | frozenset | list | tuple):
+        return False
+    whole = all(_is_whole(lane) for lane in answer)
+    return whole and sorted(map(int, answer)) == np.flatnonzero(memory[:8]).tolist()
 
 
 @_judged
@@ -89,7 +90,8 @@ def shorter_scan(answer: Any) -> bool:
     """Judge the text of a kernel that scans 256 words in fewer wave-instructions than 1288.
 
     Input from byte 0 on, exclusive sums from byte 8192 on, one workgroup of 256 threads, width 32.
-    Two inputs are tried, each in lockstep and with waves in a random order.
+    Two inputs are tried, each in lockstep and with waves in a random order, which changes at
+    barriers or every four steps. Nor may any of these runs have a data race.
     """
     if not isinstance(answer, str):
         return False
@@ -100,8 +102,14 @@ def shorter_scan(answer: Any) -> bool:
         memory[:256] = data
         wanted = np.concatenate([[0], np.cumsum(data[:-1], dtype=np.uint32)])
         start, launch = _SCAN_OUT // 4, Launch(workgroup=(256, 1, 1))
-        for schedule in (Schedule(), Schedule("random", seed)):
-            outcome = run(kernel, launch, memory, schedule=schedule, limit=20_000, lanes=_LANES)
+        for schedule in (Schedule(), Schedule("random", seed), Schedule("random", seed, 2)):
+            outcome = run(
+                *(kernel, launch, memory),
+                schedule=schedule,
+                detect_races=True,
+                limit=20_000,
+                lanes=_LANES,
+            )
             right = np.array_equal(outcome.memory[start : start + 256], wanted)
             if not right or outcome.events.instructions >= _HILLIS_STEELE:
                 return False
@@ -125,28 +133,20 @@ def most_registers(answer: Any) -> bool:
 
 @_judged
 def padding_that_keeps_wide_loads(answer: Any) -> bool:
-    """Judge the smallest padding (words) of a tile of 32 that keeps wide loads and columns apart.
+    """Judge the best padding (words) of a tile of 48 x 48 words, and the conflict that is left.
 
-    Rows must start at a multiple of 16 bytes, and a column of 32 lanes that read one word each must
-    not fall into a single bank.
+    The answer is a pair. Rows must start at a multiple of 8 bytes, for loads of two words; of such
+    paddings below 32 words the smallest is asked with the least degree of conflict, where 32 lanes
+    read one word each of a column.
     """
-    tile, banks = 32, 32
-    fine = [
-        padding
-        for padding in range(1, 33)
-        if (tile + padding) * 4 % 16 == 0
-        and len({lane * (tile + padding) % banks for lane in range(banks)}) > 1
-    ]
-    return _is_whole(answer) and int(answer) == min(fine)
-
-
-@_judged
-def efficiency_of_a_split_wave(answer: Any) -> bool:
-    """Judge the useful share of lane slots of an ``if`` whose ``ways`` sides one wave takes.
-
-    32 lanes, of which one takes 20 instructions on its side of an ``if`` and 31 take 10 on theirs;
-    nothing else counts.
-    """
-    useful, slots = 1 * 20 + 31 * 10, 32 * (20 + 10)
-    is_number = isinstance(answer, Real) and not isinstance(answer, bool)
-    return is_number and math.isclose(float(answer), useful / slots, abs_tol=5e-4)
+    tile, banks, load = 48, 32, 2
+    degrees = {
+        padding: int(np.bincount(np.arange(banks) * (tile + padding) % banks).max())
+        for padding in range(banks)
+        if (tile + padding) % load == 0
+    }
+    least = min(degrees.values())
+    best = min(padding for padding, degree in degrees.items() if degree == least)
+    if not isinstance(answer, list | tuple):
+        return False
+    return all(_is_whole(number) for number in answer) and list(map(int, answer)) == [best, least]
