@@ -23,23 +23,36 @@ def bubble(slow):
     return bubble_fraction(interleaved(staged_program(forward, 2 * forward, 0 * forward, 4)))
 
 
-def best(half):
+def best(half, ranks=8):
     model, kernels = model_named("vlm_m"), Hardware(half_tokens=half)
-    return min(dynamicity.PIECES, key=lambda n: dynamicity.step_with_pieces(model, kernels, 4, n))
+    return min(
+        dynamicity.PIECES, key=lambda n: dynamicity.step_with_pieces(model, kernels, ranks, n)
+    )
 
 
 def test_the_slow_microbatch():
     assert exercises.slow_microbatch(bubble(2))
     assert exercises.slow_microbatch(round(bubble(2), 3))
     # the formula for equal microbatches, a third slow, one forward slow only
-    for wrong in (3 / 19, bubble(3), 0.25, -bubble(2), 100 * bubble(2)):
+    # and a third digit that is wrong
+    for wrong in (3 / 19, bubble(3), 0.25, -bubble(2), 100 * bubble(2), 0.240, 0.238):
         assert not exercises.slow_microbatch(wrong)
 
 
 def test_the_best_pieces():
-    assert exercises.best_pieces((best(4096.0), best(0.0)))
-    assert exercises.best_pieces([best(4096.0), float(best(0.0))])
-    for wrong in ((best(0.0), best(4096.0)), (1, 1), (2, 2), (1, 32), (1,), (1, 2, 4), 2):
+    slow, fast = best(2048.0), best(0.0)
+    assert exercises.best_pieces((slow, fast))
+    assert exercises.best_pieces([slow, float(fast)])
+    # the other order, four ranks as on the page's chart, the chart's slowest kernels
+    charted = ((fast, slow), (best(2048.0, 4), best(0.0, 4)), (best(4096.0), fast))
+    for wrong in (*charted, (1, 1), (2, 2), (slow, 32), (slow,), (slow, fast, 4), slow):
+        assert not exercises.best_pieces(wrong)
+
+
+def test_the_best_pieces_have_an_order():
+    slow, fast = best(2048.0), best(0.0)
+    numbers = {slow: "slow", fast: "perfect"}
+    for wrong in ({slow, fast}, numbers, iter((slow, fast)), np.array([slow, fast])):
         assert not exercises.best_pieces(wrong)
 
 

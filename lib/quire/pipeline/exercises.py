@@ -38,28 +38,30 @@ def _slow_microbatch_bubble() -> float:
 def slow_microbatch(answer: Any) -> bool:
     """Check exercise 1: the bubble of the interleaved schedule with one slow microbatch."""
     given = _number(answer)
-    return given is not None and abs(given - _slow_microbatch_bubble()) <= 6e-4
+    return given is not None and abs(given - _slow_microbatch_bubble()) <= 5e-4
 
 
 @cache
 def _best_pieces() -> tuple[int, int]:
     model, slow, fast = (
         model_named("vlm_m"),
-        Hardware(half_tokens=4096.0),
+        Hardware(half_tokens=2048.0),
         Hardware(half_tokens=0.0),
     )
     return tuple(  # type: ignore[return-value]
-        min(PIECES, key=lambda n: step_with_pieces(model, hardware, 4, n))
+        min(PIECES, key=lambda n: step_with_pieces(model, hardware, 8, n))
         for hardware in (slow, fast)
     )
 
 
 def best_pieces(answer: Any) -> bool:
-    """Check exercise 2: the best numbers of pieces at 4,096 and at 0 tokens to half speed."""
-    try:
-        given = [_number(x) for x in answer]
-    except TypeError:
+    """Check exercise 2: the best numbers of pieces at 2,048 and at 0 tokens to half speed.
+
+    The answer is a list or a tuple, in that order; eight ranks are no point of the page's chart.
+    """
+    if not isinstance(answer, list | tuple):
         return False
+    given = [_number(x) for x in answer]
     return given == [float(n) for n in _best_pieces()]
 
 
