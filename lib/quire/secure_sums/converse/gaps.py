@@ -43,7 +43,7 @@ class KeyGap:
 def key_gap(problem: AggregationProblem, q: int, seed: int = 0) -> KeyGap:
     """Return bound, best scheme found and gap for the total key of a problem.
 
-    The search does not know the bound: it starts from schemes with one key symbol.
+    The search does not know the bound: it starts from what counting alone demands.
 
     Raises
     ------
