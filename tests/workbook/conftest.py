@@ -66,7 +66,8 @@ claims.measure("99.1", size * size == size**2)
 def write_chapter(root: Path, work: str = WORK, card: str = CARD) -> Chapter:
     """Write notebook and card of chapter 99 into ``root`` and return the chapter."""
     (root / "notebooks").mkdir(parents=True, exist_ok=True)
-    (root / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    if not (root / "_toc.yml").exists():
+        (root / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     parameters = dedent(
         """\
         size: int = 3  # items, how many
