@@ -15,6 +15,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -22,6 +23,7 @@ import vl_convert
 from PIL import Image
 
 from quire.workbook.errors import UserError
+from quire.workbook.files import check_writable, write_atomically
 
 # JupyterLab 4 carries Vega-Lite 5 and knows no later name; what Altair writes, it draws as well.
 VEGALITE_MIME = "application/vnd.vegalite.v5+json"
@@ -225,6 +227,30 @@ def png(spec: Spec) -> bytes:
     """Return the chart as a PNG, at one and a half times a plain screen's pixels."""
     drawn = vl_convert.vegalite_to_png(json.dumps(spec), vl_version=_BOOK_VERSION, scale=1.5)
     return with_palette(bytes(drawn))
+
+
+def save(chart: Any, path: Path) -> None:
+    """Write an Altair chart to ``path``, whole or not at all, in the form its suffix names.
+
+    An HTML page carries its own scripts and asks for nothing from a network.
+
+    Raises
+    ------
+    UserError
+        For a suffix other than .svg, .png and .html, or a place that can not be written.
+    """
+    spec = {**wrapped(chart.to_dict()), "$schema": _NOTEBOOK_SCHEMA}
+    text = json.dumps(spec)
+    match path.suffix:
+        case ".svg":
+            content: str | bytes = vl_convert.vegalite_to_svg(text, vl_version=_BOOK_VERSION)
+        case ".png":
+            content = png(spec)
+        case ".html":
+            content = vl_convert.vegalite_to_html(text, vl_version=_BOOK_VERSION, bundle=True)
+        case _:
+            raise UserError(f"{path} names no form of a chart", "let it end in .svg, .png or .html")
+    write_atomically(check_writable(path), content)
 
 
 def with_palette(picture: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -21,7 +22,7 @@ from quire.workbook.chapters import all_chapters, find_chapter
 from quire.workbook.errors import UserError, check_timeout, plain_line
 from quire.workbook.home import check_user
 from quire.workbook.parameters import parse_assignments, parse_given, resolve
-from quire.workbook.terminal import leave_quietly, prepare, print_rows
+from quire.workbook.terminal import leave_quietly, prepare, print_changes, print_rows
 
 app = typer.Typer(
     name="quire",
@@ -170,6 +171,34 @@ def study(
     took = time.monotonic() - started
     typer.echo(f"{target}: {len(table)} points, {failed} failed ({took:.0f} s)")
     if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    one: Annotated[Path, typer.Argument(metavar="A", help="An executed notebook, or a study.")],
+    other: Annotated[Path, typer.Argument(metavar="B", help="Another of the same chapter.")],
+    as_json: AsJson = False,
+    chart: Annotated[
+        Path | None, typer.Option(help="Draw how far numbers moved: .svg, .png or .html.")
+    ] = None,
+) -> None:
+    """Tell what changed from A to B: verdicts, values, parameters, versions.
+
+    The exit status is 1 when a verdict flipped, 0 otherwise.
+    """
+    from quire.workbook import changes
+
+    found = changes.compare_files(one, other)
+    if chart is not None:
+        from quire.workbook.charts import save
+
+        save(changes.chart(found), chart)
+    if as_json:
+        typer.echo(json.dumps(changes.as_data(found), indent=2, ensure_ascii=False))
+    else:
+        print_changes(found)
+    if found.flipped:
         raise typer.Exit(1)
 
 

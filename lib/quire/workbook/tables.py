@@ -25,9 +25,9 @@ from quire.workbook.parameters import declared
 from quire.workbook.points import Point
 from quire.workbook.verdicts import Verdict, judge_stored
 
-RUN_COLUMNS = ("seconds", "state", "error", "traceback", "key", "measured")
+RUN_COLUMNS = ("seconds", "state", "error", "traceback", "key", "measured", "intervals")
 """How each run went: its seconds; ``done`` or ``failed``, and why; the key of its point; all that
-it measured, as JSON text."""
+it measured, and the intervals, as JSON text."""
 
 
 def check_names(chapter: Chapter, parameters: Sequence[str]) -> None:
@@ -60,8 +60,9 @@ def _arrow(chapter: Chapter, points: Sequence[Point]) -> pa.Table:
     columns["seconds"] = _column(pa.float64(), [point.seconds for point in points])
     for name in ("state", "error", "traceback", "key"):
         columns[name] = _column(pa.string(), [getattr(point, name) for point in points])
-    everything = [{i: claim.get("measured") for i, claim in row.items()} for row in stored]
-    columns["measured"] = _column(pa.string(), everything)
+    for name, key in (("measured", "measured"), ("intervals", "interval")):
+        everything = [{i: claim.get(key) for i, claim in row.items()} for row in stored]
+        columns[name] = _column(pa.string(), everything)
     return pa.table(columns)
 
 

@@ -8,11 +8,14 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from quire.workbook.errors import plain_line
+
+if TYPE_CHECKING:
+    from quire.workbook.changes import Changes
 
 _NARROW = 8
 """Letters that a column needs at the least to be worth a table."""
@@ -66,8 +69,45 @@ def print_rows(
     console.print(table)
 
 
+def print_changes(found: Changes) -> None:
+    """Print what became of the claims between two runs, then what else differs between the two."""
+    rows = [
+        {
+            "claim": change.id + _point(change.point),
+            "change": " ".join(filter(None, (change.kind, _percent(change.shift)))),
+            "A": _cell(change.before, change.measured[0]),
+            "B": _cell(change.after, change.measured[1]),
+            "intervals": change.intervals,
+        }
+        for change in found.changed
+    ]
+    same = len(found.claims) - len(rows)
+    alike = f"{same} of {len(found.claims)} claims are the same"
+    apart = f"; {found.unmatched} points are in one study only" if found.unmatched else ""
+    typer.echo(f"{found.chapter}: verdicts flipped: {found.flipped}; {alike}{apart}")
+    if rows:
+        print_rows(rows, False, ("claim", "change", "A", "B", "intervals"), keep="claim")
+    if found.surroundings:
+        others = [
+            dict(zip(("what", "name", "A", "B"), row, strict=True)) for row in found.surroundings
+        ]
+        print_rows(others, False, ("what", "name", "A", "B"), keep="name")
+
+
 def leave_quietly() -> None:
     """Close a standard output that nobody reads any more, so that no complaint follows at exit."""
     with suppress(OSError, ValueError):
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())
+
+
+def _point(point: Mapping[str, Any]) -> str:
+    return f" ({', '.join(f'{name}={value}' for name, value in point.items())})" if point else ""
+
+
+def _percent(shift: float | None) -> str:
+    return f"{shift:+.2%}" if shift else ""
+
+
+def _cell(verdict: str, measured: str) -> str:
+    return f"{verdict} {measured}".strip()
