@@ -333,7 +333,8 @@ def _read_notebook(path: Path) -> Points:
     return {(): Run(record["chapter"], parameters or {}, record, found)}
 
 
-def _read_study(path: Path) -> Points:
+def read_study(path: Path) -> Points:
+    """Return the runs of a study's table by their parameters, in its order; `UserError`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -369,4 +370,4 @@ def _claims_of(row: Mapping[str, Any], claims: Sequence[str]) -> dict[str, Mappi
     }
 
 
-_READERS = {".ipynb": _read_notebook, ".parquet": _read_study}
+_READERS = {".ipynb": _read_notebook, ".parquet": read_study}

@@ -203,6 +203,48 @@ def compare(
 
 
 @app.command()
+def bundle(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="CHAPTER|FILE", help="A chapter, an executed notebook, a study."),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The zip; SLUG.zip by default.")
+    ] = None,
+) -> None:
+    """Pack a run into one zip that describes, proves and replays itself (an RO-Crate)."""
+    from quire.workbook.bundles import bundle as pack
+
+    made = pack(what, output)
+    typer.echo(f"{made}: {made.stat().st_size / 1e6:.1f} MB; check it with 'quire verify {made}'")
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle.")],
+    run: Annotated[bool, typer.Option(help="Replay it, or only check that it is whole.")] = True,
+    here: Annotated[
+        bool, typer.Option("--here", help="Replay in this environment, not in a fresh one.")
+    ] = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a bundle and replay it: what came out again, claim by claim.
+
+    A replay runs the code of the bundle. The exit status is 1 when a claim differs or could not
+    run.
+    """
+    from quire.workbook.bundles import verify as check
+
+    answers = check(file, run, not here, timeout, lambda line: typer.echo(line, err=True))
+    rows = [asdict(answer) for answer in answers]
+    if rows or as_json:
+        print_rows(rows, as_json, ("id", "point", "answer", "before", "after", "why"), keep="id")
+    if any(answer.answer in ("differs", "could not run") for answer in answers):
+        raise typer.Exit(1)
+
+
+@app.command()
 def book(
     profile: Profile = "default",
     output: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("_build/html"),
