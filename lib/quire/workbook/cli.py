@@ -10,19 +10,22 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from quire.workbook.cards import ProfileName
-from quire.workbook.chapters import all_chapters, find_chapter
+from quire.workbook.chapters import Chapter, all_chapters, find_chapter
 from quire.workbook.errors import UserError, check_timeout, plain_line
 from quire.workbook.home import check_user
 from quire.workbook.parameters import parse_assignments, parse_given, resolve
 from quire.workbook.terminal import leave_quietly, prepare, print_changes, print_rows
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 app = typer.Typer(
     name="quire",
@@ -105,8 +108,16 @@ def run(
         Path | None, typer.Option(help="Where to write; SLUG-PROFILE.ipynb here by default.")
     ] = None,
     timeout: Timeout = None,
+    repeat: Annotated[
+        int | None,
+        typer.Option(min=2, metavar="N", help="Run N seeds, judge by all.", show_default=False),
+    ] = None,
 ) -> None:
-    """Run one chapter and write the executed notebook."""
+    """Run one chapter and write the executed notebook.
+
+    With --repeat it runs with N seeds and tells of each claim how often it held; the notebook is
+    that of the first seed.
+    """
     started = time.monotonic()
     found = find_chapter(chapter)
     check_timeout(timeout)
@@ -121,9 +132,12 @@ def run(
     from quire.workbook.progress import bar
 
     with bar(found.slug) as advance:
-        notebook = execution.run(
-            found, target, given, _profile(profile), timeout, on_progress=advance
-        )
+        if repeat is None:
+            notebook = execution.run(
+                found, target, given, _profile(profile), timeout, on_progress=advance
+            )
+        else:
+            notebook = _repeat(found, target, given, _profile(profile), timeout, repeat, advance)
     counts = tally(read_ledger(found, notebook))
     typer.echo(f"{target}: {counts} ({time.monotonic() - started:.0f} s)")
 
@@ -440,6 +454,37 @@ def _stop_unknown(fault: Exception) -> NoReturn:
     except OSError:
         where = "please report it"
     _stop(f"a fault of the workbook, {type(fault).__name__}: {fault}: {where}", _OURS)
+
+
+def _repeat(
+    chapter: Chapter,
+    target: Path,
+    given: dict[str, Any],
+    profile: ProfileName,
+    timeout: float | None,
+    times: int,
+    advance: Callable[[int, int], None],
+) -> NotebookNode:
+    from quire.workbook import repeats
+    from quire.workbook.files import check_writable, write_atomically
+    from quire.workbook.notebooks import dumps
+
+    target = check_writable(target)
+    notebook, found = repeats.repeat(chapter, times, given, profile, timeout, advance)
+    write_atomically(target, dumps(notebook))
+    rows = [
+        {
+            "id": each.id,
+            "role": each.role,
+            "held": each.steadiness,
+            "verdicts": each.counts,
+            "measured": "" if each.middle is None
+            else f"{each.middle:.4g} ({each.low:.4g} to {each.high:.4g})",
+        }
+        for each in found
+    ]  # fmt: skip
+    print_rows(rows, False, ("id", "role", "held", "verdicts", "measured"), keep="id")
+    return notebook
 
 
 def _profile(name: str) -> ProfileName:

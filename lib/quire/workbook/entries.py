@@ -38,6 +38,9 @@ class Entry:
         The outcome in the words of the role.
     reason
         Why it is not held; empty when it is.
+    repeats
+        How often each verdict came over several seeds, where it changed with the seed; only of a
+        notebook that was run so, and never part of its outputs.
 
     The other fields are those of `quire.workbook.cards.Claim`.
     """
@@ -61,6 +64,7 @@ class Entry:
     outcome: Outcome
     verdict: Verdict
     reason: str
+    repeats: str = ""
 
     @property
     def anchor(self) -> str:
@@ -74,7 +78,7 @@ class Entry:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {
-            CLAIM_MIME: asdict(self),
+            CLAIM_MIME: {name: value for name, value in asdict(self).items() if name != "repeats"},
             "text/html": _entry_html(self),
             "text/plain": _entry_text(self),
         }

@@ -17,12 +17,13 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from IPython.display import display
 from nbformat import NotebookNode
 
-from quire.workbook import charts, intervals
+from quire.workbook import charts, intervals, repeats
 from quire.workbook.cards import ROLES, Card, Claim, Role
 from quire.workbook.chapters import Chapter, find_chapter
 from quire.workbook.entries import CLAIM_MIME, LEDGER_MIME, Entry, LedgerTable
@@ -177,7 +178,8 @@ def read_ledger(chapter: Chapter, notebook: NotebookNode | None = None) -> tuple
         run = judgement.outcome != "not run"
         value, ends = (stored["measured"], stored.get("interval")) if run else (None, None)
         entries.append(_entry(chapter.slug, claim, value, ends, judgement))
-    return tuple(entries)
+    unsteady = repeats.told(notebook)
+    return tuple(replace(entry, repeats=unsteady.get(entry.id, "")) for entry in entries)
 
 
 def faults(chapter: Chapter, notebook: NotebookNode | None = None) -> tuple[str, ...]:

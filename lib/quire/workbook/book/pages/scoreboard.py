@@ -224,12 +224,17 @@ def _row(entry: Entry, page: str) -> str:
         if entry.changed
         else ""
     )
+    unsteady = (
+        f"<br><small>its verdict changed with the seed: {markup(entry.repeats)}</small>"
+        if entry.repeats
+        else ""
+    )
     return (
         f'<tr class="quire-score" data-outcome="{css(entry.outcome)}" '
         f'data-verdict="{entry.verdict}">'
         f"<td>{verdict(entry)}</td>"
         f'<td><a href="{page}#{entry.anchor}">{markup(entry.id)}</a> {markup(entry.says)}'
-        f"{place}{changed}</td>"
+        f"{place}{changed}{unsteady}</td>"
         f'<td data-name="expected">{markup(expectation(entry))}</td>'
         f'<td data-name="measured">{markup(measurement(entry))}{because}</td></tr>'
     )
