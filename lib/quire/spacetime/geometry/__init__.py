@@ -1,0 +1,1 @@
+"""Where things are: ``earth`` (distances), ``sites`` (places and light delays)."""

@@ -1,0 +1,1 @@
+"""Somebody else's packages: ``geographiclib`` (geodesics), ``pyreadr`` (R's data files)."""

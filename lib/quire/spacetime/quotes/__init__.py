@@ -1,0 +1,1 @@
+"""What venues say and when: ``streams`` (step functions), ``stamps`` (coarse clocks), ``taq``."""
