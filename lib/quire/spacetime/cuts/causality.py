@@ -17,7 +17,7 @@ from quire.checks import integer
 from quire.spacetime.geometry.sites import LATEST, delay_matrix
 
 _MOST_EVENTS = 20_000
-_MOST_IDEALS = 2_000_000
+_MOST_CUTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def lost_order(times: Any, places: Any, delays: Any) -> LostOrder:
     Raises
     ------
     ValueError
-        For arguments that do not fit, or more than two million cuts.
+        For arguments that do not fit, or more than a hundred thousand cuts.
     """
     when, where, metric = _events(times, places, delays)
     order = np.lexsort((np.arange(len(when)), when))
@@ -123,10 +123,8 @@ def lost_order(times: Any, places: Any, delays: Any) -> LostOrder:
                     following[after] = following.get(after, 0) + count
         ways = following
         cuts += len(ways)
-        if cuts > _MOST_IDEALS:
-            raise ValueError(
-                f"times: more than {_MOST_IDEALS:,} consistent cuts; take fewer events"
-            )
+        if cuts > _MOST_CUTS:
+            raise ValueError(f"times: more than {_MOST_CUTS:,} consistent cuts; take fewer events")
     return LostOrder(cuts, sum(ways.values()))
 
 

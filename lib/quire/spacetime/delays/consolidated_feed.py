@@ -96,7 +96,7 @@ class Dislocations:
         return (at >= 0) & (when < np.append(self.stops, 0)[at]) if len(self) else at >= 0
 
 
-def _refuse_too_long(median_ns: float, spread: float) -> None:
+def _refuse_too_long(median_ns: Any, spread: Any) -> None:
     """Refuse times that whole nanoseconds can not hold.
 
     Raises
