@@ -50,6 +50,10 @@ Profile = Annotated[str, typer.Option(help="smoke, default or full.")]
 Given = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Repeatable.")
 ]
+Points = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NUMBER=POINTS", help="Of an exercise, 1 by default. Repeatable."),
+]
 Timeout = Annotated[
     float | None, typer.Option(min=0.001, help="Seconds a chapter may take.", show_default=False)
 ]
@@ -259,6 +263,53 @@ def verify(
 
 
 @app.command()
+def handout(
+    chapter: ChapterName,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the copies.")
+    ] = Path("handouts"),
+    points: Points = None,
+) -> None:
+    """Write a chapter's student copy, instructor's copy and otter-grader autograder."""
+    from quire.workbook.handouts import hand_out
+
+    for path in hand_out(find_chapter(chapter), output, _points(points)):
+        typer.echo(path)
+
+
+@app.command()
+def grade(
+    chapter: ChapterName,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where returned notebooks lie.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The table of grades.")] = Path(
+        "grades.csv"
+    ),
+    points: Points = None,
+    seconds: Annotated[float, typer.Option(min=1, help="A notebook may take.")] = 120,
+    memory: Annotated[float, typer.Option(min=0.5, help="GiB a notebook may take.")] = 8,
+    processes: Annotated[int, typer.Option(min=1, help="Processes it may have.")] = 256,
+    unconfined: Annotated[
+        bool, typer.Option("--unconfined", help="Also where folders cannot be closed to it.")
+    ] = False,
+) -> None:
+    """Grade a folder of returned notebooks, each in a process of its own, into a CSV."""
+    from quire.workbook.files import check_writable
+    from quire.workbook.handouts import grade as judge
+    from quire.workbook.handouts.grading import write_table
+    from quire.workbook.handouts.sandbox import Limits
+    from quire.workbook.progress import bar
+
+    found, target = find_chapter(chapter), check_writable(output)
+    limits = Limits(seconds, int(memory * 2**30), processes)
+    with bar(found.slug) as advance:
+        grades = judge(found, folder, _points(points), limits, unconfined, advance)
+    write_table(grades, target)
+    typer.echo(
+        f"{target}: {len(grades)} notebooks, {sum(bool(g.note) for g in grades)} with a note"
+    )
+
+
+@app.command()
 def book(
     profile: Profile = "default",
     output: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("_build/html"),
@@ -454,6 +505,17 @@ def _stop_unknown(fault: Exception) -> NoReturn:
     except OSError:
         where = "please report it"
     _stop(f"a fault of the workbook, {type(fault).__name__}: {fault}: {where}", _OURS)
+
+
+def _points(given: Sequence[str] | None) -> dict[int, float]:
+    found = {}
+    for text in given or ():
+        number, _, value = text.partition("=")
+        try:
+            found[int(number)] = float(value)
+        except ValueError:
+            raise UserError(f"points {text!r}", "write NUMBER=POINTS, such as 3=2.5") from None
+    return found
 
 
 def _repeat(
