@@ -1,0 +1,3 @@
+"""Analyses: read ``linear_solvers``, ``newton`` (one point), ``results``, ``steady`` (operating
+point, DC and AC sweeps), ``transient`` (steps in time).
+"""

@@ -1,0 +1,3 @@
+"""Nonlinear devices: read ``ports`` (how solvers see them), ``junctions`` (what they share), then
+``diode``, ``bipolar`` and ``mosfet``.
+"""

@@ -1,0 +1,3 @@
+"""Two ways to write a circuit's equations: read ``topology`` (faults of the graph), ``mna`` (nodes,
+as SPICE does), ``assembly`` (device ports), ``branch`` (branch currents, the paper's family).
+"""

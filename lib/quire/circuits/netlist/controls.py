@@ -1,0 +1,180 @@
+"""Cards that begin with a dot: analyses, options, initial conditions."""
+
+import math
+import re
+from dataclasses import fields, replace
+
+from quire.circuits.errors import UnsupportedElement
+from quire.circuits.netlist.cards import number
+from quire.circuits.netlist.elements import (
+    AcSweep,
+    Analysis,
+    DcSweep,
+    OperatingPoint,
+    Options,
+    Sweep,
+    Transient,
+)
+from quire.circuits.netlist.lines import Card
+from quire.circuits.netlist.numbers import is_number
+
+OUTPUT = {".print", ".plot", ".save", ".probe", ".width", ".title"}  # say what to show, no more
+_NUMBERS = {field.name for field in fields(Options)} - {"method"}
+# Options of output, bookkeeping or strategy: they change no number beyond the tolerances.
+_WITHOUT_EFFECT = {
+    "list", "node", "nopage", "nomod", "post", "acct", "noacct", "opts", "trans", "lvlcod",
+    "lvltim", "numdgt", "limpts", "limtim", "cptime", "ingold", "brief", "warn", "noinit", "itl2",
+    "itl3", "itl5", "itl6", "pivtol", "pivrel", "savecurrents", "noopiter", "bypass", "interp",
+}  # fmt: skip
+_POINTS = 2_000_000
+
+
+def read_options(card: Card, options: Options) -> Options:
+    """Return the options after a ``.options`` card.
+
+    Raises
+    ------
+    UnsupportedElement
+        For an option that would change results and is not known here.
+    NetlistError
+        For a value that is none or makes no sense.
+    """
+    words = card.tokens[1:]
+    position = 0
+    changes: dict[str, float | int | str] = {}
+    while position < len(words):
+        name = words[position]
+        given = words[position + 2] if words[position + 1 : position + 2] == ("=",) else None
+        if given is None and words[position + 1 : position + 2] == ("=",):
+            raise card.fault(f"option {name} has no value")
+        position += 1 if given is None else 3
+        if name == "method":
+            if given not in ("trap", "trapezoidal"):
+                why = f"method = {given}: only trap is read"
+                raise UnsupportedElement(card.line, card.text, why)
+        elif name in _NUMBERS:
+            if given is None:
+                raise card.fault(f"option {name} needs a value")
+            value = number(card, given, name)
+            changes[name] = _option(card, name, value)
+        elif name not in _WITHOUT_EFFECT:
+            raise UnsupportedElement(card.line, card.text, f"option {name} is outside the subset")
+    return replace(options, **changes)  # type: ignore[arg-type]
+
+
+def _option(card: Card, name: str, value: float) -> float | int:
+    if name in ("temp", "tnom"):
+        if value <= -273.15:
+            raise card.fault(f"{name} = {value:g}: must lie above absolute zero")
+        return value
+    if name in ("defad", "defas", "gmin"):
+        if value < 0:
+            raise card.fault(f"{name} = {value:g}: must not be negative")
+        return value
+    if not value > 0:
+        raise card.fault(f"{name} = {value:g}: must be positive")
+    return max(1, int(value)) if name.startswith("itl") else value
+
+
+def read_analysis(card: Card) -> Analysis:
+    """Return what an analysis card asks for.
+
+    Raises
+    ------
+    NetlistError
+        For numbers that are missing or make no sense.
+    UnsupportedElement
+        For an analysis outside ``.op .dc .ac .tran``.
+    """
+    words = card.tokens
+    kind = words[0]
+    if kind == ".op":
+        return OperatingPoint()
+    if kind == ".dc":
+        return _dc(card, words[1:])
+    if kind == ".ac":
+        return _ac(card, words[1:])
+    if kind == ".tran":
+        return _tran(card, words[1:])
+    raise UnsupportedElement(card.line, card.text, f"{kind} is outside .op .dc .ac .tran")
+
+
+def _dc(card: Card, words: tuple[str, ...]) -> DcSweep:
+    if len(words) not in (4, 8):
+        raise card.fault("a source, start, stop and step are needed, once or twice")
+    sweeps = []
+    for first in range(0, len(words), 4):
+        name = words[first]
+        if name[0] not in "vi":
+            why = f"{name}: only independent sources can be swept"
+            raise UnsupportedElement(card.line, card.text, why)
+        start, stop, step = (number(card, w, "sweep") for w in words[first + 1 : first + 4])
+        if step == 0 or (stop - start) * step < 0:
+            raise card.fault(f"step = {step:g}: must lead from start to stop")
+        if abs((stop - start) / step) > _POINTS:
+            raise card.fault(f"step = {step:g}: at most {_POINTS:,} points are allowed")
+        sweeps.append(Sweep(name, start, stop, step))
+    return DcSweep(tuple(sweeps))
+
+
+def _ac(card: Card, words: tuple[str, ...]) -> AcSweep:
+    if len(words) != 4 or words[0] not in ("dec", "oct", "lin"):
+        raise card.fault("dec, oct or lin, a number of points, start and stop are needed")
+    points = number(card, words[1], "points")
+    start, stop = (number(card, w, "frequency") for w in words[2:])
+    if points < 1 or points != int(points):
+        raise card.fault(f"points = {points:g}: must be a whole number, 1 or more")
+    if points > _POINTS:
+        raise card.fault(f"points = {points:g}: at most {_POINTS:,} are allowed")
+    if not (0 < start <= stop or (words[0] == "lin" and 0 <= start <= stop)):
+        raise card.fault("frequencies must be positive and rise")
+    return AcSweep(words[0], int(points), start, stop)
+
+
+def _tran(card: Card, words: tuple[str, ...]) -> Transient:
+    use_initial = "uic" in words
+    if use_initial and words[-1] != "uic":
+        raise card.fault("uic stands at the end")
+    numbers = [number(card, w, "time") for w in words if w != "uic"]
+    if not 2 <= len(numbers) <= 4:
+        raise card.fault("step and stop are needed; start and the longest step may follow")
+    step, stop, *more = numbers
+    start = more[0] if more else 0.0
+    longest = more[1] if len(more) > 1 else None
+    if not step > 0:
+        raise card.fault(f"step = {step:g}: must be positive")
+    if not stop > 0:
+        raise card.fault(f"stop = {stop:g}: must be positive")
+    if not 0 <= start < stop:
+        raise card.fault(f"start = {start:g}: must lie in [0, stop)")
+    if longest is not None and not longest > 0:
+        raise card.fault(f"longest step = {longest:g}: must be positive")
+    if stop / step > 10 * _POINTS:
+        raise card.fault(f"step = {step:g}: at most {10 * _POINTS:,} steps are allowed")
+    return Transient(step, stop, start, longest, use_initial)
+
+
+def read_initial(card: Card) -> dict[str, float]:
+    """Return the voltages of an ``.ic`` card by node.
+
+    Raises
+    ------
+    NetlistError
+        When something other than ``v(node) = volts`` stands there.
+    """
+    found: dict[str, float] = {}
+    rest = card.text.partition(" ")[2]
+    pattern = re.compile(r"\s*v\s*\(\s*([^\s(),=]+)\s*\)\s*=\s*([^\s(),=]+)\s*,?")
+    position = 0
+    while position < len(rest.rstrip()):
+        match = pattern.match(rest, position)
+        if match is None or not is_number(match[2]):
+            raise card.fault("v(node) = volts is needed")
+        value = number(card, match[2], "v")
+        if not math.isfinite(value):
+            raise card.fault(f"v({match[1]}) = {value}: must be finite")
+        found[match[1]] = value
+        position = match.end()
+    if not found:
+        raise card.fault("v(node) = volts is needed")
+    return found
