@@ -51,7 +51,9 @@ class NewtonFailure(CircuitError):
 
     def __init__(self, time: float | None, unknown: str, change: float) -> None:
         place = "the operating point" if time is None else f"t = {time:.6g} s"
-        super().__init__(f"Newton did not converge at {place}: {unknown} still moves by {change:.3g}")
+        super().__init__(
+            f"Newton did not converge at {place}: {unknown} still moves by {change:.3g}"
+        )
         self.time, self.unknown, self.change = time, unknown, change
 
 

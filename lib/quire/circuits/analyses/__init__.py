@@ -1,3 +1,5 @@
-"""Analyses: read ``linear_solvers``, ``newton`` (one point), ``results``, ``steady`` (operating
-point, DC and AC sweeps), ``transient`` (steps in time).
+"""Operating points, sweeps and steps in time.
+
+Read ``linear_solvers``, ``newton`` (one point), ``results``, ``steady`` (operating point, DC and AC
+sweeps), ``transient`` (steps in time).
 """

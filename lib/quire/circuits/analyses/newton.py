@@ -13,13 +13,13 @@ from jaxtyping import Float
 
 from quire.circuits.analyses.linear_solvers import Solve
 from quire.circuits.errors import NewtonFailure, SingularCircuit
-from quire.circuits.formulations.assembly import Ports
+from quire.circuits.formulations.assembly import Branchwise, Ports, Voltages
 from quire.circuits.netlist.elements import Options
 
 Vector = Float[np.ndarray, " n"]
 Matrix = Float[np.ndarray, "n n"]
 _ROUNDING = 16 * float(np.finfo(float).eps)
-Attempt = Callable[[Matrix, Vector, tuple[Vector, Vector]], "Point"]
+Attempt = Callable[[Matrix, Vector, tuple[Vector, Voltages]], "Point"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Point:
     """Where Newton ended: unknowns, steering voltages, iterations, and whether it converged."""
 
     x: Vector
-    w: Vector
+    w: Voltages
     iterations: int
     converged: bool
     worst: int = 0  # the unknown that moved most, against its tolerance
@@ -47,7 +47,7 @@ class Step:
     alpha: float = 0.0
     C: Matrix | None = None
     x0: Vector | None = None
-    q0: Vector | None = None
+    q0: Branchwise | None = None
     matrix: Matrix | None = None  # G + alpha C, where it is at hand
 
     def linear(self, x: Vector) -> Vector:
@@ -66,7 +66,7 @@ class Step:
 def newton(
     ports: Ports,
     step: Step,
-    start: tuple[Vector, Vector],
+    start: tuple[Vector, Voltages],
     options: Options,
     solve: Solve,
     most: int,
@@ -92,7 +92,7 @@ def newton(
     matrix = step.jacobian
     tolerance = np.full(len(x), options.abstol)
     tolerance[: ports.system.node_count] = options.vntol
-    predicted: Vector | None = None
+    predicted: Branchwise | None = None
     moved, worst, change = True, 0, np.inf
     for iteration in range(1, most + 1):
         at = ports.evaluate(w, options.gmin)
@@ -101,7 +101,9 @@ def newton(
             j, d = j + step.alpha * (at.q - step.q0), d + step.alpha * at.dq
         if predicted is not None and not moved:
             room = options.reltol * np.maximum(np.abs(j), np.abs(predicted)) + options.abstol
-            if np.all(np.abs(j - predicted) <= room + _ROUNDING * ports.applied(np.abs(d), np.abs(w))):
+            if np.all(
+                np.abs(j - predicted) <= room + _ROUNDING * ports.applied(np.abs(d), np.abs(w))
+            ):
                 return Point(x, w, iteration - 1, True)
         behind = ports.applied(d, ports.steering(x) - w)
         residual = step.linear(x) + ports.currents(j + behind)
@@ -129,7 +131,7 @@ def operating_point(
     right: Vector,
     options: Options,
     solve: Solve,
-    start: tuple[Vector, Vector] | None = None,
+    start: tuple[Vector, Voltages] | None = None,
 ) -> Point:
     """Find a DC solution: directly, else by gmin stepping, else by source stepping.
 
@@ -151,7 +153,7 @@ def operating_point(
     first = start if start is not None else (np.zeros(n), ports.begin())
     iterations = 0
 
-    def attempt(matrix: Matrix, right: Vector, begin: tuple[Vector, Vector]) -> Point:
+    def attempt(matrix: Matrix, right: Vector, begin: tuple[Vector, Voltages]) -> Point:
         nonlocal iterations
         point = newton(ports, Step(matrix, right), begin, options, solve, options.itl1)
         iterations += point.iterations

@@ -119,7 +119,11 @@ def solve_dc(
 def frequencies(asked: AcSweep) -> Any:
     """Return the frequencies of a small-signal sweep, in hertz, as ngspice counts them."""
     if asked.spacing == "lin":
-        return np.linspace(asked.start, asked.stop, asked.points) if asked.points > 1 else np.array([asked.start])
+        return (
+            np.linspace(asked.start, asked.stop, asked.points)
+            if asked.points > 1
+            else np.array([asked.start])
+        )
     base = 10.0 if asked.spacing == "dec" else 2.0
     spans = np.log(asked.stop / asked.start) / np.log(base)
     count = int(np.floor(spans * asked.points + 1e-6)) + 1
@@ -167,7 +171,9 @@ def solve_ac(
     for hertz in axis:
         matrix = resistive + 2j * np.pi * hertz * reactive
         try:
-            rows.append(gauss_jordan(matrix, right) if solver == "gje" else np.linalg.solve(matrix, right))
+            rows.append(
+                gauss_jordan(matrix, right) if solver == "gje" else np.linalg.solve(matrix, right)
+            )
         except np.linalg.LinAlgError as fault:
             raise SingularCircuit(f"the equations are singular at {hertz:g} Hz") from fault
     return Result(system, axis, np.array(rows), Counts(len(rows), 0, point.iterations))

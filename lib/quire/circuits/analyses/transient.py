@@ -1,6 +1,6 @@
 """Steps in time: trapezoidal rule, backward Euler after corners, steps from a short list of sizes.
 
-With ``Q`` the charges summed into the equations and ``Q'`` their derivative, a step of size h solves
+With ``Q`` the charges summed into the equations and ``Q'`` their derivative, a step h solves
 
     G x + S j + alpha (Q(x) - Q_old) - beta Q'_old = B u(t),
 
@@ -11,6 +11,7 @@ constant part can be kept for each (counted in ``Counts.rebuilds``).
 """
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -86,12 +87,19 @@ def solve_transient(
     if longest is not None:
         asked = replace(asked, longest=checks.positive("longest", longest))
     check_topology(circuit, moving=asked.use_initial)
-    _check_charges(circuit)
+    check_charges(circuit)
     run = _Run(build_system(circuit), asked, solver, fixed)
     return run.result()
 
 
-def _check_charges(circuit: Circuit) -> None:
+def check_charges(circuit: Circuit) -> None:
+    """Refuse MOS models that give TOX: their gate's charge is not modelled.
+
+    Raises
+    ------
+    CircuitError
+        With the device and its model.
+    """
     for element in circuit.elements:
         if isinstance(element, Mosfet) and "tox" in element.model.values:
             raise CircuitError(
@@ -103,7 +111,11 @@ def _check_charges(circuit: Circuit) -> None:
 def source_table(system: System, asked: Transient, times: Any) -> Any:
     """Return the sources' values at each time, one row per time."""
     waves = [source.source.in_time(asked.step, asked.stop) for source in system.sources]
-    return np.column_stack([wave.value(times) for wave in waves]) if waves else np.zeros((len(times), 0))
+    return (
+        np.column_stack([wave.value(times) for wave in waves])
+        if waves
+        else np.zeros((len(times), 0))
+    )
 
 
 def corner_times(system: System, asked: Transient) -> Any:
@@ -182,7 +194,19 @@ class _Run:
         self.storing = bool(np.any(system.C)) or any(
             np.any(group.parameters.get(key, 0.0))
             for group in system.groups
-            for key in ("c0", "transit", "cje", "cjc", "cjs", "tf", "tr", "c_d", "c_s", "cw_d", "cw_s")
+            for key in (
+                "c0",
+                "transit",
+                "cje",
+                "cjc",
+                "cjs",
+                "tf",
+                "tr",
+                "c_d",
+                "c_s",
+                "cw_d",
+                "cw_s",
+            )
         )
 
     def result(self) -> Result:
@@ -236,7 +260,7 @@ class _Run:
             return left / 2, False
         return h, False
 
-    def _smaller(self, t: float, step: float, by: float) -> float:
+    def _smaller(self, t: float, step: float, by: int) -> float:
         h = step / by
         if h < self.longest * _LEAST or t + h == t:
             raise TimestepTooSmall(f"t = {t:.6g} s: a step of {h:.3g} s is asked for")
@@ -258,9 +282,7 @@ class _Run:
             before = history[-2]
             start = old.x + (old.x - before.x) * (h / (old.t - before.t))
         w = self.ports.limit(self.ports.steering(start), old.w) if self.ports.branches else old.w
-        step = Step(
-            self.system.G, right, alpha, self.system.C, old.x, old.q, self.matrices[key]
-        )
+        step = Step(self.system.G, right, alpha, self.system.C, old.x, old.q, self.matrices[key])
         point = newton(
             self.ports, step, (start, w), self.options, self.solve,
             max(self.options.itl4, 10) if self.storing else self.options.itl1,
@@ -278,7 +300,7 @@ class _Run:
         return _State(t, point.x, point.w, q, old.total + gained, rate)
 
     def _error(self, history: list[_State], new: _State, euler: bool) -> float:
-        """Return the local truncation error over its tolerance, by divided differences of charge."""
+        """Return the local truncation error over its tolerance, from divided differences."""
         points = [*history, new]
         need = 3 if euler or len(points) < 4 else 4
         if len(points) < need or not self.storing:
@@ -288,8 +310,7 @@ class _Run:
         times = [point.t for point in points]
         for order in range(1, need):
             table = [
-                (b - a) / (times[k + order] - times[k])
-                for k, (a, b) in enumerate(zip(table, table[1:], strict=False))
+                (b - a) / (times[k + order] - times[k]) for k, (a, b) in enumerate(pairwise(table))
             ]
         h = new.t - points[-2].t
         # a divided difference is the derivative over a factorial: h^2/2 q'' and h^3/12 q'''

@@ -1,3 +1,5 @@
-"""Nonlinear devices: read ``ports`` (how solvers see them), ``junctions`` (what they share), then
-``diode``, ``bipolar`` and ``mosfet``.
+"""Nonlinear devices.
+
+Read ``ports`` (how solvers see them), ``junctions`` (what they share), then ``diode``, ``bipolar``
+and ``mosfet``.
 """

@@ -65,9 +65,7 @@ def depletion(xp: Any, v: Any, c0: Any, potential: Any, grading: Any, fc: Any) -
     f2 = (1 - fc) ** (1 + grading)
     f3 = 1 - fc * (1 + grading)
     high = xp.maximum(v, start)
-    charge_high = (
-        c0 / f2 * (f3 * (high - start) + grading / (2 * potential) * (high**2 - start**2))
-    )
+    charge_high = c0 / f2 * (f3 * (high - start) + grading / (2 * potential) * (high**2 - start**2))
     capacitance = xp.where(v < start, c0 * power, c0 / f2 * (f3 + grading * high / potential))
     return charge_low + charge_high, capacitance
 

@@ -20,7 +20,13 @@ _INTRINSIC = 1.45e16  # carriers per cubic metre
 
 
 def channel(model: Model, vt: float) -> dict[str, float]:
-    """Return KP, VTO, GAMMA and PHI, from TOX and NSUB where the card leaves them out."""
+    """Return KP, VTO, GAMMA and PHI, from TOX and NSUB where the card leaves them out.
+
+    Raises
+    ------
+    ValueError
+        When NSUB is below the intrinsic carriers.
+    """
     sign = 1.0 if model.kind == "nmos" else -1.0
     kp, phi = model.get("kp", 2e-5), model.get("phi", 0.6)
     gamma, vto = model.get("gamma", 0.0), model.get("vto", 0.0)
@@ -104,7 +110,8 @@ def _drain(xp: Any, p: Mapping[str, Any], vgs: Any, vds: Any, vbs: Any) -> tuple
     deep = xp.sqrt(p["phi"] - low)
     bent = xp.maximum(root - vbs / (2 * root), 0.0)
     body = xp.where(vbs <= 0, deep, bent)
-    slope = xp.where(body > 0, p["gamma"] / (2 * xp.where(body > 0, body, 1.0)), 0.0)
+    # SPICE divides by the bent root itself here; this is the exact derivative
+    slope = xp.where(body > 0, p["gamma"] / (2 * xp.where(vbs <= 0, deep, root)), 0.0)
     over = xp.maximum(vgs - p["threshold"] - p["gamma"] * body, 0.0)
     beta = p["beta"] * (1 + p["lambda"] * vds)
     linear = over > vds
@@ -159,9 +166,7 @@ def _gate_limit(xp: Any, new: Any, old: Any, threshold: Any) -> Any:
         xp.where(new >= top, xp.where(-step > low, old - low, new), xp.maximum(new, threshold + 2)),
         xp.where(step >= high, old + high, new),
     )
-    on_near = xp.where(
-        step <= 0, xp.maximum(new, threshold - 0.5), xp.minimum(new, threshold + 4)
-    )
+    on_near = xp.where(step <= 0, xp.maximum(new, threshold - 0.5), xp.minimum(new, threshold + 4))
     off = xp.where(
         step <= 0,
         xp.where(-step > high, old - high, new),
@@ -210,6 +215,4 @@ def _start(p: Mapping[str, Any]) -> list[Any]:
 
 
 # steering: gate-source, drain-source, bulk-source; branches: channel, then the bulk junctions
-MOSFET = Kind(
-    "mosfet", ((1, 2), (0, 2), (3, 2)), ((0, 2), (3, 2), (3, 0)), _law, _limit, _start
-)
+MOSFET = Kind("mosfet", ((1, 2), (0, 2), (3, 2)), ((0, 2), (3, 2), (3, 0)), _law, _limit, _start)

@@ -21,7 +21,7 @@ Matrix = Num[np.ndarray, "n n"]
 class Eliminated:
     """What an elimination leaves: the solutions, and how it went."""
 
-    x: Num[np.ndarray, "n r"]
+    x: Num[np.ndarray, "n ..."]
     growth: float  # largest entry met over the largest entry given
     smallest_pivot: float
 

@@ -1,12 +1,12 @@
 """Partial reduction: eliminate once what never changes, then solve only what is left.
 
 Let k rows of ``A x = b`` be constant and m = n - k vary. Eliminating in the constant rows gives
-``x_p = c - W x_f`` for k pivot unknowns and m free ones. Put into the varying rows V it leaves
+``x_p = c - W x_f`` for k pivot unknowns and m free ones. Put into the varying rows V this leaves
 
     (V_f - V_p W) x_f = b_V - V_p c,
 
-the Schur complement S of the pivot block. Nothing is approximated: row operations are invertible, so
-that both systems have the same solutions, and det A = ±det(pivot block) det S. As S^-1 is a part of
+the Schur complement S of the pivot block. Nothing is approximated: row operations are invertible,
+so that both systems have the same solutions, and det A = ±det(pivot block) det S. As S^-1 is a part of
 A^-1, ||S^-1|| <= ||A^-1||, and cond(S) <= cond(A) (1 + ||W||): the one danger is a large W, which
 complete pivoting keeps small and which is reported. In structural mechanics this is static
 condensation, in power systems Kron reduction.
@@ -95,7 +95,11 @@ def reduce_constant_rows(
     if full.shape != (n, n):
         raise ValueError(f"a = an array of shape {full.shape}: must be square")
     rows = _flags("varying_rows", varying_rows, n)
-    moving = _flags("varying_columns", varying_columns, n) if varying_columns is not None else np.ones(n, bool)
+    moving = (
+        _flags("varying_columns", varying_columns, n)
+        if varying_columns is not None
+        else np.ones(n, bool)
+    )
     constant, varying = np.flatnonzero(~rows), np.flatnonzero(rows)
     k = len(constant)
     K = full[constant].copy()
@@ -168,14 +172,22 @@ def solve_reduced(reduction: Reduction, varying: Any, right: Any) -> Float[np.nd
 def _flags(name: str, values: Any, n: int) -> Bool[np.ndarray, " n"]:
     found = np.asarray(values)
     if found.shape != (n,) or found.dtype != bool:
-        raise ValueError(f"{name} = an array of {found.dtype}, {found.shape}: must be {n} truth values")
+        raise ValueError(
+            f"{name} = an array of {found.dtype}, {found.shape}: must be {n} truth values"
+        )
     if name == "varying_rows" and not found.any():
         raise ValueError("varying_rows holds no True: nothing would be left to solve")
     return found
 
 
 def _pivot(K: Any, left: Any, columns: Any, moving: Any, scale: float) -> tuple[int, int]:
-    """Return the place of the largest entry left, in a constant column where one is not tiny."""
+    """Return the place of the largest entry left, in a constant column where one is not tiny.
+
+    Raises
+    ------
+    SingularCircuit
+        When nothing is left.
+    """
     size = np.abs(K) * left[:, None] * columns
     quiet = size * ~moving
     best = quiet if quiet.max(initial=0.0) > 1e-3 * size.max(initial=0.0) else size

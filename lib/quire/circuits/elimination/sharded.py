@@ -74,10 +74,9 @@ def gauss_jordan_sharded(a: Any, b: Any, mesh: Mesh) -> Float[np.ndarray, "n ...
         return rows, smallest[None]
 
     spec = PartitionSpec(axis)
-    with jax.enable_x64(True):
-        placed = jax.device_put(jnp.asarray(padded[order]), NamedSharding(mesh, spec))
-        shared = jax.shard_map(local, mesh=mesh, in_specs=spec, out_specs=(spec, spec))
-        rows, smallest = jax.jit(shared)(placed)
+    placed = jax.device_put(jnp.asarray(padded[order]), NamedSharding(mesh, spec))
+    shared = jax.shard_map(local, mesh=mesh, in_specs=spec, out_specs=(spec, spec))
+    rows, smallest = jax.jit(shared)(placed)
     done = np.empty_like(padded)
     done[order] = np.asarray(rows)
     if not np.min(np.asarray(smallest)) > 0:

@@ -6,7 +6,7 @@ whatever the number of threads, so that results are equal to the last bit.
 """
 
 import time
-from typing import Any
+from typing import Any, no_type_check
 
 import numba
 import numpy as np
@@ -17,9 +17,12 @@ from quire import checks
 from quire.circuits.elimination.gauss_jordan import augmented
 from quire.circuits.errors import SingularCircuit
 
+_MOST = int(vars(numba.config)["NUMBA_NUM_THREADS"])
+
 
 @njit(cache=True)
-def _prepare(m: Any, k: int) -> float:
+@no_type_check
+def _prepare(m, k):
     """Find the pivot of column k, swap its row into place and divide it; return its size."""
     n = m.shape[0]
     p = k
@@ -37,7 +40,8 @@ def _prepare(m: Any, k: int) -> float:
 
 
 @njit(cache=True)
-def _clear(m: Any, i: int, k: int) -> None:
+@no_type_check
+def _clear(m, i, k):
     """Take row k off row i, so that column k of it is zero."""
     factor = m[i, k]
     if factor != 0.0:
@@ -46,7 +50,8 @@ def _clear(m: Any, i: int, k: int) -> None:
 
 
 @njit(cache=True)
-def _alone(m: Any) -> int:
+@no_type_check
+def _alone(m):
     n = m.shape[0]
     for k in range(n):
         if _prepare(m, k) == 0.0:
@@ -58,7 +63,8 @@ def _alone(m: Any) -> int:
 
 
 @njit(cache=True, parallel=True)
-def _together(m: Any, workers: int) -> int:
+@no_type_check
+def _together(m, workers):
     n = m.shape[0]
     for k in range(n):
         if _prepare(m, k) == 0.0:
@@ -71,7 +77,8 @@ def _together(m: Any, workers: int) -> int:
 
 
 @njit(cache=True, parallel=True)
-def _empty(regions: int, workers: int, out: Any) -> None:
+@no_type_check
+def _empty(regions, workers, out):
     for k in range(regions):
         for worker in prange(workers):
             out[worker] += k
@@ -94,7 +101,7 @@ def gauss_jordan_threads(a: Any, b: Any, threads: int = 2) -> Float[np.ndarray, 
     SingularCircuit
         When the matrix is singular.
     """
-    count = checks.integer("threads", threads, 1, numba.config.NUMBA_NUM_THREADS)
+    count = checks.integer("threads", threads, 1, _MOST)
     m = augmented(a, b)
     if m.dtype != np.float64:
         raise ValueError("a or b is complex: threads take real matrices")
@@ -120,7 +127,7 @@ def eliminate(m: Float[np.ndarray, "n cols"], threads: int) -> int:
 
 def barrier_seconds(threads: int = 2, regions: int = 500) -> float:
     """Return the seconds of an empty parallel region: the model's barrier, best of five."""
-    count = checks.integer("threads", threads, 2, numba.config.NUMBA_NUM_THREADS)
+    count = checks.integer("threads", threads, 2, _MOST)
     out = np.zeros(count)
     before = numba.get_num_threads()
     numba.set_num_threads(count)

@@ -8,7 +8,10 @@ from jaxtyping import Float
 
 from quire.circuits.formulations.mna import System
 
-Vector = Float[np.ndarray, " n"]
+Unknowns = Float[np.ndarray, " n"]
+Voltages = Float[np.ndarray, " c"]
+Branchwise = Float[np.ndarray, " d"]
+Terms = Float[np.ndarray, " dc"]
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,16 @@ class Ports:
         self.voltages, self.branches = c_at, d_at
         a, b = self.start[self.branch_of], self.end[self.branch_of]
         p, m = self.plus[self.voltage_of], self.minus[self.voltage_of]
-        self._cells = np.concatenate([a * (n + 1) + p, a * (n + 1) + m, b * (n + 1) + p, b * (n + 1) + m])
+        self._cells = np.concatenate(
+            [a * (n + 1) + p, a * (n + 1) + m, b * (n + 1) + p, b * (n + 1) + m]
+        )
 
-    def steering(self, x: Vector) -> Vector:
+    def steering(self, x: Unknowns) -> Voltages:
         """Return the steering voltages of all devices."""
         full = np.append(x, 0.0)
         return full[self.plus] - full[self.minus]
 
-    def begin(self) -> Vector:
+    def begin(self) -> Voltages:
         """Return the steering voltages at which Newton begins."""
         parts = [
             np.stack([np.broadcast_to(v, group.count) for v in group.kind.start(group.parameters)])
@@ -67,7 +72,7 @@ class Ports:
         ]
         return np.concatenate([p.ravel() for p in parts]) if parts else np.zeros(0)
 
-    def evaluate(self, w: Vector, gmin: float) -> Evaluation:
+    def evaluate(self, w: Voltages, gmin: float) -> Evaluation:
         """Evaluate every device."""
         pieces: tuple[list[Any], ...] = ([], [], [], [])
         for group, (vs, _) in zip(self.system.groups, self.slices, strict=True):
@@ -78,31 +83,33 @@ class Ports:
             pieces[3].extend(x for row in law.dq for x in row)
         return Evaluation(*(np.concatenate(p) if p else np.zeros(0) for p in pieces))
 
-    def limit(self, new: Vector, old: Vector) -> Vector:
+    def limit(self, new: Voltages, old: Voltages) -> Voltages:
         """Return the voltages that a step from ``old`` to ``new`` may go to."""
         limited = new.copy()
         for group, (vs, _) in zip(self.system.groups, self.slices, strict=True):
             shape = (-1, group.count)
-            parts = group.kind.limit(np, group.parameters, new[vs].reshape(shape), old[vs].reshape(shape))
+            parts = group.kind.limit(
+                np, group.parameters, new[vs].reshape(shape), old[vs].reshape(shape)
+            )
             limited[vs] = np.concatenate(parts)
         return limited
 
-    def conductances(self, d: Vector) -> Float[np.ndarray, "n n"]:
+    def conductances(self, d: Terms) -> Float[np.ndarray, "n n"]:
         """Return S diag(d) P^T: flat derivatives put where they stand in the matrix."""
         n = self.system.n
         weights = np.concatenate([d, -d, -d, d])
         full = np.bincount(self._cells, weights, (n + 1) * (n + 1)).reshape(n + 1, n + 1)
-        return full[:n, :n]
+        return full[:n, :n].astype(float)
 
-    def currents(self, j: Vector) -> Vector:
+    def currents(self, j: Branchwise) -> Unknowns:
         """Return S j: branch currents summed into the equations."""
         n = self.system.n
         both = np.bincount(np.concatenate([self.start, self.end]), np.concatenate([j, -j]), n + 1)
-        return both[:n]
+        return both[:n].astype(float)
 
-    def applied(self, d: Vector, w: Vector) -> Vector:
+    def applied(self, d: Terms, w: Voltages) -> Branchwise:
         """Return the branch currents that derivatives ``d`` give for voltages ``w``."""
-        return np.bincount(self.branch_of, d * w[self.voltage_of], self.branches)
+        return np.bincount(self.branch_of, d * w[self.voltage_of], self.branches).astype(float)
 
     def incidence(self) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n c"]]:
         """Return S and P as dense matrices."""

@@ -1,6 +1,6 @@
 """The branch-current form: one current per branch, the laws of Kirchhoff as they are taught.
 
-The paper's first author wrote his earlier simulator in this form: a row per node (currents add up to
+The paper's first author wrote his earlier simulator in this form: a row per node (currents sum to
 zero, entries 0 and ±1, never changing) and a row per loop (voltages add up to the sources in it).
 Here the loops are the fundamental cycles of a spanning tree, so that rows are independent and as
 many as unknowns. A branch is a resistance in series with a source of voltage, which holds every
@@ -9,12 +9,15 @@ companion model; or it is a source of current. Zero resistance is allowed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Num
 
 from quire.circuits.elimination.gauss_jordan import solve
 from quire.circuits.errors import CircuitError, SingularCircuit
+
+Value = int | float | complex
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,9 @@ class Branch:
     name: str
     tail: str
     head: str
-    impedance: complex = 0.0
-    emf: complex = 0.0
-    current: complex | None = None
+    impedance: Value = 0.0
+    emf: Value = 0.0
+    current: Value | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class BranchEquations:
 class Solved:
     """Currents of the branches and voltages of the nodes, by name."""
 
-    currents: dict[str, complex]
-    voltages: dict[str, complex]
+    currents: dict[str, Any]
+    voltages: dict[str, Any]
 
 
 def branch_equations(branches: Sequence[Branch]) -> BranchEquations:
@@ -60,7 +63,7 @@ def branch_equations(branches: Sequence[Branch]) -> BranchEquations:
         For a branch from a node to itself, a name used twice, or no branch.
     """
     _check(branches)
-    tree, cycles = _cycles(branches)
+    _, cycles = _cycles(branches)
     nodes = sorted({node for b in branches for node in (b.tail, b.head)})
     dropped = _one_per_component(branches, nodes)
     kept = [node for node in nodes if node not in dropped]
@@ -112,7 +115,7 @@ def solve_branches(branches: Sequence[Branch], ground: str = "0") -> Solved:
         ) from fault
     tree, _ = _cycles(branches)
     nodes = sorted({node for b in branches for node in (b.tail, b.head)}, key=lambda n: n != ground)
-    voltages: dict[str, complex] = {}
+    voltages: dict[str, Any] = {}
     steps: dict[str, list[tuple[str, int, int]]] = {node: [] for node in nodes}
     for k in tree:
         steps[branches[k].tail].append((branches[k].head, k, -1))
@@ -224,7 +227,9 @@ def _cycles(
     for k in tree:
         edges.setdefault(branches[k].tail, []).append((branches[k].head, k, 1))
         edges.setdefault(branches[k].head, []).append((branches[k].tail, k, -1))
-    return tree, [(k, [(k, 1), *_path(edges, branches[k].head, branches[k].tail)]) for k in sorted(chords)]
+    return tree, [
+        (k, [(k, 1), *_path(edges, branches[k].head, branches[k].tail)]) for k in sorted(chords)
+    ]
 
 
 def _path(

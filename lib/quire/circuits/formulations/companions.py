@@ -15,10 +15,17 @@ from quire.circuits.devices.junctions import junction, limit_junction, thermal_v
 from quire.circuits.errors import CircuitError, NewtonFailure
 from quire.circuits.formulations.branch import Branch, Solved, solve_branches
 from quire.circuits.netlist import elements as e
+from quire.circuits.netlist.elements import terminals
 
 
 def capacitor_companion(
-    name: str, nodes: tuple[str, str], farads: float, h: float, v: float, i: float, trapezoidal: bool
+    name: str,
+    nodes: tuple[str, str],
+    farads: float,
+    h: float,
+    v: float,
+    i: float,
+    trapezoidal: bool,
 ) -> Branch:
     """Return a capacitor's Thévenin companion: R = h/(2C), E = v + R i; or R = h/C, E = v.
 
@@ -38,7 +45,13 @@ def capacitor_companion(
 
 
 def inductor_companion(
-    name: str, nodes: tuple[str, str], henries: float, h: float, v: float, i: float, trapezoidal: bool
+    name: str,
+    nodes: tuple[str, str],
+    henries: float,
+    h: float,
+    v: float,
+    i: float,
+    trapezoidal: bool,
 ) -> Branch:
     """Return an inductor's companion: R = 2L/h, E = -R i - v; or R = L/h, E = -R i.
 
@@ -54,7 +67,12 @@ def inductor_companion(
 
 
 def branch_transient(
-    circuit: e.Circuit, h: float, steps: int, *, step: float | None = None, stop: float | None = None
+    circuit: e.Circuit,
+    h: float,
+    steps: int,
+    *,
+    step: float | None = None,
+    stop: float | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """Return times and node voltages of a transient computed in branch currents throughout.
 
@@ -96,7 +114,7 @@ def branch_transient(
         solved = _one_step(circuit, state, times[-1], h, k > 1, step or h, stop, vt)
         for element in circuit.elements:
             if element.name in state:
-                a, b = element.nodes  # type: ignore[union-attr]
+                a, b = terminals(element)
                 across = solved.voltages[a] - solved.voltages[b]
                 state[element.name] = (across.real, solved.currents[element.name].real)
         found.append({node: value.real for node, value in solved.voltages.items()})

@@ -31,8 +31,8 @@ class Group:
     kind: Kind
     names: tuple[str, ...]
     parameters: dict[str, Any]
-    steering: Int[np.ndarray, "c k 2"]
-    branches: Int[np.ndarray, "d k 2"]
+    steering: Int[np.ndarray, "c k two"]
+    branches: Int[np.ndarray, "d k two"]
 
     @property
     def count(self) -> int:
@@ -164,8 +164,11 @@ def _no_zero(element: e.Resistor) -> None:
 
 def _device(builder: _Builder, element: Any, vt: float, reltol: float) -> None:
     model = element.model
+    nodes: tuple[str, ...]
     if isinstance(element, e.Diode):
-        anode = builder.behind(element, "anode", element.nodes[0], model.get("rs", 0.0) / element.area)
+        anode = builder.behind(
+            element, "anode", element.nodes[0], model.get("rs", 0.0) / element.area
+        )
         kind, nodes = "diode", (anode, element.nodes[1])
         parameters = diode_parameters(element, vt, reltol)
     elif isinstance(element, e.Bipolar):
@@ -185,7 +188,9 @@ def _device(builder: _Builder, element: Any, vt: float, reltol: float) -> None:
         ends = []
         for name, node in (("d", d), ("s", s)):
             ohms = model.get("r" + name, model.get("rsh", 0.0) * sizes.get("nr" + name, 1.0))
-            ends.append(builder.behind(element, {"d": "drain", "s": "source"}[name], node, ohms / m))
+            ends.append(
+                builder.behind(element, {"d": "drain", "s": "source"}[name], node, ohms / m)
+            )
         drain, source = ends
         builder.capacitor(f"{element.name}#cgs", g, source, model.get("cgso", 0.0) * m * sizes["w"])
         builder.capacitor(f"{element.name}#cgd", g, drain, model.get("cgdo", 0.0) * m * sizes["w"])
@@ -219,7 +224,9 @@ def _assemble(circuit: e.Circuit, builder: _Builder) -> System:
         linear[kind] = Linear(
             tuple(row[0] for row in rows), pairs.reshape(-1, 2), np.array([row[3] for row in rows])
         )
-    for (_, _, _, ohms, ac_ohms), (a, b) in zip(builder.linear["r"], linear["r"].nodes, strict=True):
+    for (_, _, _, ohms, ac_ohms), (a, b) in zip(
+        builder.linear["r"], linear["r"].nodes, strict=True
+    ):
         _conductance(G, a, b, 1 / ohms)
         _conductance(G_ac, a, b, 1 / ac_ohms)
     for farads, (a, b) in zip(linear["c"].values, linear["c"].nodes, strict=True):
@@ -237,19 +244,19 @@ def _assemble(circuit: e.Circuit, builder: _Builder) -> System:
             for matrix in (G, G_ac):
                 np.add.at(matrix, (row, [p, q]), (-element.gain, element.gain))
     henries = {x.name: x.henries for x in circuit.elements if isinstance(x, e.Inductor)}
-    for element in circuit.elements:
-        if isinstance(element, e.Coupling):
-            first, second = element.inductors
-            mutual = element.factor * np.sqrt(henries[first] * henries[second])
+    for other in circuit.elements:
+        if isinstance(other, e.Coupling):
+            first, second = other.inductors
+            mutual = other.factor * np.sqrt(henries[first] * henries[second])
             C[branch[first], branch[second]] -= mutual
             C[branch[second], branch[first]] -= mutual
-        elif isinstance(element, e.VoltageControlled) and not element.voltage:
-            a, b = (spot[node] for node in element.nodes)
-            p, q = (spot[node] for node in element.control)
+        elif isinstance(other, e.VoltageControlled) and not other.voltage:
+            a, b = (spot[node] for node in other.nodes)
+            p, q = (spot[node] for node in other.control)
             for matrix in (G, G_ac):
                 np.add.at(
                     matrix, ([a, a, b, b], [p, q, p, q]),
-                    (element.gain, -element.gain, -element.gain, element.gain),
+                    (other.gain, -other.gain, -other.gain, other.gain),
                 )  # fmt: skip
     for k, source in enumerate(sources):
         if isinstance(source, e.VoltageSource):
@@ -268,7 +275,7 @@ def _assemble(circuit: e.Circuit, builder: _Builder) -> System:
     )  # fmt: skip
 
 
-def _conductance(matrix: Any, a: int, b: int, value: float) -> None:
+def _conductance(matrix: Any, a: Any, b: Any, value: Any) -> None:
     np.add.at(matrix, ([a, b, a, b], [a, b, b, a]), (value, value, -value, -value))
 
 

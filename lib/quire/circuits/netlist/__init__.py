@@ -1,3 +1,5 @@
-"""SPICE decks: read ``numbers``, ``lines``, ``waveforms``, ``elements`` (what a circuit is),
-``models`` and ``cards`` (how each card is read), ``controls`` (dot cards), ``reader`` (the whole).
+"""SPICE decks.
+
+Read ``numbers``, ``lines``, ``waveforms``, ``elements`` (what a circuit is), ``models`` and
+``cards`` (how each card is read), ``controls`` (dot cards), ``reader`` (the whole).
 """

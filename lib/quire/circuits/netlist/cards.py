@@ -104,10 +104,10 @@ def _resistor(card: Card, place: Place) -> e.Resistor:
         if ohms is None and words and is_number(words[0]):
             ohms, words = number(card, words[0], "resistance"), words[1:]
     given = keywords(card, words, {"r", "resistance", "ac", "m", "scale", "l", "w", "tc1", "tc2"})
-    if given.get("tc1", 0.0) or given.get("tc2", 0.0):
-        if place.options.temp != place.options.tnom:
-            why = "a temperature coefficient away from TNOM is outside the subset"
-            raise UnsupportedElement(card.line, card.text, why)
+    drifts = given.get("tc1", 0.0) or given.get("tc2", 0.0)
+    if drifts and place.options.temp != place.options.tnom:
+        why = "a temperature coefficient away from TNOM is outside the subset"
+        raise UnsupportedElement(card.line, card.text, why)
     ohms = given.get("r", given.get("resistance", ohms))
     if ohms is None and model is not None and model.get("rsh", 0.0) > 0:
         # SPICE takes SHORT and NARROW off once; ngspice from version 39 on takes them off twice
@@ -171,14 +171,14 @@ def _coupling(card: Card, place: Place) -> e.Coupling:
 def _source(card: Card) -> e.Source:
     words = card.tokens[3:]
     dc: float | None = None
-    ac: complex = 0.0
+    ac: complex = 0j
     kind: str | None = None
     numbers: tuple[float, ...] = ()
     position = 0
 
     def run(most: int) -> tuple[float, ...]:
         nonlocal position
-        found = []
+        found: list[float] = []
         while position < len(words) and len(found) < most and is_number(words[position]):
             found.append(number(card, words[position], "value"))
             position += 1
@@ -305,7 +305,9 @@ def _model(card: Card, place: Place, name: str, kinds: set[str]) -> e.Model:
     if model is None:
         raise card.fault(f"model {name} is not defined")
     if model.kind not in kinds:
-        raise card.fault(f"model {name} is of type {model.kind}: must be {' or '.join(sorted(kinds))}")
+        raise card.fault(
+            f"model {name} is of type {model.kind}: must be {' or '.join(sorted(kinds))}"
+        )
     return model
 
 

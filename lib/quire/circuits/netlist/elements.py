@@ -26,7 +26,7 @@ class Source:
     """What an independent source does: its DC value, its AC phasor, its waveform in time."""
 
     dc: float | None = None
-    ac: complex = 0.0
+    ac: complex = 0j
     kind: str | None = None  # pulse, sin, exp, pwl
     numbers: tuple[float, ...] = ()
 

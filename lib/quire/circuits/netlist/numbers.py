@@ -23,7 +23,9 @@ def parse_number(text: str) -> float:
     if match is None or match[4]:
         raise ValueError(f"{text!r}: must be a number, such as 10k, 1.5meg or 3e-12F")
     mantissa, exponent, letters = match[1], match[2], match[3]
-    value = float(f"{mantissa}e{exponent}") if exponent not in (None, "", "+", "-") else float(mantissa)
+    value = (
+        float(f"{mantissa}e{exponent}") if exponent not in (None, "", "+", "-") else float(mantissa)
+    )
     if letters.startswith("meg"):
         return _exact(mantissa, exponent, 6, value)
     if letters.startswith("mil"):

@@ -67,6 +67,8 @@ def read_deck(text: str) -> Circuit:
         For a card that cannot be read, with its line.
     UnsupportedElement
         For a card of SPICE outside the subset, with its line.
+    TypeError
+        When the deck is no text.
     """
     if not isinstance(text, str):
         raise TypeError(f"text = {type(text).__name__}: must be a deck's text")
@@ -92,9 +94,7 @@ def read_deck(text: str) -> Circuit:
 
 def _sorted(
     cards: Sequence[Card],
-) -> tuple[
-    Options, _Scope, list[tuple[Card, Analysis]], list[tuple[Card, Mapping[str, float]]]
-]:
+) -> tuple[Options, _Scope, list[tuple[Card, Analysis]], list[tuple[Card, Mapping[str, float]]]]:
     """Sort the cards into scopes, options, analyses and initial conditions."""
     root = scope = _Scope(Card(1, ""))
     options = Options()
@@ -160,7 +160,13 @@ def _expand(
     models: dict[Card, Model],
     depth: int,
 ) -> "list[tuple[Card, Element]]":
-    """Return the elements of a scope, its pins bound to nodes outside."""
+    """Return the elements of a scope, its pins bound to nodes outside.
+
+    Raises
+    ------
+    UnsupportedElement
+        For subcircuits with parameters.
+    """
 
     def node(name: str) -> str:
         if name in GROUND:
@@ -207,7 +213,13 @@ def _check_references(
     analyses: Sequence[tuple[Card, Analysis]],
     initial: Sequence[tuple[Card, Mapping[str, float]]],
 ) -> None:
-    """Refuse names that mean nothing: coupled inductors, swept sources, nodes of ``.ic``."""
+    """Refuse names that mean nothing: coupled inductors, swept sources, nodes of ``.ic``.
+
+    Raises
+    ------
+    NetlistError
+        For a deck without elements or without ground.
+    """
     if not circuit.elements:
         raise NetlistError(1, circuit.title, "the deck holds no element")
     kinds = {element.name: element for element in circuit.elements}

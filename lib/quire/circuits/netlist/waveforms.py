@@ -7,15 +7,16 @@ and period to the end of the run.
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
 
-Array = Float[np.ndarray, "..."]
+Array = Any  # a number or an array of numbers, of any shape
 _MOST_CORNERS = 200_000
 
 
+@runtime_checkable
 class Waveform(Protocol):
     """What a source does in time."""
 
@@ -66,7 +67,13 @@ class Pulse:
         return np.where((t <= 0) | (t >= end + self.fall), self.low, inside)
 
     def corners(self, stop: float) -> tuple[float, ...]:
-        """Return the times in (0, stop) at which the slope jumps."""
+        """Return the times in (0, stop) at which the slope jumps.
+
+        Raises
+        ------
+        ValueError
+            When the run has too many periods.
+        """
         turns = (0.0, self.rise, self.rise + self.width, self.rise + self.width + self.fall)
         if (stop - self.delay) / self.period > _MOST_CORNERS:
             raise ValueError(
@@ -190,6 +197,6 @@ def waveform(kind: str, numbers: tuple[float, ...], step: float, stop: float) ->
     if len(numbers) < 2 or len(numbers) % 2:
         raise ValueError("pwl takes pairs of time and value")
     times = numbers[::2]
-    if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(times)):
         raise ValueError("the times of pwl must increase")
     return PiecewiseLinear(times, numbers[1::2])
