@@ -7,8 +7,8 @@ Let k rows of ``A x = b`` be constant and m = n - k vary. Eliminating in the con
 
 the Schur complement S of the pivot block. Nothing is approximated: row operations are invertible,
 so that both systems have the same solutions, and det A = ±det(pivot block) det S. As S^-1 is a
-part of A^-1, ||S^-1|| <= ||A^-1||, and cond(S) <= cond(A) (1 + ||W||): the one danger is a large W, which
-complete pivoting keeps small and which is reported. In structural mechanics this is static
+part of A^-1, ||S^-1|| <= ||A^-1||, and cond(S) <= cond(A) (1 + ||W||): the one danger is a large W,
+which complete pivoting keeps small and which is reported. In structural mechanics this is static
 condensation, in power systems Kron reduction.
 """
 
