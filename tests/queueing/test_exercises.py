@@ -75,8 +75,8 @@ def test_committed_band():
     assert ex.committed_band((3, -3, 2))
     assert ex.committed_band([3, -3, 1])
     assert ex.committed_band((3, -2, 2))
-    # the band printed for another farm; just too dear; on-off; the best floor; start above keep
-    for wrong in ((4, -5, 1), (3, -2, 1), (0, 0, 0), (4, 0, 0), (3, 2, 1)):
+    # bands printed for another farm; just too dear; on-off; the best floor; start above keep
+    for wrong in ((4, -5, 1), (4, -8, 1), (3, -2, 1), (0, 0, 0), (4, 0, 0), (3, 2, 1)):
         assert not ex.committed_band(wrong)
     # a fraction; too many numbers; an array
     for wrong in ((3, -2.5, 1), (3, -3, 2, 0), np.zeros(3)):

@@ -39,17 +39,36 @@ def test_one_farm_lists_the_optimum_last_and_cheapest():
 def test_gaps_are_never_negative_and_the_rows_say_what_the_farms_do(solved):
     for one in solved:
         assert min(gap[one.certified].min() for gap in one.gaps.values()) > -1e-6
-        rows = {row.family: row for row in many_farms.gap_summary(one)}
-        assert rows["band"].median == pytest.approx(np.median(one.gaps["band"][one.certified]))
-        assert sum(row.best_at for name, row in rows.items() if name != "best of them") == (
-            one.certified.sum()
-        )
         assert len(one.columns()["best"]) == many_farms.SIZE
+    free, committed = solved
+    rows = {row.family: row for row in many_farms.gap_summary(free, committed)}
+    sure = committed.certified
+    assert rows["band"].median == pytest.approx(np.median(committed.gaps["band"][sure]))
+    assert rows["band"].free_worst == pytest.approx(free.gaps["band"][free.certified].max())
+    assert sum(row.best_at for name, row in rows.items() if name != "best of them") == sure.sum()
     assert many_farms.commitment_cost(*solved).min() > -1e-6
-    saving = many_farms.savings_by_setup(solved[1])
-    assert saving[-1].farms == solved[1].certified.sum()
     with pytest.raises(ValueError, match="model"):
-        many_farms.solve_farms(solved[0].batch, "V2", more_families=True)
+        many_farms.solve_farms(free.batch, "V2", more_families=True)
+
+
+def test_farms_by_the_length_of_a_setup(solved):
+    committed = solved[1]
+    rows = many_farms.gaps_by_setup(committed)
+    assert rows[-1].farms == committed.certified.sum() == sum(row.farms for row in rows[:-1])
+    fast = many_farms.fast_setups(committed)
+    chosen = committed.certified & (committed.batch.setup_rate >= 1)
+    assert fast.best == pytest.approx(np.median(committed.best_gap[chosen]))
+    gap = np.median(committed.gaps["static"][chosen])
+    assert fast.saving == pytest.approx(100 * (1 - 1 / (1 + gap / 100)), rel=1e-6)
+    assert fast.low <= fast.saving <= fast.high and fast.best_low <= fast.best <= fast.best_high
+    few = many_farms.solve_farms(committed.batch.take(np.flatnonzero(chosen)[:3]), "V2")
+    assert many_farms.fast_setups(few) is None
+
+
+def test_a_family_tuned_in_one_model_only_has_no_number_in_the_other(solved):
+    more = many_farms.solve_farms(solved[0].batch, "V1", more_families=True)
+    rows = {row.family: row for row in many_farms.gap_summary(more, solved[1])}
+    assert rows["dual"].median is None and rows["dual"].free_median > 0
 
 
 def test_padding_does_not_change_a_farm(solved):
@@ -74,12 +93,28 @@ def test_the_rule_is_judged_on_farms_it_was_not_fitted_on(solved):
     assert len(found.free) <= many_farms.SIZE // 2
 
 
-def test_no_family_is_faster_than_the_lower_bound():
-    curves = spending.spending_curves([0.5], 0.5, 5, grid=8)
-    for time in curves[0].families.values():
-        assert (time >= curves[0].least * (1 - 1e-6)).all()
-    rows = spending.excess_at_equal_spending(curves)
-    assert {row.family for row in rows} == {"static", "floor", "spare", "band"}
+def test_no_setting_is_faster_than_the_lower_bound():
+    curve = spending.spending_curves([0.5], [0.5], 5, grid=8)[0]
+    for found in (curve.single, curve.mixed):
+        for time in found.values():
+            assert (time >= curve.least * (1 - 1e-6)).all()
+    for family, single in curve.single.items():  # a mixture is never slower than its parts
+        assert (curve.mixed[family] <= single * (1 + 1e-9)).all()
+    assert (curve.single["band"] <= curve.single["static"]).all()
+    assert (np.diff(curve.single["band"]) <= 0).all()
+    row = spending.excess_at_equal_spending([curve])[0]
+    assert 0 <= row.mixed <= row.single <= row.static
+    assert row.at in curve.spending
+
+
+def test_a_spending_that_no_setting_keeps_to_counts_as_a_hundred_per_cent():
+    none = np.full(3, np.inf)
+    curve = spending.SpendingCurve(
+        0.5, 1.0, np.arange(3.0), np.ones(3), {"static": none, "band": np.array([np.inf, 1.2, 1])},
+        {"static": none, "band": np.ones(3)},
+    )  # fmt: skip
+    row = spending.excess_at_equal_spending([curve])[0]
+    assert (row.static, row.single, row.mixed, row.at) == (100, 100, 0, 0)
 
 
 def test_setups():
@@ -91,18 +126,34 @@ def test_setups():
         assert chain == pytest.approx(formula, rel=1e-9)
     general = setups.general_setups([(1, 0.3, 0.5)], q.Costs(delay=0.1, allocation=3.0), 60)[0]
     assert general.constant < general.exponential < general.twice_as_variable
+    assert not general.void
+    assert setups.general_setups([(2, 0.5, 0.5)], q.Costs(), 60)[0].void  # static is optimal
+    constant = setups.constant_gaps(5, 0.05, [0.2, 0.5], [0.1, 1.0])
+    assert [row.load for row in constant] == [0.2, 0.5]
+    farm, price = q.Farm.at_load(0.5, 0.05, 5), q.Costs()
+    best = q.policy_iteration(q.free_cancel_model(farm, price, 120)).cost
+    found = 100 * (q.best_static(farm, price)[1] / best - 1)
+    assert constant[1].gaps[1] == pytest.approx(found, abs=1e-5)
+
+
+@pytest.mark.parametrize("model", ["V1", "V2"])
+def test_systems_of_sites(model):
+    for row in several_sites.site_systems([(2, 2, 14)], [0.2, 0.5], [0.3], q.Costs(), model=model):
+        assert row.in_order
+        assert row.tuned <= row.equal + 1e-9
+        assert sum(row.split) == pytest.approx(1)
+    with pytest.raises(ValueError, match="model"):
+        several_sites.site_systems([], [], [], q.Costs(), model="V3")
 
 
 def test_sites():
-    rows = several_sites.site_systems([(2, 2, 14)], [0.2, 0.5], [0.3], q.Costs())
-    for row in rows:
-        assert row.pooled <= row.joint_high + 1e-3
-        assert row.joint_low <= row.tuned <= row.equal + 1e-9
-        assert sum(row.split) == pytest.approx(1)
     far = several_sites.distance_sweep(2, 0.4, 0.5, [0.0, 2.0], q.Costs(), 14)
     assert far[0].joint < far[1].joint and far[0].near_share <= far[1].near_share
     rules = several_sites.routing_rules([(0.4, 0.5)], 2, q.Costs(), 14)
     assert all(row.over_joint > 1 - 1e-3 for row in rules)
+    table = several_sites.rule_table(rules)
+    assert [row["rule"] for row in table] == [row.rule for row in rules]
+    assert table[0]["load 0.4, setup rate 0.5"] == rules[0].over_joint
     assert several_sites.against_prototype() < 5e-4
 
 

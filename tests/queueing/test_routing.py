@@ -88,3 +88,38 @@ def test_joint_optimum_of_unlike_sites():
     # no request ever needs the far site: the near one's own optimum is an upper bound
     alone = q.policy_iteration(q.free_cancel_model(q.Farm(1.2, 0.5, 2), costs, 40))
     assert one.lower < alone.cost
+
+
+def test_the_committed_joint_optimum():
+    # a far site that nobody would use: what remains is one farm's own optimum in V2
+    busy, costs = q.Farm(0.9, 2.0, 2), q.Costs(delay=0.2, allocation=0.5)
+    joint = q.committed_joint_optimum(
+        [busy, q.Farm(0.1, 0.3, 1)], costs, 40, distances=[0.0, 1e4], tolerance=1e-5
+    )
+    alone = q.policy_iteration(q.committed_model(replace(busy, arrival_rate=1.0), costs, 40))
+    assert joint.cost == pytest.approx(alone.cost, abs=1e-4)
+    assert alone.cost < q.best_static(replace(busy, arrival_rate=1.0), costs)[1] - 0.01
+    # commitment never helps
+    two = q.Farm(1.0, 1.0, 2)
+    free = q.joint_optimum([two, two], costs, 12, tolerance=1e-5)
+    bound = q.committed_joint_optimum([two, two], costs, 12, tolerance=1e-5)
+    assert free.lower <= bound.upper and bound.lower <= bound.cost <= bound.upper
+    # the order of unlike sites changes nothing
+    unlike = [two, q.Farm(0.4, 0.5, 1)]
+    one = q.committed_joint_optimum(unlike, costs, 10, distances=[0.0, 0.3], tolerance=1e-5)
+    other = q.committed_joint_optimum(unlike[::-1], costs, 10, distances=[0.3, 0.0], tolerance=1e-5)
+    assert one.cost == pytest.approx(other.cost, abs=1e-4)
+
+
+def test_bad_input_to_the_committed_joint_optimum():
+    farm = q.Farm(1.0, 0.5, 2)
+    with pytest.raises(ValueError, match="levels"):
+        q.committed_joint_optimum([farm, farm], q.Costs(), 2)
+    with pytest.raises(ValueError, match="distances"):
+        q.committed_joint_optimum([farm, farm], q.Costs(), 12, distances=[1.0])
+    with pytest.raises(ValueError, match="joint states"):
+        q.committed_joint_optimum([q.Farm(1.0, 0.5, 9)] * 3, q.Costs(), 40)
+    with pytest.raises(ValueError, match="tolerance"):
+        q.committed_joint_optimum([farm, farm], q.Costs(), 12, tolerance=0.0)
+    with pytest.raises(q.ConvergenceError):
+        q.committed_joint_optimum([farm, farm], q.Costs(), 12, max_iterations=2)

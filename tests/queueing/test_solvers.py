@@ -222,7 +222,7 @@ def test_bad_inputs():
     with pytest.raises(ConvergenceError):
         policy_iteration(model, max_iterations=1)
     with pytest.raises(ValueError, match="no such decision"):
-        model.decision(0, len(model.post) - 1)
+        model.decisions_to(np.tile(model.post[-1], (model.states, 1)))
     with pytest.raises(ValueError, match="sweeps"):
         modified_policy_iteration(model, sweeps=0)
     with pytest.raises(ValueError, match="distribution"):
@@ -245,7 +245,7 @@ def test_bad_inputs():
 
 def decisions_never_to_act(model):
     """Keep every state as it is: each number of servers is then a class of its own."""
-    return np.array([model.decision(x, x) for x in range(model.states)])
+    return model.decisions_to(model.pre)
 
 
 def test_policies_of_one_model_share_its_states():

@@ -95,6 +95,7 @@ from quire.queueing.policies import (
     spare_policy,
 )
 from quire.queueing.simulation import Estimate, Simulated, simulate
+from quire.queueing.sites.joint_committed import committed_joint_optimum
 from quire.queueing.sites.joint_routing import JointPolicy, joint_optimum
 from quire.queueing.sites.routing import (
     Routed,
@@ -150,6 +151,7 @@ __all__ = [
     "best_n_policy",
     "best_static",
     "cheapest_static",
+    "committed_joint_optimum",
     "committed_model",
     "cost_bounds",
     "decisions_of",

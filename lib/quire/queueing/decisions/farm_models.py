@@ -36,19 +36,20 @@ class DecisionModel(SemiMarkov):
     pre: Int[np.ndarray, "pre fields"]
     post: Int[np.ndarray, "post fields_post"]
 
-    def decision(self, pre: int, post: int) -> int:
-        """Return the index of the decision that leads from ``pre`` to ``post``.
+    def decisions_to(self, post: Int[np.ndarray, "pre fields_post"]) -> Int[np.ndarray, " pre"]:
+        """Return for each pre-decision state the index of the decision that leads to ``post``.
 
         Raises
         ------
         ValueError
-            When state ``pre`` offers no such decision.
+            Names the first state that offers no such decision.
         """
-        lo, hi = self.first[pre], self.first[pre + 1]
-        found = np.flatnonzero(self.choice[lo:hi] == post)
-        if not len(found):
-            raise ValueError(f"state {self.pre[pre].tolist()} offers no such decision")
-        return int(lo + found[0])
+        owner = np.repeat(np.arange(len(self.pre)), np.diff(self.first))
+        found = np.flatnonzero((self.post[self.choice] == post[owner]).all(axis=1))
+        without = np.setdiff1d(np.arange(len(self.pre)), owner[found])
+        if len(without):
+            raise ValueError(f"state {self.pre[without[0]].tolist()} offers no such decision")
+        return found
 
 
 MOST_STATES = 2_000_000
@@ -190,20 +191,12 @@ def decisions_of(model: DecisionModel, policy: Policy) -> Int[np.ndarray, " pre"
     servers are released. A target outside 0..K is refused with a ``ValueError`` that names the
     state.
     """
-    targets = checked_targets(policy, model.farm, model.levels)
-    where = {tuple(state): i for i, state in enumerate(model.post.tolist())}
-    cancels = model.pre.shape[1] == 2
-    taken = np.empty(len(model.pre), dtype=int)
-    for i, state in enumerate(model.pre.tolist()):
-        n, a, setups = state[0], state[1], state[2:]
-        want = int(targets[n, a])
-        if want < a:
-            kept = max(want, min(n, a))
-            post = (n, kept, *([0] if cancels else setups))
-        elif cancels:
-            post = (n, a, want - a)
-        else:
-            more = max(0, want - a - sum(setups))
-            post = (n, a, setups[0] + more, *setups[1:])
-        taken[i] = model.decision(i, where[post])
-    return taken
+    n, a, setups = model.pre[:, 0], model.pre[:, 1], model.pre[:, 2:]
+    want = checked_targets(policy, model.farm, model.levels)[n, a]
+    fewer = want < a
+    post = np.zeros((len(n), model.post.shape[1]), dtype=int)
+    post[:, 0] = n
+    post[:, 1] = np.where(fewer, np.maximum(want, np.minimum(n, a)), a)
+    post[:, 2 : 2 + setups.shape[1]] = setups  # none where they can be cancelled
+    post[:, 2] += np.where(fewer, 0, np.maximum(want - a - setups.sum(axis=1), 0))
+    return model.decisions_to(post)

@@ -144,30 +144,39 @@ def farm_map(
 
 
 @dataclass(frozen=True)
-class GapRow:
-    """How far one family is from the optimum over many farms, per cent."""
+class FamilyRow:
+    """How far one family, tuned at every farm, is from the optimum in V1 and V2, per cent."""
 
     family: str
-    median: float
-    nine_tenths: float
-    worst: float
-    best_at: int  # farms at which it is the simplest as good as the best
+    free_median: float
+    free_worst: float
+    median: float | None  # V2; None for a family that is tuned in V1 only
+    nine_tenths: float | None
+    worst: float | None
+    best_at: int | None  # farms at which it is the simplest as good as the best, V2
 
 
-def gap_summary(solved: Solved) -> list[GapRow]:
-    """Return one row per family over the certified farms, and one for the best of them."""
-    sure = solved.certified
-    winners = np.array(solved.best_family)[sure]
-    rows = [
-        GapRow(name, *_quantiles(gap[sure]), int((winners == name).sum()))
-        for name, gap in solved.gaps.items()
-    ]
-    return [*rows, GapRow("best of them", *_quantiles(solved.best_gap[sure]), int(sure.sum()))]
+def _above_proof(gap: Float[np.ndarray, " points"]) -> Float[np.ndarray, " points"]:
+    """Return the gaps, zero where they are within the proof's width."""
+    return np.where(gap < 1e-6, 0.0, gap)
 
 
-def _quantiles(gap: np.ndarray) -> tuple[float, float, float]:
-    median, most, worst = np.percentile(gap, [50, 90, 100])
-    return float(median), float(most), float(worst)
+def gap_summary(free: Solved, committed: Solved) -> list[FamilyRow]:
+    """Return one row per family over the farms with a proof, and one for the best of them."""
+    winners = np.array(committed.best_family)[committed.certified]
+    rows = []
+    for name, gap in (*free.gaps.items(), ("best of them", None)):
+        here = free.best_gap if gap is None else gap
+        there = committed.best_gap if gap is None else committed.gaps.get(name)
+        freely = np.percentile(_above_proof(here[free.certified]), [50, 100]).tolist()
+        bound: list = [None] * 4
+        if there is not None:
+            sure = _above_proof(there[committed.certified])
+            bound = np.percentile(sure, [50, 90, 100]).tolist()
+            count = len(winners) if gap is None else (winners == name).sum()
+            bound.append(int(count))
+        rows.append(FamilyRow(name, *freely, *bound))
+    return rows
 
 
 def median_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
@@ -182,33 +191,55 @@ def median_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, flo
 
 
 @dataclass(frozen=True)
-class SavingRow:
-    """What the optimum saves against the best constant number, by the length of a setup."""
+class SetupRow:
+    """Farms whose setup takes about as long: median gaps, and what the optimum saves, per cent."""
 
     setup: str
     farms: int
-    median: float  # per cent of the cost of the best constant number
-    low: float
+    static: float  # median gap of the best constant number
+    floor: float
+    band: float
+    best: float  # median gap of the best family
+    best_low: float  # 95 % interval of that median
+    best_high: float
+    saving: float  # median saving of the optimum, of the cost of the best constant number
+    low: float  # 95 % interval of that median
     high: float
 
 
-def savings_by_setup(solved: Solved) -> list[SavingRow]:
-    """Return the saving over the best constant number for slow, medium and fast setups."""
-    # a gap within the proof's width is none
-    gap = np.where(solved.gaps["static"] < 1e-6, 0.0, solved.gaps["static"])
-    saving = 100 * (1 - 1 / (1 + gap / 100))
+FAST = "at most 1 service"
+"""The group of farms whose setup takes at most one mean service, setup rate 1 or more."""
+
+
+def gaps_by_setup(solved: Solved) -> list[SetupRow]:
+    """Return the farms with a proof by the mean length of a setup: slow, medium, fast, and all."""
+    gaps = {name: _above_proof(gap) for name, gap in solved.gaps.items()}
+    best = _above_proof(solved.best_gap)
+    saving = 100 * (1 - 1 / (1 + gaps["static"] / 100))
     rate = solved.batch.setup_rate
     groups = {
         "longer than 5 services": rate < 0.2,
         "1 to 5 services": (rate >= 0.2) & (rate < 1),
-        "at most 1 service": rate >= 1,
+        FAST: rate >= 1,
         "all": rate > 0,
     }
     return [
-        SavingRow(name, int(chosen.sum()), *median_interval(saving[chosen]))
+        SetupRow(
+            name,
+            int(chosen.sum()),
+            *(float(np.median(gaps[family][chosen])) for family in ("static", "floor", "band")),
+            *median_interval(best[chosen]),
+            *median_interval(saving[chosen]),
+        )
         for name, chosen in ((n, g & solved.certified) for n, g in groups.items())
         if chosen.any()
     ]
+
+
+def fast_setups(solved: Solved) -> SetupRow | None:
+    """Return the row of the farms with fast setup; None for fewer than 8, too few to judge."""
+    rows = [row for row in gaps_by_setup(solved) if row.setup == FAST and row.farms >= 8]
+    return rows[0] if rows else None
 
 
 def commitment_cost(free: Solved, committed: Solved) -> Float[np.ndarray, " points"]:

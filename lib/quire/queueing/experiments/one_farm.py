@@ -89,7 +89,7 @@ def _families(farm: Farm) -> dict[str, list[Policy]]:
         "band": [
             Band(q, r, d)
             for q in floors
-            for r in (-5, -3, -2, -1, 0)
+            for r in (-12, -8, -5, -3, -2, -1, 0)
             for d in sorted({max(r, 0), 1, 2, k // 2, k})
         ],
         "delayed-off": [DelayedOff(beta, q) for beta in (0.03, 0.1, 0.3, 1.0) for q in floors],

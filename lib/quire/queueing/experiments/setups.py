@@ -1,19 +1,22 @@
 """Slow and fast setups: where dynamic allocation begins to pay, and what the law of setup does."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy import stats
 
 from quire.queueing.batched._points import points
-from quire.queueing.batched.free_cancel import static_costs
+from quire.queueing.batched.free_cancel import optimum, static_costs
 from quire.queueing.batched.tuning import band_costs
 from quire.queueing.decisions._policy_iteration import policy_iteration
 from quire.queueing.decisions.farm_models import erlang_model
 from quire.queueing.decisions.general_setup import general_setup_model
 from quire.queueing.decisions.stationary import evaluate
 from quire.queueing.exact.closed_forms import n_policy
+from quire.queueing.experiments.many_farms import SIZE
 from quire.queueing.farm import Costs, Farm
 from quire.queueing.policies import OnOff
 from quire.queueing.simulation import simulate
@@ -35,15 +38,16 @@ def crossovers(servers: int, loads: list[float], delay: float = 1.0) -> list[Cro
     cheaper by more than one part in a million.
     """
     some = np.array(loads, dtype=float)
-    floors = np.tile(np.arange(servers + 1.0), (len(some), 1))
+    each = np.arange(max(SIZE, len(some))) % len(some)  # one compiled shape with other experiments
+    floors = np.tile(np.arange(servers + 1.0), (len(each), 1))
 
     def crossing(offered: slice) -> np.ndarray:
         low, high = np.full(len(some), 1e-3), np.full(len(some), 1e3)
-        for _ in range(24):
+        for _ in range(15):
             middle = np.sqrt(low * high)
-            batch = points(servers, some, middle, delay)
+            batch = points(servers, some[each], middle[each], delay)
             dynamic = band_costs(batch, floors, 0 * floors, 0 * floors)[:, offered].min(axis=1)
-            wins = dynamic < static_costs(batch).min(axis=1) * (1 - 1e-6)
+            wins = (dynamic < static_costs(batch).min(axis=1) * (1 - 1e-6))[: len(some)]
             low, high = np.where(wins, low, middle), np.where(wins, middle, high)
         return high
 
@@ -51,6 +55,36 @@ def crossovers(servers: int, loads: list[float], delay: float = 1.0) -> list[Cro
     return [
         CrossoverRow(float(load), float(f), float(o))
         for load, f, o in zip(some, floor, on_off, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class ConstantRow:
+    """The gap of the best constant number of servers at one load, per cent, by delay price."""
+
+    load: float
+    gaps: tuple[float, ...]
+
+
+def constant_gaps(
+    servers: int, setup_rate: float, loads: Sequence[float], delays: Sequence[float]
+) -> list[ConstantRow]:
+    """Return the gap of the best constant number to the optimum in V1, per load and delay price.
+
+    Solved in batches of 48 farms; V1 is the stricter model, for its optimum is the cheaper one.
+    """
+    pairs = list(product(loads, delays))
+    padded = pairs + [pairs[-1]] * (-len(pairs) % SIZE)
+    load, delay = np.array(padded).T
+    batch = points(servers, load, setup_rate, delay)
+    best = [
+        optimum(batch.take(np.arange(at, at + SIZE))).cost for at in range(0, len(padded), SIZE)
+    ]
+    gap = 100 * (static_costs(batch).min(axis=1) / np.concatenate(best) - 1)
+    table = gap[: len(pairs)].reshape(len(loads), len(delays)).clip(0).round(9)
+    return [
+        ConstantRow(float(load), tuple(row))
+        for load, row in zip(loads, table.tolist(), strict=True)
     ]
 
 
@@ -127,6 +161,12 @@ class GeneralSetupRow:
     def constant_over_exponential(self) -> float:
         """What a constant setup costs the optimum, over an exponential one."""
         return self.constant / self.exponential
+
+    @property
+    def void(self) -> bool:
+        """Whether every law costs the same, because the optimum never starts a server."""
+        costs = (self.constant, self.erlang_4, self.exponential, self.twice_as_variable)
+        return max(costs) - min(costs) < 1e-6 * min(costs)
 
 
 def general_setups(

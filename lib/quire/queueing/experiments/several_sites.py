@@ -6,12 +6,14 @@ stands the joint optimum of routing and allocation, and rules that a dispatcher 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from quire.queueing.decisions._policy_iteration import policy_iteration
-from quire.queueing.decisions.farm_models import free_cancel_model
+from quire.queueing.decisions.farm_models import committed_model, free_cancel_model
 from quire.queueing.decisions.stationary import decision_table
 from quire.queueing.farm import Costs, Farm
 from quire.queueing.policies import floor_policy
+from quire.queueing.sites.joint_committed import committed_joint_optimum
 from quire.queueing.sites.joint_routing import joint_optimum
 from quire.queueing.sites.routing import (
     RoutingRule,
@@ -65,15 +67,32 @@ class SystemRow:
     @property
     def by_tuning(self) -> float:
         """Share of that saving which tuning the random split alone brings."""
-        return (self.equal - self.tuned) / (self.equal - self.joint)
+        whole = self.equal - self.joint
+        return (self.equal - self.tuned) / whole if whole > 0 else 0.0
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the joint optimum lies between the pool's and the best random split's cost."""
+        return self.pooled - 1e-3 <= self.joint_high and self.joint_low <= self.tuned
 
 
-def _own_optimum(farm: Farm, costs: Costs, levels: int) -> float:
-    return policy_iteration(free_cancel_model(farm, costs, levels)).cost
+BUILD = {"V1": free_cancel_model, "V2": committed_model}
+JOINT = {"V1": joint_optimum, "V2": committed_joint_optimum}
+
+
+@lru_cache(maxsize=4096)
+def _own_optimum(farm: Farm, costs: Costs, levels: int, model: str) -> float:
+    return policy_iteration(BUILD[model](farm, costs, levels)).cost
 
 
 def best_random_split(
-    total: float, farm: Farm, number: int, costs: Costs, distances: Sequence[float], levels: int
+    total: float,
+    farm: Farm,
+    number: int,
+    costs: Costs,
+    distances: Sequence[float],
+    levels: int,
+    model: str = "V1",
 ) -> tuple[tuple[float, ...], float]:
     """Return the cheapest random split over sites that each follow their own optimum, and its cost.
 
@@ -82,10 +101,10 @@ def best_random_split(
     """
     own = [0.0]
     for part in range(1, SHARES + 1):
-        rate = total * part / SHARES
+        rate = round(total * part / SHARES, 12)
         if rate >= 0.98 * farm.servers * farm.service_rate:
             break
-        own.append(_own_optimum(replace(farm, arrival_rate=rate), costs, levels))
+        own.append(_own_optimum(replace(farm, arrival_rate=rate), costs, levels, model))
     # best[used]: cheapest way to give `used` twelfths to the sites so far
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
     for site in range(number):
@@ -107,20 +126,29 @@ def site_systems(
     setup_rates: Sequence[float],
     costs: Costs,
     *,
+    model: str = "V1",
     tolerance: float = 1e-3,
 ) -> list[SystemRow]:
-    """Return one row per system of equal sites in V1, (number, servers at each, levels at each)."""
+    """Return one row per system of equal sites, (number, servers at each, levels at each).
+
+    Raises
+    ------
+    ValueError
+        For another model than V1 and V2.
+    """
+    if model not in BUILD:
+        raise ValueError(f"model = {model!r}: must be V1 or V2")
     rows = []
     for number, servers, levels in sites:
         for load in loads:
             for rate in setup_rates:
                 farm = Farm.at_load(load, rate, servers)
                 total, own_levels = number * farm.arrival_rate, max(60, levels)
-                joint = joint_optimum([farm] * number, costs, levels, tolerance=tolerance)
+                joint = JOINT[model]([farm] * number, costs, levels, tolerance=tolerance)
                 split, tuned = best_random_split(
-                    total, farm, number, costs, [0.0] * number, own_levels
+                    total, farm, number, costs, [0.0] * number, own_levels, model
                 )
-                equal = number * _own_optimum(farm, costs, own_levels)
+                equal = number * _own_optimum(farm, costs, own_levels, model)
                 rows.append(
                     SystemRow(
                         number,
@@ -134,7 +162,10 @@ def site_systems(
                         joint.lower,
                         joint.upper,
                         _own_optimum(
-                            Farm.at_load(load, rate, number * servers), costs, number * levels + 10
+                            Farm.at_load(load, rate, number * servers),
+                            costs,
+                            number * levels + 10,
+                            model,
                         ),
                     )
                 )
@@ -186,6 +217,15 @@ class RuleRow:
     cost: float
     over_random: float  # ratio to random splitting with its own cheapest floor
     over_joint: float  # ratio to the joint optimum
+
+
+def rule_table(rows: Sequence[RuleRow]) -> list[dict[str, str | float]]:
+    """Return one row per rule: its cost over the joint optimum, by system."""
+    rules = list(dict.fromkeys(row.rule for row in rows))
+    return [
+        {"rule": rule} | {row.system: row.over_joint for row in rows if row.rule == rule}
+        for rule in rules
+    ]
 
 
 def routing_rules(

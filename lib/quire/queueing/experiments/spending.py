@@ -6,104 +6,164 @@ a finite set of prices this is a lower bound on the requests, so that every exce
 least the true one. Spending and requests of a setting are its costs at two sets of prices.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+from jaxtyping import Float
 
-from quire.queueing.batched._points import points
+from quire.queueing.batched._points import Points, points
 from quire.queueing.batched.committed import committed_band_costs, committed_optimum
 from quire.queueing.decisions.pareto import lower_hull
 from quire.queueing.exact.closed_forms import mmk_response_time
 from quire.queueing.experiments.many_farms import SIZE
 
+Curve = Float[np.ndarray, " amounts"]
 
-@dataclass(frozen=True)
-class ExcessRow:
-    """The excess response time of one family at equal spending, per cent."""
+WEIGHTS = 16
+"""Delay prices at which the optimum is computed, from 0.2 to 25; three farms fill a batch."""
 
-    load: float
-    family: str
-    settings: int
-    median: float
-    worst: float
+PATIENCE = 16  # most waiting requests that a band tolerates
+UNREACHED = 100.0  # per cent that count where no setting keeps to the spending
 
 
 @dataclass(frozen=True)
 class SpendingCurve:
-    """Least response time against spending, for all policies and for each family."""
+    """Least response time against spending on one farm, for all policies and for simple ones.
+
+    ``single[family]`` is the fastest single setting that spends no more, ``mixed[family]`` the
+    fastest mixture of two settings that spends as much on average; infinite where none does.
+    """
 
     load: float
-    spending: np.ndarray
-    least: np.ndarray  # no policy is faster
-    families: dict[str, np.ndarray]
+    setup_rate: float
+    spending: Curve
+    least: Curve  # no policy is faster
+    single: dict[str, Curve]
+    mixed: dict[str, Curve]
 
 
-def _settings(servers: int) -> np.ndarray:
+@dataclass(frozen=True)
+class ExcessRow:
+    """The largest excess response time on one farm, per cent; 100 where spending is not met."""
+
+    load: float
+    setup_rate: float
+    static: float  # the fastest constant number of servers that spends no more
+    single: float  # the fastest single band, constant numbers among them
+    at: float  # the spending at which that excess is largest
+    mixed: float  # mixtures of two bands
+    static_mixed: float  # mixtures of two constant numbers
+
+
+def _settings(servers: int) -> Float[np.ndarray, "settings three"]:
     """Return floor, start and keep of every band that is tried."""
-    keeps = sorted({0, 1, 2, servers // 2, servers})
+    starts = (-16, -12, -10, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2)
+    keeps = sorted({0, 1, 2, 3, servers})
     grid = [
-        (q, r, max(r, d))
-        for q in range(servers + 1)
-        for r in (-16, -12, -8, -5, -3, -2, -1, 0)
-        for d in keeps
+        (q, r, max(r, d)) for q, r, d in product(range(servers + 1), starts, keeps) if d <= servers
     ]
     return np.unique(np.array(grid, dtype=float), axis=0)
 
 
+def _optimal_costs(farms: list[tuple[float, float]], servers: int, weights: Curve) -> np.ndarray:
+    """Return a lower bound on the optimal cost, per farm and weight."""
+    pairs = [(load, rate, w) for (load, rate), w in product(farms, weights)]
+    pairs += [pairs[-1]] * (-len(pairs) % SIZE)
+    load, rate, delay = np.array(pairs).T
+    batch = points(servers, load, rate, delay)
+    lower = [
+        committed_optimum(batch.take(np.arange(at, at + SIZE))).lower
+        for at in range(0, len(pairs), SIZE)
+    ]
+    return np.concatenate(lower)[: len(farms) * len(weights)].reshape(len(farms), -1)
+
+
+def _spent_and_present(batch: Points, tried: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what every setting spends and how many requests are present, per farm and setting."""
+    none, one = np.zeros(len(batch)), np.ones(len(batch))
+    columns = {name: np.concatenate([x, x]) for name, x in batch.columns().items()}
+    columns |= {"server": np.concatenate([one, none]), "delay": np.concatenate([none, one])}
+    both = Points(batch.servers, **columns)
+    tables = [np.tile(column, (len(both), 1)) for column in tried.T]
+    costs = committed_band_costs(both, *tables, patience=PATIENCE)
+    return costs[: len(batch)], costs[len(batch) :]
+
+
+def _fastest(spending: Curve, spent: np.ndarray, time: np.ndarray) -> Curve:
+    """Return the least time among the settings that spend no more."""
+    allowed = spent[None, :] <= spending[:, None] * (1 + 1e-9)
+    return np.where(allowed, time[None, :], np.inf).min(axis=1)
+
+
+def _mixed(spending: Curve, spent: np.ndarray, time: np.ndarray) -> Curve:
+    """Return the least time of a mixture of two settings that spends as much on average."""
+    corners = lower_hull(spent, time)
+    mixture = np.interp(spending, spent[corners], time[corners])
+    return np.where(spending >= spent[corners[0]] - 1e-9, mixture, np.inf)
+
+
 def spending_curves(
-    loads: list[float], setup_rate: float, servers: int, *, grid: int = 25
+    loads: Sequence[float], setup_rates: Sequence[float], servers: int, *, grid: int = 25
 ) -> list[SpendingCurve]:
-    """Return the trade-off of all policies and of each family in V2, one curve per load.
+    """Return the trade-off of all policies and of simple ones in V2, per load and setup rate.
 
     ``grid`` amounts of spending run from what the optimum spends at a delay price of 0.5 to what it
-    spends at 10. Like the optimum, a family may keep to one of two settings by the toss of a coin:
-    its curve is the lower hull of its settings.
+    spends at 10. Constant numbers of servers count as bands: they want the same in every state.
     """
+    farms = list(product(loads, setup_rates))
+    weights = np.geomspace(0.2, 25, WEIGHTS)
+    best = _optimal_costs(farms, servers, weights)
+    load, rate = np.array(farms).T
+    spent, present = _spent_and_present(points(servers, load, rate, 1.0), _settings(servers))
     curves = []
-    weights = np.logspace(-1.2, 1.6, SIZE)
-    tried = _settings(servers)
-    for load in loads:
-        best = committed_optimum(points(servers, load, setup_rate, weights)).lower
+    for i, (rho, alpha) in enumerate(farms):
+        arrivals = rho * servers
         # envelope: what the optimum spends is g - w dg/dw
-        spent = best - weights * np.gradient(best, weights)
-        low, high = np.interp([0.5, 10.0], weights, spent)
-        spending = np.linspace(low, high, grid)
-        requests = ((best[:, None] - spending) / weights[:, None]).max(axis=0)
-        two = points(servers, load, setup_rate, np.array([0.0, 1.0]), server=np.array([1.0, 0.0]))
-        tables = [np.tile(column, (2, 1)) for column in tried.T]
-        spent_there, present = committed_band_costs(two, *tables, patience=16)
-        rate = load * servers
-        constant = [k for k in range(1, servers + 1) if k > rate]
+        optimal = best[i] - weights * np.gradient(best[i], weights)
+        spending = np.linspace(*np.interp([0.5, 10.0], weights, optimal), grid)
+        requests = ((best[i][:, None] - spending) / weights[:, None]).max(axis=0)
+        kept = np.array([k for k in range(1, servers + 1) if k > arrivals], dtype=float)
+        constant = np.array([mmk_response_time(int(k), arrivals) for k in kept])
         options = {
-            "static": (
-                np.array(constant, dtype=float),
-                np.array([rate * mmk_response_time(k, rate) for k in constant]),
-            )
+            "static": (kept, constant),
+            "band": (
+                np.concatenate([kept, spent[i]]),
+                np.concatenate([constant, present[i] / arrivals]),
+            ),
         }
-        for family, chosen in {
-            "floor": (tried[:, 1] == 0) & (tried[:, 2] == 0),
-            "spare": tried[:, 2] == 0,
-            "band": tried[:, 0] >= 0,
-        }.items():
-            options[family] = (spent_there[chosen], present[chosen])
-        families = {}
-        for family, (cost, n) in options.items():
-            corners = lower_hull(cost, n)
-            time = np.interp(spending, cost[corners], n[corners] / rate)
-            families[family] = np.where(spending >= cost[corners[0]] - 1e-9, time, np.inf)
-        curves.append(SpendingCurve(load, spending, requests / rate, families))
+        curves.append(
+            SpendingCurve(
+                float(rho),
+                float(alpha),
+                spending,
+                requests / arrivals,
+                {name: _fastest(spending, *option) for name, option in options.items()},
+                {name: _mixed(spending, *option) for name, option in options.items()},
+            )
+        )
     return curves
 
 
-def excess_at_equal_spending(curves: list[SpendingCurve]) -> list[ExcessRow]:
-    """Return how much slower each family is at equal spending, infinite if it needs more."""
+def excess_at_equal_spending(curves: Sequence[SpendingCurve]) -> list[ExcessRow]:
+    """Return by how many per cent simple policies are slower at equal spending, one row a farm."""
     rows = []
     for curve in curves:
-        for family, time in curve.families.items():
-            excess = 100 * (time / curve.least - 1)
-            reached = np.isfinite(excess)
-            middle = float(np.median(excess[reached])) if reached.any() else float("inf")
-            rows.append(
-                ExcessRow(curve.load, family, int(reached.sum()), middle, float(excess.max()))
+
+        def excess(time: Curve, least: Curve = curve.least) -> Curve:
+            return np.where(np.isfinite(time), 100 * (time / least - 1), UNREACHED)
+
+        single = excess(curve.single["band"])
+        rows.append(
+            ExcessRow(
+                curve.load,
+                curve.setup_rate,
+                static=float(excess(curve.single["static"]).max()),
+                single=float(single.max()),
+                at=float(curve.spending[single.argmax()]),
+                mixed=float(excess(curve.mixed["band"]).max()),
+                static_mixed=float(excess(curve.mixed["static"]).max()),
             )
+        )
     return rows

@@ -75,6 +75,34 @@ def _sweep(
     return low, high
 
 
+def checked_distances(distances: Sequence[float] | None, sites: int) -> list[float]:
+    """Return one price per site, zero unless given.
+
+    Raises
+    ------
+    ValueError
+        When distances and sites differ in number.
+    """
+    far = [0.0] * sites if distances is None else list(distances)
+    if len(far) != sites:
+        raise ValueError(f"distances = {far}: must be one for each of {sites} sites")
+    return [non_negative("distance", value) for value in far]
+
+
+def checked_size(shape: Sequence[int], levels: int) -> int:
+    """Return the number of joint states.
+
+    Raises
+    ------
+    ValueError
+        For more than two million.
+    """
+    count = int(np.prod([float(size) for size in shape]))
+    if count > MOST_STATES:
+        raise ValueError(f"levels = {levels}: {count} joint states are more than {MOST_STATES}")
+    return count
+
+
 def joint_optimum(
     farms: Sequence[Farm],
     costs: Costs,
@@ -102,25 +130,21 @@ def joint_optimum(
     max_iterations
         Sweeps after which it gives up.
 
+    Distances that are not one for each site, and more than two million joint states, are refused
+    with a ``ValueError``.
+
     Raises
     ------
-    ValueError
-        When distances and sites differ in number, or for more than two million joint states.
     ConvergenceError
         With both bounds, after ``max_iterations``.
     """
     total = check_sites(farms)
-    far = [0.0] * len(farms) if distances is None else list(distances)
-    if len(far) != len(farms):
-        raise ValueError(f"distances = {far}: must be one for each of {len(farms)} sites")
-    far = [non_negative("distance", value) for value in far]
+    far = checked_distances(distances, len(farms))
     positive("tolerance", tolerance)
     integer("max_iterations", max_iterations, 1)
     integer("levels", levels, max(farm.servers for farm in farms) + 1)
     shape = [size for farm in farms for size in (levels + 1, farm.servers + 1)]
-    count = int(np.prod([float(size) for size in shape]))
-    if count > MOST_STATES:
-        raise ValueError(f"levels = {levels}: {count} joint states are more than {MOST_STATES}")
+    count = checked_size(shape, levels)
     places = np.indices(shape).reshape(len(shape), -1).astype(np.int32)
     requests, active = np.ascontiguousarray(places[::2]), np.ascontiguousarray(places[1::2])
     strides = np.append(np.cumprod(shape[:0:-1])[::-1], 1)
