@@ -223,17 +223,32 @@ def gaps_by_setup(solved: Solved) -> list[SetupRow]:
         FAST: rate >= 1,
         "all": rate > 0,
     }
-    return [
-        SetupRow(
-            name,
-            int(chosen.sum()),
-            *(float(np.median(gaps[family][chosen])) for family in ("static", "floor", "band")),
-            *median_interval(best[chosen]),
-            *median_interval(saving[chosen]),
+    rows = []
+    for name, group in groups.items():
+        chosen = group & solved.certified
+        if not chosen.any():
+            continue
+        static, floor, band = (
+            float(np.median(gaps[family][chosen])) for family in ("static", "floor", "band")
         )
-        for name, chosen in ((n, g & solved.certified) for n, g in groups.items())
-        if chosen.any()
-    ]
+        best_gap, best_low, best_high = median_interval(best[chosen])
+        saved, low, high = median_interval(saving[chosen])
+        rows.append(
+            SetupRow(
+                setup=name,
+                farms=int(chosen.sum()),
+                static=static,
+                floor=floor,
+                band=band,
+                best=best_gap,
+                best_low=best_low,
+                best_high=best_high,
+                saving=saved,
+                low=low,
+                high=high,
+            )
+        )
+    return rows
 
 
 def fast_setups(solved: Solved) -> SetupRow | None:

@@ -122,7 +122,8 @@ def spending_curves(
         arrivals = rho * servers
         # envelope: what the optimum spends is g - w dg/dw
         optimal = best[i] - weights * np.gradient(best[i], weights)
-        spending = np.linspace(*np.interp([0.5, 10.0], weights, optimal), grid)
+        low, high = np.interp([0.5, 10.0], weights, optimal)
+        spending = np.linspace(low, high, grid)
         requests = ((best[i][:, None] - spending) / weights[:, None]).max(axis=0)
         kept = np.array([k for k in range(1, servers + 1) if k > arrivals], dtype=float)
         constant = np.array([mmk_response_time(int(k), arrivals) for k in kept])
