@@ -2,7 +2,8 @@
 
 ``python check_certificate.py FILE`` prints one line and ends with 0 when everything holds, and with
 1 and the reason when anything does not: a leak over F_2 or another field that the file names, a
-proof that does not add up, bytes that were not sent. A file of any other form does not hold either.
+proof that does not add up, a record of bytes that disagrees with itself or with the least possible
+(whether the bytes were ever sent, no file can tell). A file of another form does not hold either.
 """
 
 import json
@@ -126,7 +127,7 @@ def check_bound(proof: dict[str, Any], K: int, T: int) -> tuple[str, Fraction]:
 
 
 def check_wire(wire: dict[str, Any], K: int) -> None:
-    """Compare the bytes that were sent, and those that were received, with the least possible."""
+    """Compare the recorded bytes, sent and received, with each other and the least possible."""
     length = integer(wire["length"], 1, 2**40, "the length")
     rounds = integer(wire["rounds"], 1, 2**32, "the number of rounds")
     sent = 4 * length * rounds * (K - 1)

@@ -18,6 +18,7 @@ from quire.secure_sums import (
     exact_proof,
     groupwise_key_rate,
     groupwise_model,
+    named_graph,
     neighbourhood_sums,
     optimal_region,
     prove_converse,
@@ -27,6 +28,7 @@ from quire.secure_sums import (
     zero_sum_protocol,
 )
 from quire.secure_sums.converse.entropy_space import canonical, closures, symmetric
+from quire.secure_sums.converse.hand_proof import least_graph_key
 from quire.secure_sums.converse.proofs import rational_solution
 
 
@@ -186,3 +188,17 @@ def test_impossible_graphs_and_objectives_are_refused() -> None:
         neighbourhood_sums(np.zeros((3, 3), dtype=bool))
     with pytest.raises(ValueError, match="symmetric"):
         neighbourhood_sums(np.triu(np.ones((3, 3), dtype=bool)))
+
+
+@pytest.mark.parametrize("name", ["path3", "star4"])
+def test_the_proof_by_hand_on_a_graph_is_no_more_than_the_program_allows(name: str) -> None:
+    graph = named_graph(name)
+    program = converse_program(aggregation_model(neighbourhood_sums(graph)))
+    assert least_graph_key(graph) <= converse_value(program, "total key") + 1e-6
+
+
+def test_the_proof_by_hand_on_graphs_of_any_size() -> None:
+    found = [least_graph_key(named_graph(n)) for n in ("path3", "star4", "ring9", "prism20")]
+    assert found == [1, 2, 2, 3]
+    with pytest.raises(ValueError, match="no neighbour"):
+        least_graph_key(np.zeros((3, 3), dtype=bool))

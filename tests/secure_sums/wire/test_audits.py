@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from quire.secure_sums import audit_masks
+from quire.secure_sums.wire.audits import holm
 
 
 def sound(seed: bytes, levels: int, length: int) -> np.ndarray:
@@ -31,3 +32,9 @@ def test_a_folded_seed_and_a_missing_value_are_found() -> None:
 def test_symbols_outside_the_range_are_refused() -> None:
     with pytest.raises(ValueError, match="outside 0 … 15"):
         audit_masks(lambda seed, levels, n: np.full(n, levels), length=10)
+
+
+def test_holm_multiplies_by_what_is_left_and_keeps_the_order() -> None:
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []

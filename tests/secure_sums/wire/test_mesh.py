@@ -60,6 +60,16 @@ def test_real_processes_agree_on_the_sum_and_send_the_least(masks: str) -> None:
     assert framing / result.bound_bytes < 1e-3
 
 
+def test_kinds_of_masks_may_take_turns_in_one_session() -> None:
+    words = inputs(3, 1_000)
+    kinds = ["none", "dealt", "pairwise", "dealt"]
+    result = run_mesh(words, rounds=4, masks=kinds, keep=4)
+    assert result.agreed and result.session.dealt() == 2
+    assert (result.totals == words.sum(axis=0, dtype=np.uint32)).all()
+    with pytest.raises(ValueError, match="for 4 rounds: 3 are needed"):
+        run_mesh(words, rounds=3, masks=kinds)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_refused_by_name_and_no_wrong_sum_is_output(fault: str) -> None:
     words = inputs(3, 5_000)

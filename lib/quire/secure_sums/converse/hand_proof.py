@@ -17,6 +17,11 @@ dropped: what is left is at least H(X_k | all but W_i, W_k and Z_k) >= 1, as bef
 sum, so H(Z_[K]) >= H(Z_u) + H(X_{≠u} | W_[K], Z_u) = H(Z_u) + H(X_{≠u} | S, W_u, Z_u). Of
 H(X_{≠u} | W_u, Z_u) >= K-1 only the sum, one symbol, is fixed by S: the second term is at least
 K-2, and the first at least 1.
+
+*On a graph*, where user u wants the sum of its neighbours' inputs, the same steps hold with the
+messages that u hears in place of those of all others. A user of degree d is told of d inputs, of
+which one symbol is due, and its own key costs one more if it has a neighbour that somebody else
+hides it from: R_ZΣ >= d-1, and >= d if some neighbour has degree two at least.
 """
 
 from __future__ import annotations
@@ -24,10 +29,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+import numpy as np
+from jaxtyping import Bool
+
 from quire.secure_sums.converse.models import aggregation_model
 from quire.secure_sums.converse.programs import converse_program, converse_value
 from quire.secure_sums.linear.zero_sum import enough_users
-from quire.secure_sums.problems import everyone_wants_everything
+from quire.secure_sums.problems import everyone_wants_everything, neighbourhood_sums
 
 
 @dataclass(frozen=True)
@@ -151,3 +159,19 @@ def confirm_lines(users: int) -> tuple[ConfirmedLine, ...]:
         )
         for line in lines
     )
+
+
+def least_graph_key(adjacency: Bool[np.ndarray, "K K"]) -> int:
+    """Return what the proof by hand gives for the total key of neighbourhood sums on a graph.
+
+    The largest over the users of d-1, and of d where a neighbour has degree two or more.
+
+    Raises
+    ------
+    ValueError
+        When the matrix is no loop-free undirected graph, or a user is alone.
+    """
+    graph = np.array(neighbourhood_sums(adjacency).hears)
+    degrees = graph.sum(axis=1)
+    hidden = [int(degrees[row].max()) >= 2 for row in graph]
+    return max(int(d) - 1 + int(h) for d, h in zip(degrees, hidden, strict=True))

@@ -1,7 +1,8 @@
 """The chapter's experiments as named functions, each of which returns rows of one table.
 
 `schemes` asks what schemes leak, `bounds` what no protocol can beat, `extensions` what changes with
-group keys, dropouts, graphs and partial secrecy, and `sessions` what real processes do.
+group keys, dropouts, graphs and partial secrecy, `sessions` what real processes do and `races` how
+fast, and `masks` what another framework's masks are worth.
 """
 
 from quire.secure_sums.experiments import sessions
@@ -24,7 +25,7 @@ from quire.secure_sums.experiments.extensions import (
     InfeasibleRow,
     SuspectRow,
     block_code,
-    dropouts_with_and_without,
+    dropout_schemes,
     group_key_bills,
     group_key_bounds,
     group_keys,
@@ -32,8 +33,11 @@ from quire.secure_sums.experiments.extensions import (
     partial_secrecy,
     totals_on_graphs,
 )
+from quire.secure_sums.experiments.masks import AuditRow, audit_flower_masks
+from quire.secure_sums.experiments.races import MpycRace, Pace, mpyc_race, paces
 from quire.secure_sums.experiments.schemes import (
     EnumerationRow,
+    ReuseRow,
     SchemeRow,
     TwinRow,
     WorkedUser,
@@ -49,7 +53,6 @@ from quire.secure_sums.experiments.sessions import (
     FaultRow,
     Forgery,
     IntruderRow,
-    Pace,
     WireRow,
     bytes_on_the_wire,
     certificate_of_a_run,
@@ -57,13 +60,12 @@ from quire.secure_sums.experiments.sessions import (
     forgeries,
     intruders_at_the_door,
     judged_by_checker,
-    mpyc_race,
-    paces,
     pad_named_twice,
 )
 from quire.secure_sums.experiments.training import TrainingRow, train_securely
 
 __all__ = [
+    "AuditRow",
     "BlockCode",
     "DropoutRow",
     "EnumerationRow",
@@ -74,8 +76,10 @@ __all__ = [
     "GroupRow",
     "InfeasibleRow",
     "IntruderRow",
+    "MpycRace",
     "Pace",
     "ProvedRate",
+    "ReuseRow",
     "SchemeRow",
     "SuspectRow",
     "TrainingRow",
@@ -83,11 +87,12 @@ __all__ = [
     "Vacuity",
     "WireRow",
     "WorkedUser",
+    "audit_flower_masks",
     "block_code",
     "bytes_on_the_wire",
     "certificate_of_a_run",
     "collusion_levels",
-    "dropouts_with_and_without",
+    "dropout_schemes",
     "enumerate_schemes",
     "faults_injected",
     "forgeries",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from math import comb
 
 from quire.secure_sums.closed_forms import optimal_region
 from quire.secure_sums.converse.gaps import key_gap
+from quire.secure_sums.converse.hand_proof import least_graph_key
 from quire.secure_sums.converse.models import aggregation_model, groupwise_model
 from quire.secure_sums.converse.programs import converse_bound, converse_program, converse_value
 from quire.secure_sums.converse.proofs import exact_proof, prove_converse
@@ -37,7 +39,8 @@ class GroupRow:
     users, colluders, group
         K, T and G.
     rate
-        Symbols of a group key per input symbol, as the scheme holds them.
+        Independent symbols of all keys over the number of groups, per input symbol: the rank of
+        the drawn protocol's keys, the largest of the draws.
     theorem
         The rate that the theorem calls least.
     correct
@@ -45,7 +48,8 @@ class GroupRow:
     leak
         The largest leak over coalitions and draws.
     least_leak_with_less, most_leak_with_less
-        With one symbol less in each group key: over the draws, the worst coalition's leak.
+        With one symbol less in each group key: over the draws, the worst coalition's leak; ``None``
+        where one less would leave no key at all.
     """
 
     users: int
@@ -55,8 +59,8 @@ class GroupRow:
     theorem: Fraction
     correct: bool
     leak: int
-    least_leak_with_less: int
-    most_leak_with_less: int
+    least_leak_with_less: int | None
+    most_leak_with_less: int | None
 
 
 def group_keys(cases: Iterable[tuple[int, int, int]], seed: int, draws: int = 5) -> list[GroupRow]:
@@ -73,23 +77,27 @@ def group_keys(cases: Iterable[tuple[int, int, int]], seed: int, draws: int = 5)
         symbols, length = comb(users - colluders - 1, group), users - colluders - 2
         leaks: list[int] = []
         short: list[int] = []
+        rates: list[Fraction] = []
         right = True
+        tried = [(length, leaks)] + [(length - 1, short)] * (length > 1)
         for draw in range(draws):
-            for key_symbols, found in ((length, leaks), (length - 1, short)):
+            for key_symbols, found in tried:
                 p = groupwise_protocol(users, group, symbols, key_symbols, FIELD, seed + draw)
                 right &= bool(correct(p).all())
                 found.append(leakage(p, range(colluders + 1)).worst.symbols)
+                if key_symbols == length:
+                    rates.append(p.rates().total_key / comb(users, group))
         rows.append(
             GroupRow(
                 users=users,
                 colluders=colluders,
                 group=group,
-                rate=Fraction(length, symbols),
+                rate=max(rates),
                 theorem=theorem,
                 correct=right,
                 leak=max(leaks),
-                least_leak_with_less=min(short),
-                most_leak_with_less=max(short),
+                least_leak_with_less=min(short, default=None),
+                most_leak_with_less=max(short, default=None),
             )
         )
     return rows
@@ -159,37 +167,68 @@ def infeasible_groups(cases: Iterable[tuple[int, int, int]]) -> list[InfeasibleR
 def group_key_bills(
     groups: Iterable[int], colluders: Iterable[int], most_users: int
 ) -> list[dict[str, object]]:
-    """Return all keys together, per symbol of the sum: of groups by the theorem, and a dealer's."""
+    """Return key symbols per symbol of the sum: of groups by the theorem's formula, and a dealer's.
+
+    ``total`` counts all keys together, ``held`` those of one user.
+    """
     rows: list[dict[str, object]] = []
     for t in colluders:
         for users in range(t + 3, most_users + 1):
-            total = float(optimal_region(users, t).total_key)
-            rows.append({"K": users, "keys": "one dealer", "total": total, "T": f"T = {t}"})
+            dealt = optimal_region(users, t)
+            bills = {"one dealer": (dealt.total_key, dealt.key)}
             for g in groups:
                 if g < users - t:
-                    bill = float(comb(users, g) * groupwise_key_rate(users, t, g))
-                    rows.append(
-                        {"K": users, "keys": f"groups of {g}", "total": bill, "T": f"T = {t}"}
+                    each = groupwise_key_rate(users, t, g)
+                    bills[f"groups of {g}"] = (
+                        comb(users, g) * each,
+                        comb(users - 1, g - 1) * each,
                     )
+            rows += [
+                {"K": users, "T": t, "keys": who, "total": float(total), "held": float(held)}
+                for who, (total, held) in bills.items()
+            ]
     return rows
 
 
 @dataclass(frozen=True)
 class DropoutRow:
-    """A scheme with a second round, over every pattern of dropouts."""
+    """A scheme with a second round, over every pattern of dropouts, and two that give it less.
 
-    random_blocks: int
+    Attributes
+    ----------
+    users, survivors, colluders
+        K, U and T.
+    patterns
+        Patterns of dropouts that were tried.
+    correct
+        Whether every survivor of each obtains the sum of those who took part.
+    leak
+        The largest leak to any coalition.
+    second_rate
+        Independent symbols that a survivor sends in the second round, per input symbol.
+    theorem
+        The least rate that the theorem states.
+    leak_with_less
+        The largest leak with one random block less in every share.
+    decoded_by_fewer
+        Users that obtain the sum where one survivor too few takes part in the second round, over
+        all such patterns.
+    """
+
+    users: int
+    survivors: int
+    colluders: int
     patterns: int
     correct: bool
     leak: int
     second_rate: Fraction
     theorem: Fraction
+    leak_with_less: int
+    decoded_by_fewer: int
 
 
-def dropouts_with_and_without(
-    users: int, survivors: int, colluders: int
-) -> tuple[DropoutRow, DropoutRow]:
-    """Check the scheme with T+1 random blocks in each share, and with one fewer.
+def dropout_schemes(cases: Iterable[tuple[int, int, int]]) -> list[DropoutRow]:
+    """Check the scheme for each (K, U, T), with less randomness, and with a survivor too few.
 
     Raises
     ------
@@ -199,20 +238,40 @@ def dropouts_with_and_without(
         When U > K.
     """
     rows = []
-    for blocks in (colluders + 1, colluders):
-        found = check_dropouts(DropoutScheme(users, survivors, colluders, privacy=blocks))
-        theorem = second_round_rate(survivors, colluders)
+    for users, survivors, colluders in cases:
+        scheme = DropoutScheme(users, survivors, colluders)
+        found = check_dropouts(scheme)
+        less = check_dropouts(DropoutScheme(users, survivors, colluders, privacy=colluders))
         rows.append(
             DropoutRow(
-                blocks, found.patterns, found.decodable, found.leak, found.second_rate, theorem
+                users=users,
+                survivors=survivors,
+                colluders=colluders,
+                patterns=found.patterns,
+                correct=found.decodable,
+                leak=found.leak,
+                second_rate=found.second_rate,
+                theorem=second_round_rate(survivors, colluders),
+                leak_with_less=less.leak,
+                decoded_by_fewer=_decoded_by_fewer(scheme),
             )
         )
-    return rows[0], rows[1]
+    return rows
+
+
+def _decoded_by_fewer(scheme: DropoutScheme) -> int:
+    """Count the users that obtain the sum when U-1 of the first round's finish the second."""
+    decoded = 0
+    for first in combinations(range(scheme.users), scheme.survivors):
+        for second in combinations(first, scheme.survivors - 1):
+            protocol = scheme.protocol(first, second, late_messages=False)
+            decoded += int(correct(protocol)[list(second)].sum())
+    return decoded
 
 
 @dataclass(frozen=True)
 class GraphRow:
-    """Neighbourhood sums on a graph: the best scalar schemes found, and the proved bound.
+    """Neighbourhood sums on a graph: the best scalar schemes found, and what is proved.
 
     Attributes
     ----------
@@ -220,6 +279,8 @@ class GraphRow:
         Its name, and the size of a neighbourhood, or ``None`` where it varies.
     found
         Key symbols in all of the best scheme found over each field; ``None`` where there is none.
+    by_hand
+        The least total key that the proof by hand gives, for graphs of any size.
     bound
         The least total key that Shannon's inequalities allow; ``None`` where the graph is too
         large for the program.
@@ -228,6 +289,7 @@ class GraphRow:
     graph: str
     degree: int | None
     found: Mapping[int, int | None]
+    by_hand: int
     bound: float | None
 
     @property
@@ -267,7 +329,8 @@ def totals_on_graphs(
         if name in known:
             program = converse_program(aggregation_model(problem))
             bound = round(converse_value(program, "total key"), 5)
-        rows.append(GraphRow(name, degrees.pop() if len(degrees) == 1 else None, found, bound))
+        degree = degrees.pop() if len(degrees) == 1 else None
+        rows.append(GraphRow(name, degree, found, least_graph_key(graph), bound))
     return rows
 
 
@@ -278,10 +341,10 @@ class SuspectRow:
     against: str
     bound: Fraction
     scheme: int | None
+    correct: bool
 
 
 SUSPECTS: Mapping[str, tuple[Coalition, ...]] = {
-    "each user alone": ((0, ()), (1, ()), (2, ()), (3, ())),
     "user 1 alone": ((0, ()),),
     "users 1 and 2 together": ((0, (1,)), (1, (0,))),
 }
@@ -293,8 +356,12 @@ def partial_secrecy(q: int = 3, seed: int = 0) -> list[SuspectRow]:
     whole = everyone_wants_everything(4, [0])
     rows = []
     for name, suspects in SUSPECTS.items():
-        gap = key_gap(AggregationProblem(whole.hears, whole.wants, suspects), q, seed)
-        rows.append(SuspectRow(name, gap.bound, gap.achieved))
+        problem = AggregationProblem(whole.hears, whole.wants, suspects)
+        gap = key_gap(problem, q, seed)
+        right = gap.scheme is not None and bool(
+            correct(problem_protocol(problem, gap.scheme, q)).all()
+        )
+        rows.append(SuspectRow(name, gap.bound, gap.achieved, right))
     return rows
 
 

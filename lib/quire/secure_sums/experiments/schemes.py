@@ -134,11 +134,14 @@ class TwinRow:
         What the coalition learns beyond the sum, in symbols.
     coalitions
         How many such coalitions there are.
+    correct
+        Whether every user still obtains the sum.
     """
 
     twins: int
     leak: int
     coalitions: int
+    correct: bool
 
 
 def shared_pad(users: int, q: int = 3) -> list[TwinRow]:
@@ -153,13 +156,16 @@ def shared_pad(users: int, q: int = 3) -> list[TwinRow]:
     matrix = zero_sum_matrix(users, q).copy()
     matrix[1] = matrix[0]
     matrix[-1] = -matrix[:-1].sum(axis=0) % q
-    report = leakage(one_pad_protocol(matrix, q), range(users - 2))
+    protocol = one_pad_protocol(matrix, q)
+    right = bool(correct(protocol).all())
+    report = leakage(protocol, range(users - 2))
     inside = report.colluders.copy()
     inside[np.arange(len(inside)), report.users] = True
     twins = inside[:, :2].sum(axis=1)
     pairs, counts = np.unique(np.stack([twins, report.symbols]), axis=1, return_counts=True)
     return [
-        TwinRow(int(t), int(leak), int(n)) for (t, leak), n in zip(pairs.T, counts, strict=True)
+        TwinRow(int(t), int(leak), int(n), right)
+        for (t, leak), n in zip(pairs.T, counts, strict=True)
     ]
 
 
@@ -242,12 +248,23 @@ def ranks_against_enumeration(seed: int, drawn: int = 4) -> Agreement:
     return Agreement(len(differences), leaky, max(differences))
 
 
-def reuse_of_a_pad(users: Iterable[int], q: int = 3) -> dict[int, int]:
-    """Return, for each K, what the worst coalition learns when a pad serves two rounds."""
-    return {
-        count: leakage(reused_pad_protocol(count, q), range(count - 2)).worst.symbols
-        for count in users
-    }
+@dataclass(frozen=True)
+class ReuseRow:
+    """Two rounds under one pad: whether both sums come out, and what the worst coalition learns."""
+
+    users: int
+    correct: bool
+    leak: int
+
+
+def reuse_of_a_pad(users: Iterable[int], q: int = 3) -> list[ReuseRow]:
+    """Return, for each K, what becomes of a pad that serves two rounds."""
+    rows = []
+    for count in users:
+        protocol = reused_pad_protocol(count, q)
+        leak = leakage(protocol, range(count - 2)).worst.symbols
+        rows.append(ReuseRow(count, bool(correct(protocol).all()), leak))
+    return rows
 
 
 @dataclass(frozen=True)

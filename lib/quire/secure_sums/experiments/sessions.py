@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import subprocess
 import sys
@@ -19,10 +20,10 @@ from quire.secure_sums import check_certificate
 from quire.secure_sums.certificates import as_data, certify
 from quire.secure_sums.errors import KeyReuseError, ProtocolError
 from quire.secure_sums.experiments.bounds import ProvedRate
-from quire.secure_sums.peers.mpyc import mpyc_sum
+from quire.secure_sums.wire.credentials import CALLER_BYTES, LISTENER_BYTES
 from quire.secure_sums.wire.faults import FAULTS, InjectedFault, Intruders
+from quire.secure_sums.wire.frames import HEADER_BYTES
 from quire.secure_sums.wire.mesh import MeshResult, run_mesh
-from quire.secure_sums.wire.node import Masks
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,23 @@ class WireRow:
         K, and 32-bit words of each vector.
     right
         Whether every user output the same sum, and it is the plain one.
-    sent, heard
-        Payload over the bound R_X = 1, the largest of any user: as the senders count it, and as
-        the receivers do.
+    heard
+        Payload over the bound R_X = 1 as the receivers count it, the largest of any user.
+    least, most
+        Bytes that the operating system counts on a user's connections, less the headers, footers
+        and proofs of identity that the protocol has by its definition, over the bound: the smallest
+        and the largest of any user; ``None`` where the system does not tell.
     framing
-        Headers and footers over the payload.
-    beyond
-        Bytes that the operating system counts beyond payload, framing and handshakes, in all;
-        ``None`` where it does not tell.
+        Headers and footers over the payload, by the protocol's definition.
     """
 
     users: int
     length: int
     right: bool
-    sent: float
     heard: float
+    least: float | None
+    most: float | None
     framing: float
-    beyond: int | None
 
 
 def words_of(users: int, length: int, seed: int) -> UInt32[np.ndarray, "K L"]:
@@ -64,20 +65,23 @@ def bytes_on_the_wire(users: int, length: int, seed: int, timeout: float = 60.0)
     words = words_of(users, length, seed)
     run = run_mesh(words, timeout=timeout)
     plain = words.sum(axis=0, dtype=np.uint32)
-    beyond: int | None = 0
+    framing = 2 * HEADER_BYTES * (users - 1)
+    counted = []
     for report in run.reports:
-        t = report.traffic
-        if beyond is not None:
-            told = t.payload + t.framing + t.handshake
-            beyond = None if t.kernel is None else beyond + abs(t.kernel - told)
+        called, calling = report.user, users - 1 - report.user
+        proofs = called * CALLER_BYTES + calling * LISTENER_BYTES
+        kernel = report.traffic.kernel
+        counted.append(None if kernel is None else (kernel - framing - proofs) / run.bound_bytes)
+    known = [share for share in counted if share is not None]
+    told = bool(known) and len(known) == len(counted)
     return WireRow(
         users=users,
         length=length,
         right=run.agreed and bool((run.totals == plain).all()),
-        sent=max(run.payload_bytes) / run.bound_bytes,
         heard=max(run.heard_bytes) / run.bound_bytes,
-        framing=max(r.traffic.framing for r in run.reports) / run.bound_bytes,
-        beyond=beyond,
+        least=min(known) if told else None,
+        most=max(known) if told else None,
+        framing=framing / run.bound_bytes,
     )
 
 
@@ -108,7 +112,7 @@ class FaultRow:
     refused
         Whether every honest user stopped with an error.
     sums, wrong
-        Sums that honest users output, and those among user 0's that are wrong.
+        Sums that honest users output, and those among them that are wrong.
     """
 
     fault: str
@@ -126,19 +130,20 @@ class FaultRow:
 def faults_injected(seed: int, timeout: float = 2.0) -> list[FaultRow]:
     """Commit each fault once."""
     few = words_of(3, 1000, seed)
-    correct = few.sum(axis=0, dtype=np.uint32)
+    right = hashlib.sha256(few.sum(axis=0, dtype=np.uint32).data).digest()
     rows = []
     for fault in FAULTS:
-        run = run_mesh(few, rounds=2, fault=InjectedFault(1, fault), timeout=timeout, keep=2)
+        run = run_mesh(few, rounds=2, fault=InjectedFault(1, fault), timeout=timeout)
         honest = [r for r in run.reports if r.user != 1]
+        output = [digest for report in honest for digest in report.digests]
         first = run.first_fault()
         rows.append(
             FaultRow(
                 fault=fault,
                 named=f"user {first.sender}" if isinstance(first, ProtocolError) else "nobody",
                 refused=len(honest) == 2 and all(r.error is not None for r in honest),
-                sums=sum(len(r.digests) for r in honest),
-                wrong=int((run.totals != correct).any(axis=1).sum()),
+                sums=len(output),
+                wrong=sum(digest != right for digest in output),
             )
         )
     return rows
@@ -216,38 +221,58 @@ def _set(*path: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def _keys(first: tuple[int, int], second: tuple[int, int]) -> Callable[[dict[str, Any]], None]:
+    """Return a change of the first two users' keys; the last user makes the sum zero again."""
+
+    def change(data: dict[str, Any]) -> None:
+        columns = data["users"] - 1
+        keys = np.eye(columns, dtype=np.int64)
+        keys[0, :2], keys[1, :2] = first, second
+        data["keys"] = np.vstack([keys, -keys.sum(axis=0)]).tolist()
+
+    return change
+
+
+def _sent(length: int) -> Callable[[dict[str, Any]], None]:
+    """Return a change to vectors of this length, with bytes to match."""
+
+    def change(data: dict[str, Any]) -> None:
+        users, wire = data["users"], data["wire"]
+        wire["length"] = length
+        wire["payload_bytes"] = wire["heard_bytes"] = [4 * length * (users - 1)] * users
+
+    return change
+
+
+def _add(place: int, step: tuple[Any, str]) -> Callable[[dict[str, Any]], None]:
+    """Return a change that grants a bound one more equality."""
+    return lambda data: data["bounds"][place]["equalities"].append(list(step))
+
+
+def _byte_more(data: dict[str, Any]) -> None:
+    data["wire"]["payload_bytes"][0] += 1
+
+
 FORGERIES: Mapping[str, tuple[Callable[[dict[str, Any]], None], ...]] = {
-    "two users share a pad": (_set("keys", [[1, 0, 0], [1, 0, 0], [0, 0, 1], [-2, 0, -1]]),),
+    "two users share a pad": (_keys((1, 0), (1, 0)),),
     "keys that hide everything over F3, and show low bits of words": (
-        _set("keys", [[1, 1, 0], [1, -1, 0], [0, 0, 1], [-2, 0, -1]]),
+        _keys((1, 1), (1, -1)),
         _set("fields", [3]),
     ),
     "a field of four elements": (_set("fields", [2, 4]),),
     "no field at all": (_set("fields", []),),
-    "a bound is one too high": (_set("bounds", 2, "bound", "4"),),
+    "a bound is one too high": (lambda d: d["bounds"][2].update(bound=str(d["users"])),),
     "a multiplier is negative": (_set("bounds", 0, "inequalities", 0, 3, "-1"),),
     "a step of the proof is left out": (lambda d: d["bounds"][1]["inequalities"].pop(),),
-    "an equality that nobody granted": (
-        lambda d: d["bounds"][0]["equalities"].append([["free"], "1"]),
-    ),
-    "security against a user that is not there": (
-        lambda d: d["bounds"][1]["equalities"].append([["secure", 9, []], "0"]),
-    ),
-    "more colluders than there can be": (_set("colluders", 2),),
-    "a byte more was sent": (lambda d: d["wire"]["payload_bytes"].__setitem__(0, 120_001),),
-    "nothing was sent": (
-        _set("wire", "length", 0),
-        _set("wire", "payload_bytes", [0] * 4),
-        _set("wire", "heard_bytes", [0] * 4),
-    ),
-    "vectors of negative length": (
-        _set("wire", "length", -5),
-        _set("wire", "payload_bytes", [-60] * 4),
-        _set("wire", "heard_bytes", [-60] * 4),
-    ),
-    "no run behind it": (_set("wire", None),),
+    "an equality that nobody granted": (_add(0, (["free"], "1")),),
+    "security against a user that is not there": (_add(1, (["secure", 9, []], "0")),),
+    "more colluders than there can be": (lambda d: d.update(colluders=d["users"] - 2),),
+    "a byte more was sent": (_byte_more,),
+    "nothing was sent": (_sent(0),),
+    "vectors of negative length": (_sent(-5),),
+    "no record of a run": (_set("wire", None),),
 }
-"""Changes to a certificate of four users, each of which makes it false."""
+"""Changes to a certificate of three or more users, each of which makes it false."""
 
 
 def forgeries(genuine: dict[str, Any]) -> list[Forgery]:
@@ -259,96 +284,3 @@ def forgeries(genuine: dict[str, Any]) -> list[Forgery]:
             change(data)
         rows.append(Forgery(name, *judged_by_checker(data)))
     return rows
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Ratios of times, one per repetition of the race.
-
-    Attributes
-    ----------
-    seconds
-        Median seconds of a round in each repetition, by kind of masks.
-    """
-
-    seconds: Mapping[str, tuple[float, ...]]
-
-    def ratio(self, mine: str, other: str) -> tuple[float, tuple[float, float]]:
-        """Return the median ratio of two kinds, and the smallest and largest."""
-        pairs = zip(self.seconds[mine], self.seconds[other], strict=True)
-        found = sorted(a / b for a, b in pairs)
-        return float(np.median(found)), (found[0], found[-1])
-
-    def milliseconds(self) -> list[dict[str, object]]:
-        """Return one row per kind: median, smallest and largest."""
-        return [
-            {
-                "masks": kind,
-                "median": 1e3 * float(np.median(times)),
-                "least": 1e3 * min(times),
-                "most": 1e3 * max(times),
-            }
-            for kind, times in self.seconds.items()
-        ]
-
-
-def paces(users: int, length: int, seed: int, repetitions: int = 5) -> Pace:
-    """Time sums with dealt pads, with none, and with pairwise seeds, in turn, several times.
-
-    Each session makes four rounds; the first, in which memory is touched, is left out.
-    """
-    words = words_of(users, length, seed)
-    kinds: tuple[Masks, ...] = ("dealt", "none", "pairwise")
-    seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for _ in range(repetitions):
-        for kind in kinds:
-            run = run_mesh(words, rounds=4, masks=kind, seed=seed, timeout=60.0)
-            seconds[kind].append(float(np.median(run.seconds[1:])))
-    return Pace({kind: tuple(times) for kind, times in seconds.items()})
-
-
-@dataclass(frozen=True)
-class MpycRace:
-    """Seconds of the same sum by MPyC and by ours, one pair per repetition.
-
-    Attributes
-    ----------
-    right
-        Whether MPyC's sums were the plain one, and ours agreed.
-    bytes_per_word
-        That MPyC's first party sent for each word and peer; ours sends 4.
-    theirs, ours
-        Seconds.
-    """
-
-    right: bool
-    bytes_per_word: float
-    theirs: tuple[float, ...]
-    ours: tuple[float, ...]
-
-    @property
-    def times_faster(self) -> tuple[float, tuple[float, float]]:
-        """Median ratio, and the smallest and largest."""
-        found = sorted(t / o for t, o in zip(self.theirs, self.ours, strict=True))
-        return float(np.median(found)), (found[0], found[-1])
-
-
-def mpyc_race(users: int, length: int, seed: int, repetitions: int = 5) -> MpycRace:
-    """Time the same sum by MPyC's processes and by ours, one sum after the other in each.
-
-    Our first round, in which memory is touched, is left out.
-
-    Raises
-    ------
-    RuntimeError
-        When MPyC is not installed or a party fails.
-    """
-    peer = mpyc_sum(users, length, seed, repetitions)
-    words = words_of(users, length, seed)
-    run = run_mesh(words, rounds=repetitions + 1, seed=seed, timeout=60.0)
-    return MpycRace(
-        right=peer.right and run.agreed,
-        bytes_per_word=peer.sent_bytes / length / (users - 1),
-        theirs=peer.seconds,
-        ours=run.seconds[1:],
-    )

@@ -24,15 +24,15 @@ def flower_mask(seed: bytes, levels: int, length: int) -> Int[np.ndarray, " L"]:
     return np.asarray(utils.pseudo_rand_gen(seed, levels, [(length,)])[0])
 
 
-def audit_flower(length: int) -> MaskAudit:
-    """Audit Flower's masks of so many symbols of 32 bits.
+def audit_flower(length: int, seed: int = 0) -> MaskAudit:
+    """Audit Flower's masks of so many symbols of four bits.
 
     Raises
     ------
     ValueError
         When the length is no positive whole number.
     """
-    return audit_masks(flower_mask, length)
+    return audit_masks(flower_mask, length, seed=seed)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import UInt32
+
+from quire.secure_sums.peers.mpyc_party import inputs_of
+
 
 @dataclass(frozen=True)
 class MpycSum:
@@ -53,6 +58,11 @@ def mpyc_sum(
         raise RuntimeError(f"MPyC's parties failed: {done.stderr.strip().splitlines()[-1:]}")
     told = json.loads(done.stdout.strip().splitlines()[-1])
     return MpycSum(tuple(told["seconds"]), told["sent_bytes"], told["right"])
+
+
+def mpyc_inputs(users: int, length: int, seed: int) -> UInt32[np.ndarray, "K L"]:
+    """Return the vectors that the parties of `mpyc_sum` put in, as machine words."""
+    return np.array([inputs_of(user, length, seed) for user in range(users)], dtype=np.uint32)
 
 
 def _free_port(count: int) -> int:

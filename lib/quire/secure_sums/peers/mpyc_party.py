@@ -14,20 +14,21 @@ from typing import Any
 
 import numpy as np
 
-PRIME = 2**61 - 1
+WORD = 2**32
 
 
 def inputs_of(user: int, length: int, seed: int) -> np.ndarray:
     """Return the 32-bit words that a party puts in."""
-    return np.random.default_rng((seed, user)).integers(0, 2**32, length).astype(object)
+    return np.random.default_rng((seed, user)).integers(0, WORD, length).astype(object)
 
 
 async def _party(length: int, seed: int, repetitions: int) -> None:
     """One party's whole session."""
     runtime: Any = import_module("mpyc.runtime").mpc  # it reads the command line when imported
-    field = runtime.SecFld(modulus=PRIME)
-    await runtime.start()
     users = len(runtime.parties)
+    # the smallest prime field in which no sum of so many words wraps around
+    field = runtime.SecFld(modulus=int(import_module("mpyc.gmpy").next_prime(users * (WORD - 1))))
+    await runtime.start()
     mine = inputs_of(runtime.pid, length, seed)
     expected = sum(inputs_of(user, length, seed) for user in range(users))
     seconds, right = [], True

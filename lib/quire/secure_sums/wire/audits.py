@@ -6,7 +6,7 @@ decidable from outside: seeds that are folded to fewer bits before use, and valu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log2
 
@@ -17,6 +17,16 @@ from scipy.stats import chisquare
 from quire.checks import integer
 
 MaskGenerator = Callable[[bytes, int, int], Int[np.ndarray, " L"]]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for their number by Holm's step-down method, in the given order."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for step, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - step) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import secrets
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -28,7 +29,6 @@ from quire.secure_sums.wire.credentials import issue_credentials
 from quire.secure_sums.wire.faults import InjectedFault, Intruders, intrude
 from quire.secure_sums.wire.node import Masks, Session
 from quire.secure_sums.wire.process import (
-    GO,
     READY,
     UserOrders,
     UserReport,
@@ -37,6 +37,7 @@ from quire.secure_sums.wire.process import (
 )
 
 PATIENCE = 60.0  # seconds that the caller adds to the users' own timeouts
+LEAD = 0.002  # seconds from the word that all are ready to the common start of a round
 LARGEST_PADS = 8 * 2**30  # bytes of all pads of a session
 
 
@@ -108,7 +109,7 @@ def processes_supported() -> bool:
 def run_mesh(
     inputs: UInt32[np.ndarray, "K L"],
     rounds: int = 1,
-    masks: Masks = "dealt",
+    masks: Masks | Sequence[Masks] = "dealt",
     seed: int | None = None,
     ledgers: Path | None = None,
     key: str | None = None,
@@ -126,7 +127,8 @@ def run_mesh(
     rounds
         Sums to make, each with its own words of the pads.
     masks
-        "dealt", or for comparison "pairwise" (seeds) or "none" (the plain all-to-all sum).
+        "dealt", or for comparison "pairwise" (seeds) or "none" (the plain all-to-all sum); or one
+        of them for each round.
     seed
         Of the dealer, for experiments, whose guarantee is then computational at best; the
         operating system's entropy by default.
@@ -180,7 +182,7 @@ def run_mesh(
             pipe.send(tuple(p[0] for p in ports))
         if intruders is not None:
             called = intrude(intruders, ports, credentials, timeout)
-        if masks == "dealt":
+        if session.dealt():
             known = (session, credentials[DEALER], tuple(p[1] for p in ports), seed)
             dealer = context.Process(target=dealer_process, args=known, daemon=True)
             dealer.start()
@@ -201,7 +203,11 @@ def run_mesh(
 
 
 def _session(
-    inputs: UInt32[np.ndarray, "K L"], rounds: int, masks: Masks, key: str | None, timeout: float
+    inputs: UInt32[np.ndarray, "K L"],
+    rounds: int,
+    masks: Masks | Sequence[Masks],
+    key: str | None,
+    timeout: float,
 ) -> Session:
     """Return a session of what is asked for.
 
@@ -216,17 +222,22 @@ def _session(
     enough_users(users)
     integer("length", length, 1)
     integer("rounds", rounds, 1, 2**32 - 1)
-    if masks not in ("dealt", "pairwise", "none"):
-        raise ValueError(f"masks = {masks!r}: dealt, pairwise or none")
+    kinds = masks if isinstance(masks, str) else tuple(masks)
+    for kind in (kinds,) if isinstance(kinds, str) else kinds:
+        if kind not in ("dealt", "pairwise", "none"):
+            raise ValueError(f"masks = {kind!r}: dealt, pairwise or none")
+    if not isinstance(kinds, str) and len(kinds) != rounds:
+        raise ValueError(f"masks are given for {len(kinds)} rounds: {rounds} are needed")
     if not 0 < timeout < float("inf"):
         raise ValueError(f"timeout = {timeout}: a positive finite number of seconds is needed")
-    if masks == "dealt" and 4 * users * length * rounds > LARGEST_PADS:
+    name = secrets.token_hex(16) if key is None else key
+    session = Session(users, length, rounds, name, timeout=timeout, masks=kinds)
+    if 4 * users * length * session.dealt() > LARGEST_PADS:
         raise ValueError(
             f"rounds = {rounds}: pads of {users} x {length} words for each are more than "
             f"{LARGEST_PADS // 2**30} GiB; deal for fewer rounds at a time"
         )
-    name = secrets.token_hex(16) if key is None else key
-    return Session(users, length, rounds, name, timeout=timeout, masks=masks)
+    return session
 
 
 def _collect(pipes: list[Connection], session: Session) -> tuple[UserReport, ...]:
@@ -249,8 +260,9 @@ def _collect(pipes: list[Connection], session: Session) -> tuple[UserReport, ...
             elif told == READY:
                 ready.add(user)
         if ready and ready >= set(waiting):
+            start = time.monotonic() + LEAD
             for user in sorted(ready & set(waiting)):
                 with suppress(OSError):  # it was killed since it said so
-                    waiting[user].send(GO)
+                    waiting[user].send(start)
             ready = set()
     return tuple(sorted(reports, key=lambda r: r.user))

@@ -57,7 +57,8 @@ class Session:
         Seconds within which every frame of a round must be whole; then the late are blamed.
     masks
         "dealt" is the scheme; "pairwise" expands K-1 seeds each round, and "none" sends the inputs
-        as they are, the plain all-to-all sum: both for comparison.
+        as they are, the plain all-to-all sum: both for comparison. One kind for all rounds, or one
+        for each, so that kinds can be compared between the same processes.
     """
 
     users: int
@@ -65,12 +66,23 @@ class Session:
     rounds: int
     key: str
     timeout: float = 10.0
-    masks: Masks = "dealt"
+    masks: Masks | tuple[Masks, ...] = "dealt"
 
     @property
     def payload(self) -> int:
         """Bytes of one message."""
         return 4 * self.length
+
+    def kind(self, number: int) -> Masks:
+        """Return the masks of a round."""
+        return self.masks if isinstance(self.masks, str) else self.masks[number]
+
+    def dealt(self, before: int | None = None) -> int:
+        """Return how many rounds use dealt pads: of all, or of those before one."""
+        rounds = self.rounds if before is None else before
+        if isinstance(self.masks, str):
+            return rounds if self.masks == "dealt" else 0
+        return self.masks[:rounds].count("dealt")
 
 
 @dataclass
@@ -188,7 +200,7 @@ class Mesh:
     links
         From `connect_mesh`.
     pad
-        rounds·L machine words from the dealer.
+        L machine words from the dealer for each round that uses them.
     ledger
         Claims each round's words before they are used.
     """
@@ -250,11 +262,12 @@ class Mesh:
 
     def message(self, number: int, words: UInt32[np.ndarray, " L"]) -> UInt32[np.ndarray, " L"]:
         """Return X_k; the pad's words are written down as used before anything depends on them."""
-        if self.session.masks == "none":
+        kind = self.session.kind(number)
+        if kind == "none":
             return words.copy()
-        if self.session.masks == "pairwise":
+        if kind == "pairwise":
             return words + pairwise_pad(self.user, self._seeds, len(words), number)
-        start = number * self.session.length
+        start = self.session.dealt(before=number) * self.session.length
         stop = start + self.session.length
         self._ledger.claim(self.session.key, start, stop)
         return words + self._pad[start:stop]

@@ -34,7 +34,6 @@ from quire.secure_sums.wire.node import (
 )
 
 READY = "ready"
-GO = "go"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class UserReport:
     traffic
         Bytes on its connections.
     seconds
-        Duration of each round, from the common start to its last byte.
+        Duration of each round, from the start that all have in common to its last byte.
     sums
         The last sums themselves, of user 0 only and as many as were asked for.
     error
@@ -94,7 +93,7 @@ def dealer_process(
 ) -> None:
     """Draw the pads of all rounds, hand them out, and be gone."""
     entropy = os.urandom if seed is None else seeded_entropy(seed)
-    pads = draw_pads(session.users, session.rounds * session.length, entropy)
+    pads = draw_pads(session.users, session.dealt() * session.length, entropy)
     with suppress(OSError, ProtocolError):  # the user that left says why
         deal_over_sockets(session, credentials, ports, pads)
 
@@ -122,23 +121,22 @@ def _user(pipe: Connection, orders: UserOrders) -> None:
         ports = pipe.recv()
         try:
             ledger = KeyLedger(orders.ledger)
-            pad = np.empty(session.rounds * session.length if session.masks == "dealt" else 0, "u4")
-            if session.masks == "dealt":
+            pad = np.empty(session.dealt() * session.length, "u4")
+            if len(pad):
                 receive_pad(orders.credentials, dealt, pad)
             _wait_for_all(pipe)
             links = connect_mesh(session, orders.credentials, listener, ports)
             mesh = Mesh(session, orders.credentials, links, pad, ledger)
             traffic = mesh.traffic
             for number in range(session.rounds):
-                _wait_for_all(pipe)
-                start = time.perf_counter()
+                start = _wait_for_all(pipe)
                 if orders.fault and (orders.fault.user, orders.fault.round) == (user, number):
                     if number + 1 < session.rounds:
                         pipe.send(READY)  # nobody else has to wait for it
                     commit_fault(orders.fault.fault, mesh, number, words)
                     break
                 total = mesh.sum_round(number, words)
-                seconds.append(time.perf_counter() - start)
+                seconds.append(time.monotonic() - start)
                 digests.append(hashlib.sha256(total.data).digest())
                 sums.append(total)
             mesh.close()
@@ -148,7 +146,9 @@ def _user(pipe: Connection, orders: UserOrders) -> None:
     pipe.send(UserReport(user, tuple(digests), traffic, tuple(seconds), tuple(sums), error, at))
 
 
-def _wait_for_all(pipe: Connection) -> None:
-    """Say that this user is ready, and wait until all are."""
+def _wait_for_all(pipe: Connection) -> float:
+    """Say that this user is ready; wait until all are, and until the start that they agree on."""
     pipe.send(READY)
-    pipe.recv()
+    start = float(pipe.recv())
+    time.sleep(max(0.0, start - time.monotonic()))
+    return start
