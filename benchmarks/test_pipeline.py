@@ -8,7 +8,6 @@ from quire.pipeline import (
     emulate,
     lower_bound,
     makespans,
-    mctx_search,
     ranked_key,
     solve_exactly,
     staged_program,
@@ -18,6 +17,7 @@ from quire.pipeline import (
     zb_2p,
     zb_v,
 )
+from quire.pipeline.peers.mctx import mctx_search
 
 SCHEDULES = 2000
 

@@ -5,9 +5,9 @@ import csv
 import numpy as np
 import pytest
 
-from quire.pipeline import list_schedule, uniform_program, violations
-from quire.pipeline.experiments import dynamicity, emulation, examples, others
-from quire.pipeline.experiments.setting import named
+from quire.pipeline import ListScheduler, list_schedule, uniform_program, violations
+from quire.pipeline.experiments import deadlines, dynamicity, emulation, examples, others
+from quire.pipeline.experiments.setting import named, prepare
 from quire.pipeline.experiments.tables import spread
 
 from .conftest import GOLDEN
@@ -90,6 +90,23 @@ def test_small_steps_are_proven():
 def test_the_spread_is_the_largest_distance_from_the_mean():
     assert spread([1.0, 1.0]) == 0.0
     assert spread([0.9, 1.0, 1.1]) == pytest.approx(0.1)
+
+
+def test_short_searches_are_held_against_a_longer_one():
+    program = uniform_program(3, 6, 1.0, 2.5)
+    found = emulation.converged(ListScheduler(program), evaluations=3, method="swap", seeds=3)
+    assert len(found.excess) == len(found.seconds) == 3
+    assert all(excess >= 0 for excess in found.excess)
+    assert all(seconds > 0 for seconds in found.seconds)
+
+
+def test_schedules_in_time_are_counted():
+    setting = named("vlm_s", microbatches=4, depth=2, choosing=3, evaluations=6, layer_moves=0)
+    rows = deadlines.deadlines(prepare(setting), 2, (1.0, 1e-7))
+    assert [(row.steps, row.fresh) for row in rows] == [(2, 2), (2, 0)]
+    assert rows[1].over_fifo == 1.0
+    assert rows[0].over_fifo <= 1.0
+    assert rows[1].in_time.low == 0.0 < rows[0].in_time.low
 
 
 def test_speeds_are_positive():

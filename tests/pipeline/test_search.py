@@ -139,7 +139,7 @@ def test_layers_and_recomputation_are_tuned(vlm_batch):
 
 def test_mctx_searches_the_same_rankings():
     pytest.importorskip("mctx")
-    from quire.pipeline import mctx_search
+    from quire.pipeline.peers.mctx import mctx_search
 
     program = uniform_program(2, 3, 1.0, 2.0)
     result = mctx_search(ListScheduler(program), evaluations=12)

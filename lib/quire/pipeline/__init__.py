@@ -8,7 +8,7 @@ Read in this order:
 4. ``schedules``: GPipe, 1F1B, interleaved, zero bubble; list scheduling; static cuts, segments and
    pieces; published ideas as rivals; PyTorch's tables.
 5. ``search``: bounds and certificates, rankings, exchanges on the critical path, plans, deadlines.
-6. ``peers``: OR-Tools, mctx, PyTorch.
+6. ``peers``: OR-Tools; ``peers.mctx`` is imported by its own name, since it loads JAX.
 7. ``experiments``: the chapter's experiments; ``exercises``: the checks of its exercises.
 
 Seconds and bytes throughout; any consistent unit will do for programs built by hand.
@@ -22,7 +22,6 @@ from quire.pipeline.emulator import (
     merge_rank_orders,
 )
 from quire.pipeline.failures import InfeasibleMemory, ScheduleDeadlock
-from quire.pipeline.peers.mctx import mctx_search
 from quire.pipeline.peers.ortools import SolverResult, solve_exactly
 from quire.pipeline.peers.ortools_layers import tune_plan
 from quire.pipeline.program import (
@@ -122,6 +121,7 @@ from quire.pipeline.workload.batches import (
     calibrate_shape,
     microbatch_flops,
     sample_batch,
+    smaller_microbatches,
     video_microbatch,
     vision_microbatch,
     work_ratio,
@@ -204,7 +204,6 @@ __all__ = [
     "longest_span",
     "lower_bound",
     "makespans",
-    "mctx_search",
     "mean_layer_seconds",
     "mean_step",
     "memory_curve",
@@ -227,6 +226,7 @@ __all__ = [
     "schedule_table",
     "search_step",
     "segmented_program",
+    "smaller_microbatches",
     "solve_exactly",
     "staged_program",
     "static_gpipe",

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
 
+from quire import checks
 from quire.pipeline.failures import ScheduleDeadlock
 from quire.pipeline.program import Program
 from quire.pipeline.schedule import Schedule
@@ -121,7 +122,13 @@ def merge_rank_orders(
 
 
 def _checked_order(program: Program, order: Int[np.ndarray, "*rows n"]) -> np.ndarray:
-    """Return the order(s) as 64-bit integers, one entry per operation in the last axis."""
+    """Return the order(s) as 64-bit integers, one entry per operation in the last axis.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything but integers, or is of another length.
+    """
     given = np.asarray(order)
     if given.dtype.kind not in "iu" or given.shape[-1:] != (program.operations,):
         raise ValueError(
@@ -131,7 +138,7 @@ def _checked_order(program: Program, order: Int[np.ndarray, "*rows n"]) -> np.nd
     return np.ascontiguousarray(given, dtype=np.int64)
 
 
-def _refuse(program: Program, order: Int[np.ndarray, " n"], place: int) -> ValueError:
+def _fault(program: Program, order: Int[np.ndarray, " n"], place: int) -> str:
     """Say what is wrong with the order at its first wrong place."""
     i = int(order[place])
     if not 0 <= i < program.operations:
@@ -140,7 +147,7 @@ def _refuse(program: Program, order: Int[np.ndarray, " n"], place: int) -> Value
         why = "it has run already"
     else:
         why = "it waits for an operation that has not run yet"
-    return ValueError(f"order[{place}] = {i}: {why}; give a topological order")
+    return f"order[{place}] = {i}: {why}; give a topological order"
 
 
 def emulate(program: Program, order: Int[np.ndarray, " n"]) -> Schedule:
@@ -163,7 +170,7 @@ def emulate(program: Program, order: Int[np.ndarray, " n"]) -> Schedule:
         np.zeros(program.ranks), end,
     )  # fmt: skip
     if wrong >= 0:
-        raise _refuse(program, order, int(wrong))
+        raise ValueError(_fault(program, order, int(wrong)))
     return Schedule(program, order, end - program.duration, end)
 
 
@@ -184,8 +191,7 @@ def makespans(
     ValueError
         If ``threads < 1``, or an order is refused by :func:`emulate`.
     """
-    if threads < 1:
-        raise ValueError(f"threads = {threads}: give at least 1")
+    threads = checks.integer("threads", threads)
     given = np.asarray(orders)
     if given.ndim != 2:
         raise ValueError(f"orders has shape {given.shape}: give one order a row")
@@ -231,8 +237,7 @@ class PrefixEmulator:
     """
 
     def __init__(self, program: Program, *, stride: int = 64) -> None:
-        if stride < 1:
-            raise ValueError(f"stride = {stride}: give at least 1")
+        stride = checks.integer("stride", stride)
         self._program = program
         self._stride = stride
         self._order = np.full(program.operations, -1, dtype=np.int64)
@@ -270,7 +275,7 @@ class PrefixEmulator:
             )  # fmt: skip
             if wrong >= 0:
                 self._order[:], self._end[:] = -1, -1.0
-                raise _refuse(program, order, int(wrong))
+                raise ValueError(_fault(program, order, int(wrong)))
             self.updates += stop - position
             position = stop
             if position % stride == 0 and position // stride < len(self._clock):

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
+from quire import checks
+
 FORWARD, BACKWARD, WEIGHT = 0, 1, 2
 KINDS = ("F", "B", "W")
 """Names of the operation kinds; without split backward, ``B`` computes both gradients."""
@@ -105,21 +107,11 @@ def _check(chain: Chain, index: int, ranks: int) -> None:
             )
     if not chain.path:
         raise ValueError(f"path of chain {index} is empty: give at least one rank")
-    if not all(_is_index(r) and r < ranks for r in chain.path):
-        raise ValueError(f"path of chain {index} = {chain.path}: ranks run from 0 to {ranks - 1}")
+    for rank in chain.path:
+        checks.integer(f"path of chain {index}", rank, 0, ranks - 1)
     for name in ("microbatch", "module", "piece", "stage"):
-        if not _is_index(getattr(chain, name)):
-            raise ValueError(
-                f"{name} of chain {index} = {getattr(chain, name)}: give a whole number from 0"
-            )
-    if not (np.isfinite(chain.hop) and chain.hop >= 0):
-        raise ValueError(f"hop of chain {index} = {chain.hop}: give finite seconds, zero or more")
-
-
-def _is_index(value: object) -> bool:
-    """Whether ``value`` is a whole number from 0 (an integer by type, not a truth value)."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return whole and int(value) >= 0  # type: ignore[call-overload]
+        checks.integer(f"{name} of chain {index}", getattr(chain, name), 0)
+    checks.non_negative(f"hop of chain {index}", chain.hop)
 
 
 def assemble(chains: Sequence[Chain], ranks: int) -> Program:
@@ -137,8 +129,7 @@ def assemble(chains: Sequence[Chain], ranks: int) -> Program:
         If ``ranks < 1``, there is no chain, a time, a memory or a hop is negative or not finite, a
         path leaves the ranks, or chains feed on each other in a cycle.
     """
-    if ranks < 1:
-        raise ValueError(f"ranks = {ranks}: give at least 1")
+    ranks = checks.integer("ranks", ranks)
     if not chains:
         raise ValueError("chains is empty: give at least one chain")
     blocks, arcs, offsets, n = [], [], [], 0
@@ -153,8 +144,7 @@ def assemble(chains: Sequence[Chain], ranks: int) -> Program:
     for index, chain in enumerate(chains):
         length = len(chain.path)
         for source in chain.feeds_on:
-            if not (_is_index(source) and source < len(chains)):
-                raise ValueError(f"feeds_on of chain {index} names chain {source}: no such chain")
+            source = checks.integer(f"feeds_on of chain {index}", source, 0, len(chains) - 1)
             feeder = chains[source]
             hop = feeder.hop if feeder.path[-1] != chain.path[0] else 0.0
             last = offsets[source] + len(feeder.path) - 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from quire import checks
 from quire.pipeline.program import KINDS, Program
 
 
@@ -117,14 +118,12 @@ def finite_limit(limit: Float[np.ndarray, " ranks"], ranks: int) -> Float[np.nda
     ValueError
         If it is anything else.
     """
-    given = np.asarray(limit)
-    if given.shape != (ranks,) or given.dtype.kind not in "iuf":
+    given = checks.real_array("memory_limit", limit, 1, least=0.0)
+    if given.shape != (ranks,):
         raise ValueError(
-            f"memory_limit has shape {given.shape} for {ranks} ranks: give bytes per rank"
+            f"memory_limit = {len(given)} entries: give bytes for each of {ranks} ranks"
         )
-    if not (np.isfinite(given) & (given >= 0)).all():
-        raise ValueError(f"memory_limit = {given}: give finite bytes, zero or more")
-    return given.astype(np.float64)
+    return given
 
 
 def violations(

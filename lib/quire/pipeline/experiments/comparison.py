@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from quire.pipeline.experiments.setting import Prepared
-from quire.pipeline.schedule import Schedule, peak_memory
+from quire.pipeline.experiments.setting import Prepared, search_interleaved
+from quire.pipeline.schedule import Schedule
 from quire.pipeline.schedules.list_scheduling import ListScheduler, Rules
 from quire.pipeline.schedules.multimodal import (
     ZERO_BUBBLE,
@@ -22,17 +22,24 @@ from quire.pipeline.schedules.multimodal import (
 from quire.pipeline.schedules.segments import Plan, segmented_program
 from quire.pipeline.search.bounds import plan_free_bound
 from quire.pipeline.search.rankings import SearchResult, first_rankings
+from quire.pipeline.search.replay import follow
 from quire.pipeline.search.steps import search_step
 
-RIVALS = ("1F1B", "GPipe", "1F1B, reordered", "interleaved", "Optimus-like", "DistTrain-like")
-"""Pipelines that look at no batch, or only at its order."""
+CUT = "interleaved, cut"
+"""The interleaved schedule that may deal every microbatch into two or four smaller ones."""
+WHOLE = ("1F1B", "GPipe", "1F1B, reordered", "interleaved", "Optimus-like", "DistTrain-like")
+"""Pipelines that keep microbatches whole, and look at no batch, or only at its order."""
+RIVALS = (*WHOLE, CUT)
+"""All rival pipelines."""
 IDEAL = "FSDP-like, ideal"
 """No pipeline, and communication that costs nothing as long as it is shorter than the work."""
-ABLATION = ("interleaved", "interleaved + search", "segments", "+ pieces", "+ layers")
-"""At equal depth: each adds one idea to the one before; all but the first are searched."""
 OURS = "+ layers"
+SEARCHED = ("interleaved + search", f"{CUT} + search", "segments", "+ pieces", OURS)
+"""Up to the same depth: the rival's own layouts searched, then segments, pieces, moved layers."""
 UNSEARCHED = "unsearched"
-"""The last plan of the ablation, in the best of three orders: first in, heaviest, lightest."""
+"""The plan of ours in the best of three orders: first in, heaviest, lightest first."""
+REPLAYED = "replayed"
+"""The same, or in an order that was searched for a validation batch, whichever is best."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +65,19 @@ class Comparison:
     @property
     def best_rival(self) -> str:
         """The rival with the shortest step on this batch."""
-        return min(RIVALS, key=lambda name: self.seconds.get(name, np.inf))
+        return min(RIVALS, key=self.seconds.__getitem__)
+
+    @property
+    def best_whole(self) -> str:
+        """The rival with the shortest step on this batch among those that cut no microbatch."""
+        return min(WHOLE, key=self.seconds.__getitem__)
 
 
 def compare(prepared: Prepared, k: int, *, split: bool = False, stages: bool = True) -> Comparison:
     """Schedule the ``k``-th batch in every way.
 
-    With ``split``, weight gradients are also taken apart; without ``stages``, only the last step of
-    the ablation is searched.
+    With ``split``, weight gradients are also taken apart; without ``stages``, only the plan of ours
+    is searched.
     """
     s, history = prepared.setting, prepared.history
     batch = s.batch(k)
@@ -75,7 +87,8 @@ def compare(prepared: Prepared, k: int, *, split: bool = False, stages: bool = T
         "1F1B": static_schedule(*fixed),
         "GPipe": static_gpipe(*fixed),
         "1F1B, reordered": static_schedule(*fixed, reorder=True),
-        "interleaved": static_schedule(*fixed, chunks=prepared.chunks, reorder=True),
+        "interleaved": prepared.interleaved(batch, prepared.rival.whole),
+        CUT: prepared.interleaved(batch, prepared.rival.cut),
         "Optimus-like": optimus_like(
             s.model, batch, prepared.encoder_plan, s.hardware, Rules(memory_limit=limit)
         ),
@@ -84,13 +97,10 @@ def compare(prepared: Prepared, k: int, *, split: bool = False, stages: bool = T
     choice = prepared.choice
     trials = {"segments": choice.segments, "+ pieces": choice.pieces, OURS: choice.layers}
     if stages:
-        # the interleaved schedule may need more memory than the limit: then it sets its own
-        start = schedules["interleaved"]
-        room = np.maximum(limit, peak_memory(start))
-        scheduler = ListScheduler(start.program, Rules(memory_limit=room))
-        schedules["interleaved + search"] = search_step(
-            scheduler, evaluations=s.evaluations, method=s.method, seed=s.seed, start=start
-        ).schedule
+        layouts = (prepared.rival.whole_searched, prepared.rival.cut_searched)
+        for name, depth in zip(SEARCHED, layouts, strict=False):
+            start = prepared.interleaved(batch, depth)
+            schedules[name] = search_interleaved(s, start, limit, s.evaluations)
     for name, trial in trials.items():
         if stages or name == OURS:
             found = _searched(prepared, k, trial.plan, limit)
@@ -99,6 +109,8 @@ def compare(prepared: Prepared, k: int, *, split: bool = False, stages: bool = T
         ListScheduler(schedules[OURS].program, Rules(memory_limit=limit))
     )
     schedules[UNSEARCHED] = steps.schedule(min(rankings, key=steps.makespan))
+    rankings += tuple(follow(steps, order) for order in prepared.orders)
+    schedules[REPLAYED] = steps.schedule(min(rankings, key=steps.makespan))
     split_bound = None
     if split:
         schedules |= {name: static_zero_bubble(*fixed, name, limit) for name in ZERO_BUBBLE}

@@ -106,13 +106,13 @@ def step_with_pieces(model: Model, hardware: Hardware, ranks: int, pieces: int) 
 
 
 def number_of_pieces(model: Model, hardware: Hardware, ranks: int) -> list[PiecesStep]:
-    """Vary the number of pieces under three kernel efficiencies."""
+    """Vary the number of pieces under four kernel efficiencies, perfect ones first."""
     return [
         PiecesStep(
             pieces,
             half,
             step_with_pieces(model, replace(hardware, half_tokens=half), ranks, pieces),
         )
-        for half in (256.0, 1024.0, 4096.0)
+        for half in (0.0, 256.0, 1024.0, 4096.0)
         for pieces in PIECES
     ]

@@ -116,15 +116,28 @@ def speeds(rounds: int = 5, threads: int = 2) -> Speeds:
     return Speeds(mean(annealed, 0), mean(passed, 0), mean(listed, 1))
 
 
-def seconds_to_converge(
-    scheduler: ListScheduler, *, evaluations: int, method: str, seeds: int, within: float = 0.01
-) -> list[float]:
-    """Seconds until each seed's search is within 1 % of where it ends, exchanges included."""
-    results = [
-        search_step(scheduler, evaluations=evaluations, method=method, seed=seed, epsilon=0.0)
-        for seed in range(seeds)
-    ]
-    return [
-        next(at for _, at, span in r.trace if span <= (1 + within) * r.schedule.makespan)
-        for r in results
-    ]
+@dataclass(frozen=True)
+class Convergence:
+    """Short searches against a long one: relative excess and processor seconds, seed by seed."""
+
+    excess: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+
+def converged(
+    scheduler: ListScheduler, *, evaluations: int, method: str, seeds: int, longer: int = 20
+) -> Convergence:
+    """Compare searches of ``evaluations`` with the best that they or a ``longer`` one found."""
+
+    def search(budget: int, seed: int) -> tuple[float, float]:
+        run = partial(
+            search_step, scheduler, evaluations=budget, method=method, seed=seed, epsilon=0.0
+        )
+        found, seconds = _timed(run)
+        return found.schedule.makespan, seconds
+
+    found = [search(evaluations, seed) for seed in range(seeds)]
+    best = min(search(longer * evaluations, seeds)[0], *(span for span, _ in found))
+    return Convergence(
+        tuple(span / best - 1 for span, _ in found), tuple(seconds for _, seconds in found)
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
 
-from quire.pipeline.schedules.list_scheduling import Rules
+from quire import checks
+from quire.pipeline.schedule import Schedule, peak_memory
+from quire.pipeline.schedules.list_scheduling import ListScheduler, Rules
 from quire.pipeline.schedules.multimodal import optimus_like, static_schedule
 from quire.pipeline.schedules.partition import (
     layer_times,
@@ -16,8 +19,11 @@ from quire.pipeline.schedules.partition import (
     optimal_cut,
     static_program,
 )
-from quire.pipeline.schedules.segments import Plan, balanced_plan
+from quire.pipeline.schedules.segments import Plan, balanced_plan, segmented_program
 from quire.pipeline.search.plans import PlanChoice, Validation, choose_plan
+from quire.pipeline.search.rankings import RankedSteps
+from quire.pipeline.search.replay import Pattern, pattern
+from quire.pipeline.search.steps import METHODS, search_step
 from quire.pipeline.workload.batches import CALIBRATED_SHAPE, Microbatch, sample_batch
 from quire.pipeline.workload.costs import Hardware
 from quire.pipeline.workload.modules import Model, model_named
@@ -26,6 +32,10 @@ Batch = tuple[Microbatch, ...]
 
 HISTORY, VALIDATION = 64, 3
 """Microbatches on which static cuts are made; batches on which everything else is chosen."""
+PARTS = (1, 2, 4)
+"""Parts that the interleaved rival may deal a microbatch into."""
+KEEP = 3
+"""Settings of the rival that are tried on all validation batches, after one batch for each."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Setting:
 
     ``depth`` bounds the slices per rank, for the rivals' chunks as for segments; ``slack`` is the
     memory per rank in largest microbatches beyond ``ranks``; ``evaluations`` are list schedules per
-    search, ``choosing`` those per plan tried. Clips last six frames per mean image.
+    search, ``choosing`` those per setting tried. Clips last six frames per mean image.
     """
 
     model: Model
@@ -52,11 +62,12 @@ class Setting:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("ranks", "microbatches", "evaluations", "choosing"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: give at least 1")
-        if not self.slack >= 0:
-            raise ValueError(f"slack = {self.slack}: give zero or more microbatches")
+        for name in ("ranks", "microbatches", "depth", "evaluations", "choosing"):
+            checks.integer(name, getattr(self, name))
+        checks.integer("layer_moves", self.layer_moves, 0)
+        checks.non_negative("slack", self.slack)
+        if self.method not in METHODS:
+            raise ValueError(f"search = {self.method!r}: choose 'mcts' or 'swap'")
 
     def draw(self, count: int, *stream: int) -> Batch:
         """Draw ``count`` microbatches from the stream of random numbers of that name."""
@@ -78,18 +89,46 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Interleaving:
+    """An interleaved schedule: chunks per rank, and parts that every microbatch is dealt into."""
+
+    chunks: int
+    parts: int
+
+
+@dataclass(frozen=True)
+class Interleavings:
+    """The interleaved rival's best settings, each chosen on validation batches.
+
+    ``whole`` and ``cut`` run the published order, on whole microbatches and on what they are dealt
+    into; ``whole_searched`` and ``cut_searched`` are chosen for orders that are searched.
+    """
+
+    whole: Interleaving
+    cut: Interleaving
+    whole_searched: Interleaving
+    cut_searched: Interleaving
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A setting with all that is chosen before a batch is judged.
 
-    ``history`` is what static cuts are made for, ``chunks`` the interleaved schedule's best depth,
-    ``encoder_plan`` the Optimus-like rival's best plan, ``choice`` the plans that are searched.
+    ``history`` is what static cuts are made for, ``rival`` the interleaved schedule's best
+    settings, ``encoder_plan`` the Optimus-like rival's best plan, ``choice`` the plans that are
+    searched, ``orders`` the rankings that a search found for the validation batches.
     """
 
     setting: Setting
     history: Batch
-    chunks: int
+    rival: Interleavings
     encoder_plan: Plan
     choice: PlanChoice
+    orders: tuple[Pattern, ...]
+
+    def interleaved(self, batch: Sequence[Microbatch], depth: Interleaving) -> Schedule:
+        """Run the interleaved schedule on the best of three orders of the batch."""
+        return run_interleaved(self.setting, batch, self.history, depth)
 
     def memory_limit(self, batch: Sequence[Microbatch]) -> Float[np.ndarray, " ranks"]:
         """Return the bytes per rank that a batch may keep."""
@@ -117,23 +156,12 @@ def prepare(setting: Setting) -> Prepared:
         depth=s.depth, evaluations=s.choosing, layer_moves=s.layer_moves,
     )  # fmt: skip
 
-    def interleaved_seconds(chunks: int) -> float:
-        return sum(
-            static_schedule(
-                s.model, batch, history, s.ranks, s.hardware, chunks=chunks, reorder=True
-            ).makespan
-            for batch in batches
-        )
-
     def encoder_seconds(plan: Plan) -> float:
         return sum(
             optimus_like(s.model, batch, plan, s.hardware, Rules(memory_limit=limit)).makespan
             for batch, limit in zip(batches, limits, strict=True)
         )
 
-    layers = sum(module.layers for module in s.model.modules)
-    deepest = min(s.depth, layers // s.ranks) if s.microbatches % s.ranks == 0 else 1
-    chunks = min(range(1, deepest + 1), key=interleaved_seconds)
     encoder, last = s.model.modules[0], s.model.modules[-1]
     plans = [
         balanced_plan(s.model, s.ranks, (first, k))
@@ -141,7 +169,89 @@ def prepare(setting: Setting) -> Prepared:
         for k in range(1, s.depth - first + 1)
         if encoder.layers >= first * s.ranks and last.layers >= k * s.ranks
     ]
-    return Prepared(s, history, chunks, min(plans, key=encoder_seconds), choice)
+    rival = choose_interleavings(s, history, batches, limits)
+    orders = []
+    for batch, limit in zip(batches, limits, strict=True):
+        program = segmented_program(s.model, batch, choice.layers.plan, s.hardware)
+        scheduler = ListScheduler(program, Rules(memory_limit=limit))
+        found = METHODS[s.method](scheduler, evaluations=s.evaluations, seed=s.seed)
+        orders.append(pattern(RankedSteps(scheduler), found.ranking))
+    return Prepared(s, history, rival, min(plans, key=encoder_seconds), choice, tuple(orders))
+
+
+def run_interleaved(
+    setting: Setting, batch: Sequence[Microbatch], history: Batch, depth: Interleaving
+) -> Schedule:
+    """Run the interleaved schedule of that depth on the best of three orders of the batch."""
+    s = setting
+    return static_schedule(
+        s.model, batch, history, s.ranks, s.hardware,
+        chunks=depth.chunks, parts=depth.parts, reorder=True,
+    )  # fmt: skip
+
+
+def search_interleaved(
+    setting: Setting,
+    start: Schedule,
+    limit: Float[np.ndarray, " ranks"],
+    evaluations: int,
+) -> Schedule:
+    """Search the order of an interleaved schedule, which may itself need more than the limit."""
+    room = np.maximum(limit, peak_memory(start))
+    return search_step(
+        ListScheduler(start.program, Rules(memory_limit=room)),
+        evaluations=evaluations, method=setting.method, seed=setting.seed, start=start,
+    ).schedule  # fmt: skip
+
+
+def choose_interleavings(
+    setting: Setting,
+    history: Batch,
+    batches: Sequence[Batch],
+    limits: Sequence[Float[np.ndarray, " ranks"]],
+) -> Interleavings:
+    """Choose the interleaved rival's depth and parts on validation batches, as plans are chosen.
+
+    Every setting runs one batch in the published order; the best ``KEEP``, with whole microbatches
+    and with any, run all of them, in the published order and searched.
+    """
+    s = setting
+    layers = sum(module.layers for module in s.model.modules)
+    deepest = min(s.depth, layers // s.ranks)
+    schedules: dict[tuple[Interleaving, int], Schedule] = {}
+
+    def schedule(depth: Interleaving, k: int) -> Schedule:
+        if (depth, k) not in schedules:
+            schedules[depth, k] = run_interleaved(s, batches[k], history, depth)
+        return schedules[depth, k]
+
+    def published(depth: Interleaving) -> float:
+        return sum(schedule(depth, k).makespan for k in range(len(batches)))
+
+    @cache
+    def searched(depth: Interleaving) -> float:
+        return sum(
+            search_interleaved(s, schedule(depth, k), limits[k], s.choosing).makespan
+            for k in range(len(batches))
+        )
+
+    settings = [
+        Interleaving(chunks, parts)
+        for parts in PARTS
+        for chunks in range(1, deepest + 1 if parts * s.microbatches % s.ranks == 0 else 2)
+    ]
+
+    def best(parts: tuple[int, ...], seconds: Callable[[Interleaving], float]) -> Interleaving:
+        own = [depth for depth in settings if depth.parts in parts]
+        tried = sorted(own, key=lambda depth: schedule(depth, 0).makespan)
+        return min(tried[:KEEP], key=seconds)
+
+    return Interleavings(
+        best(PARTS[:1], published),
+        best(PARTS, published),
+        best(PARTS[:1], searched),
+        best(PARTS, searched),
+    )
 
 
 def named(name: str, **changes: object) -> Setting:

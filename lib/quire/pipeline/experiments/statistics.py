@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from quire import checks
+
 
 class Mean(NamedTuple):
     """A mean and its two-sided 95 % confidence interval by Student's t."""
@@ -20,6 +22,20 @@ class Mean(NamedTuple):
     def interval(self) -> tuple[float, float]:
         """The interval as a pair."""
         return self.low, self.high
+
+
+def proportion(successes: int, trials: int) -> Mean:
+    """Share of successes with the exact 95 % interval of Clopper and Pearson.
+
+    Raises
+    ------
+    ValueError
+        If there is no trial, or more successes than trials.
+    """
+    trials = checks.integer("trials", trials)
+    found = stats.binomtest(checks.integer("successes", successes, 0, trials), trials)
+    low, high = found.proportion_ci(0.95, method="exact")
+    return Mean(successes / trials, float(low), float(high))
 
 
 def mean(values: Sequence[float], digits: int = 4) -> Mean:

@@ -9,10 +9,12 @@ from itertools import product
 import numpy as np
 
 from quire.pipeline.experiments.comparison import (
-    ABLATION,
+    CUT,
     IDEAL,
     OURS,
+    REPLAYED,
     RIVALS,
+    SEARCHED,
     UNSEARCHED,
     Comparison,
     compare,
@@ -43,13 +45,14 @@ class ChosenPlan:
     model: str
     parameters: float
     chunks: int
+    cut: str
     segments: str
     pieces: str
     moved_layers: int
 
 
 def chosen_plans(runs: Runs) -> list[ChosenPlan]:
-    """List what was chosen; billions of parameters, chunks of the rival, segments and pieces."""
+    """List what was chosen; billions of parameters, chunks and parts of the rival, our plan."""
     rows = []
     for name, (prepared, _) in runs.items():
         trial, modules = prepared.choice.layers, prepared.setting.model.modules
@@ -58,7 +61,8 @@ def chosen_plans(runs: Runs) -> list[ChosenPlan]:
             ChosenPlan(
                 name,
                 prepared.setting.model.parameters / 1e9,
-                prepared.chunks,
+                prepared.rival.whole.chunks,
+                f"{prepared.rival.cut.chunks} chunks, in {prepared.rival.cut.parts}",
                 ", ".join(f"{m.name} {k}" for m, k in zip(modules, trial.segments, strict=True)),
                 ", ".join(f"{m.name} {k}" for m, k in zip(modules, cut, strict=True)),
                 trial.moved_layers,
@@ -91,18 +95,25 @@ def ratio(runs: Runs, ours: str, theirs: str, models: Sequence[str] | None = Non
     return mean(np.mean(columns, axis=0).tolist())
 
 
+BEST, BEST_WHOLE = "best rival", "best rival, microbatches whole"
+"""The rival that did best on the very batch: of all, and of those that cut no microbatch."""
+
+
+def gain(comparison: Comparison, rival: str) -> float:
+    """Gain over a rival by name, or over the one that did best on the batch."""
+    best = {BEST: comparison.best_rival, BEST_WHOLE: comparison.best_whole}
+    return comparison.gain(best.get(rival, rival))
+
+
 def gain_over(runs: Runs, rival: str, models: Sequence[str] | None = None) -> Mean:
-    """Average the gain over a rival (``best`` takes the best of them on each batch)."""
-    columns = [
-        [c.gain(c.best_rival if rival == "best" else rival) for c in runs[name][1]]
-        for name in models or runs
-    ]
+    """Average the gain over a rival (a name of the table, ``BEST`` or ``BEST_WHOLE``)."""
+    columns = [[gain(c, rival) for c in runs[name][1]] for name in models or runs]
     return mean(np.mean(columns, axis=0).tolist())
 
 
 def lost_share(runs: Runs) -> Mean:
     """Share of batches on which some rival is faster, with an interval over draws."""
-    lost = [[float(c.gain(c.best_rival) < 0) for c in compared] for _, compared in runs.values()]
+    lost = [[float(gain(c, BEST) < 0) for c in compared] for _, compared in runs.values()]
     found = mean(np.mean(lost, axis=0).tolist())
     return Mean(found.value, max(0.0, found.low), min(1.0, found.high))
 
@@ -132,14 +143,17 @@ class IdeaWorth:
 
 
 IDEAS = {
-    "search of the interleaved cut": ("interleaved + search", "interleaved"),
-    "segments of their own": ("segments", "interleaved + search"),
+    "rival: microbatches cut": (CUT, "interleaved"),
+    "rival: cut and searched": (f"{CUT} + search", CUT),
+    "segments": ("segments", "interleaved + search"),
     "pieces": ("+ pieces", "segments"),
     "layers moved": (OURS, "+ pieces"),
-    "search of the plan": (OURS, UNSEARCHED),
-    "all of it": (OURS, "interleaved"),
+    "layout: ours or the rival's": (OURS, f"{CUT} + search"),
+    "search: or a simple order": (OURS, UNSEARCHED),
+    "search: or one replayed": (OURS, REPLAYED),
+    "all of it": (OURS, CUT),
 }
-"""Each idea as (with, without)."""
+"""Each idea as (with, without); the rival is the interleaved schedule."""
 
 
 def idea_worth(runs: Runs) -> list[IdeaWorth]:
@@ -165,9 +179,7 @@ class Gain:
 
 def gain_rows(compared: Sequence[Comparison]) -> list[Gain]:
     """Summarise gains over every rival, over the best of them per batch, and over the ideal."""
-    rows = {name: [c.gain(name) for c in compared if name in c.seconds] for name in RIVALS}
-    rows["best of these, batch by batch"] = [c.gain(c.best_rival) for c in compared]
-    rows[IDEAL] = [c.gain(IDEAL) for c in compared]
+    rows = {name: [gain(c, name) for c in compared] for name in (*RIVALS, BEST_WHOLE, BEST, IDEAL)}
     return [
         Gain(
             name,
@@ -188,15 +200,16 @@ def all_batches(runs: Runs) -> list[Comparison]:
 
 @dataclass(frozen=True)
 class Regime:
-    """One point of the regime map and the gain there over each rival, batch by batch."""
+    """One batch at one point of the regime map; ``parts`` are those of the rival that may cut."""
 
     model: str
     ranks: int
     microbatches: int
     image_mean: float
     shape: float
-    rival: str
-    gain: float
+    parts: int
+    batch: int
+    compared: Comparison
 
 
 GRID = tuple(product((4, 8), (1, 2, 4), (8.0, 32.0), (1.0, 2.18)))
@@ -205,7 +218,7 @@ GRID = tuple(product((4, 8), (1, 2, 4), (8.0, 32.0), (1.0, 2.18)))
 
 def regime_map(
     settings: Mapping[str, Setting], regimes: int, batches: int, *, seed: int
-) -> tuple[list[Regime], list[Comparison]]:
+) -> list[Regime]:
     """Compare batches at ``regimes`` points of ``GRID`` times the models.
 
     First the corner of every model where one would look for large gains (many ranks and images, few
@@ -217,7 +230,7 @@ def regime_map(
     drawn = np.random.default_rng([seed, 3]).permutation(len(grid))
     others = drawn[~np.isin(drawn, corners)]
     points = np.sort(np.concatenate([corners, others]).astype(int)[:regimes])
-    rows, compared = [], []
+    rows = []
     for k in points.tolist():
         name, (ranks, depth, images, shape) = grid[k]
         setting = replace(
@@ -226,14 +239,20 @@ def regime_map(
             choosing=max(3, settings[name].choosing // 3),
         )  # fmt: skip
         prepared = prepare(setting)
-        for b in range(batches):
-            c = compare(prepared, b, stages=False)
-            compared.append(c)
-            rows += [
-                Regime(name, ranks, ranks * depth, images, shape, rival, c.gain(rival))
-                for rival in (*RIVALS, IDEAL)
-            ]
-    return rows, compared
+        rows += [
+            Regime(
+                name, ranks, ranks * depth, images, shape, prepared.rival.cut.parts, b,
+                compare(prepared, b, stages=False),
+            )
+            for b in range(batches)
+        ]  # fmt: skip
+    return rows
+
+
+def largest_gains(regimes: Sequence[Regime], rival: str) -> list[float]:
+    """Return the largest gain over a rival on the map, once for each draw of its batches."""
+    draws = sorted({row.batch for row in regimes})
+    return [max(gain(row.compared, rival) for row in regimes if row.batch == k) for k in draws]
 
 
 @dataclass(frozen=True)
@@ -243,8 +262,13 @@ class ShiftedStep:
     step: int
     images: float
     searched: float
+    unsearched: float
     interleaved: float
     static: float
+
+
+WAYS = {"searched": OURS, "unsearched": UNSEARCHED, "interleaved": CUT, "static": "1F1B"}
+"""Fields of a shifted step, and the schedulers behind them; the interleaved one may cut."""
 
 
 def shifting(
@@ -257,9 +281,17 @@ def shifting(
     for k, images in enumerate(means.tolist()):
         setting = replace(prepared.setting, image_mean=images, seed=seed, evaluations=evaluations)
         c = compare(replace(prepared, setting=setting), k, stages=False)
-        over = {name: c.seconds[name] / c.plan_free for name in (OURS, "interleaved", "1F1B")}
-        rows.append(ShiftedStep(k, images, over[OURS], over["interleaved"], over["1F1B"]))
+        over = {field: c.seconds[name] / c.plan_free for field, name in WAYS.items()}
+        rows.append(ShiftedStep(k, images, **over))
     return rows
+
+
+def strays(drifts: Sequence[Sequence[ShiftedStep]]) -> dict[str, list[float]]:
+    """Return each scheduler's largest distance from its mean, once for each run."""
+    return {
+        field: [spread([getattr(step, field) for step in drift]) for drift in drifts]
+        for field in WAYS
+    }
 
 
 def spread(values: Sequence[float]) -> float:
@@ -270,7 +302,7 @@ def spread(values: Sequence[float]) -> float:
 
 def memory_breaches(runs: Runs) -> int:
     """Count searched schedules that break a rule or their memory limit (should be none)."""
-    kept = (*ABLATION[2:], UNSEARCHED, "Optimus-like", "+ split")
+    kept = (*SEARCHED[2:], UNSEARCHED, REPLAYED, "Optimus-like", "+ split")
     return sum(
         bool(violations(c.schedules[name], c.memory_limit))
         for c in all_batches(runs)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from quire import checks
 from quire.pipeline.emulator import emulate
 from quire.pipeline.program import BACKWARD, FORWARD, WEIGHT, Program
 from quire.pipeline.schedule import Schedule, violations
@@ -56,10 +57,8 @@ def solve_exactly(
     InfeasibleMemory
         If one microbatch alone does not fit some rank.
     """
-    if not (seconds > 0 and np.isfinite(seconds)):
-        raise ValueError(f"seconds = {seconds}: give a positive number")
-    if workers < 1:
-        raise ValueError(f"workers = {workers}: give at least 1")
+    seconds = checks.positive("seconds", seconds)
+    workers = checks.integer("workers", workers)
     if memory_limit is not None:
         memory_limit = checked_limit(program, memory_limit)
     broken = violations(replace(hint, program=program), memory_limit)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
 
+from quire import checks
 from quire.pipeline.failures import InfeasibleMemory, ScheduleDeadlock
 from quire.pipeline.program import Program
 from quire.pipeline.schedule import Schedule, finite_limit
@@ -43,12 +44,9 @@ class Rules:
     idle_budget: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.patience >= 0:
-            raise ValueError(f"patience = {self.patience}: give zero or more")
-        if self.idle_budget is not None and not self.idle_budget >= 0:
-            raise ValueError(
-                f"idle_budget = {self.idle_budget}: give zero or more seconds, or None"
-            )
+        checks.non_negative("patience", self.patience)
+        if self.idle_budget is not None:
+            checks.non_negative("idle_budget", self.idle_budget)
 
 
 @njit(cache=True, nogil=True)

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from quire import checks
 from quire.pipeline.schedule import Schedule
 from quire.pipeline.schedules.list_scheduling import ListScheduler, Rules, ranked_key
 from quire.pipeline.schedules.partition import (
@@ -23,7 +24,7 @@ from quire.pipeline.schedules.partition import (
 from quire.pipeline.schedules.segments import Plan, segmented_program
 from quire.pipeline.schedules.static import gpipe, interleaved, one_f_one_b
 from quire.pipeline.schedules.zero_bubble import zero_bubble
-from quire.pipeline.workload.batches import Microbatch
+from quire.pipeline.workload.batches import Microbatch, smaller_microbatches
 from quire.pipeline.workload.costs import Hardware
 from quire.pipeline.workload.modules import Model
 
@@ -39,18 +40,21 @@ def static_schedule(
     hardware: Hardware,
     *,
     chunks: int = 1,
+    parts: int = 1,
     reorder: bool = False,
 ) -> Schedule:
     """Run 1F1B, or interleaved for ``chunks > 1``, on the optimal cut for the mean of ``history``.
 
-    With ``reorder`` the microbatches also run largest first and smallest first, and the best of the
-    three orders counts.
+    The items of every microbatch are dealt into ``parts`` smaller ones. With ``reorder`` the
+    microbatches also run largest first and smallest first, and the best of the three orders counts.
 
     Raises
     ------
     ValueError
-        If the interleaved schedule's microbatches are not a multiple of ranks.
+        If the interleaved schedule's microbatches are not a multiple of ranks, or ``parts < 1``.
     """
+    if parts > 1:
+        batch, history = (smaller_microbatches(given, parts) for given in (batch, history))
     cut = _mean_cut(model, history, chunks * ranks, hardware)
     return _best_order(model, batch, cut, ranks, hardware, reorder)
 
@@ -186,8 +190,7 @@ def disttrain_like(
     ValueError
         If there are fewer than two ranks.
     """
-    if ranks < 2:
-        raise ValueError(f"ranks = {ranks}: disjoint ranks need at least 2")
+    ranks = checks.integer("ranks", ranks, 2)
     seconds = mean_layer_seconds(layer_times(model, history, hardware))
     first = model.modules[0].layers
     cuts = [

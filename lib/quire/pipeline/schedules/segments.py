@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
+from quire import checks
 from quire.pipeline.program import Chain, Program, assemble
-from quire.pipeline.workload.batches import Microbatch
+from quire.pipeline.workload.batches import Microbatch, deal_items
 from quire.pipeline.workload.costs import Hardware, LayerCost, hop_seconds, layer_cost
 from quire.pipeline.workload.modules import Model
 
@@ -51,8 +52,7 @@ def balanced_plan(
     ValueError
         If a module has fewer layers than slices, or the lengths do not match the modules.
     """
-    if ranks < 1:
-        raise ValueError(f"ranks = {ranks}: give at least 1")
+    ranks = checks.integer("ranks", ranks)
     if len(segments) != len(model.modules):
         raise ValueError(
             f"segments = {tuple(segments)}: give one number per module of {model.name}"
@@ -83,13 +83,9 @@ def cut_items(
     """Cut items into ``ceil(tokens / piece_tokens)`` pieces, longest item to the lightest piece."""
     if not len(lengths):
         return []
-    pieces = max(1, min(int(np.ceil(lengths.sum() / piece_tokens)), len(lengths)))
-    load, bins = np.zeros(pieces), [[] for _ in range(pieces)]  # type: ignore[var-annotated]
-    for item in np.argsort(-lengths, kind="stable"):
-        lightest = int(np.argmin(load))
-        bins[lightest].append(lengths[item])
-        load[lightest] += lengths[item]
-    return [np.array(content) for content in bins]
+    return deal_items(
+        lengths, max(1, min(int(np.ceil(lengths.sum() / piece_tokens)), len(lengths)))
+    )
 
 
 def _chain(

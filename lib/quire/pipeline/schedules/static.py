@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from quire import checks
 from quire.pipeline.emulator import emulate_ranks
 from quire.pipeline.program import BACKWARD, FORWARD, WEIGHT, Chain, Program, assemble
 from quire.pipeline.schedule import Schedule
@@ -43,10 +44,8 @@ def staged_program(
             f"{weight.shape}: give three equal tables, microbatches by stages"
         )
     microbatches, stages = forward.shape
-    if microbatches < 1:
-        raise ValueError("microbatches = 0: give at least 1")
-    if ranks < 1:
-        raise ValueError(f"ranks = {ranks}: give at least 1")
+    checks.integer("microbatches", microbatches)
+    ranks = checks.integer("ranks", ranks)
     if stages == 0 or stages % ranks:
         raise ValueError(f"stages = {stages}: give a positive multiple of ranks {ranks}")
     path = stage_ranks(ranks, stages // ranks, placement)
@@ -96,8 +95,7 @@ def uniform_program(
     ValueError
         If there is no microbatch.
     """
-    if microbatches < 1:
-        raise ValueError(f"microbatches = {microbatches}: give at least 1")
+    microbatches = checks.integer("microbatches", microbatches)
     shape = (microbatches, max(ranks, 0) * chunks)
     return staged_program(
         np.full(shape, forward), np.full(shape, backward), np.full(shape, weight), ranks,

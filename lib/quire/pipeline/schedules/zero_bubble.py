@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from quire import checks
 from quire.pipeline.emulator import emulate_ranks
 from quire.pipeline.program import BACKWARD, WEIGHT, Program
 from quire.pipeline.schedule import Schedule, rank_spans
@@ -67,8 +68,7 @@ def zero_bubble(
     """
     if not (program.kind == WEIGHT).any():
         raise ValueError("the program has no weight gradients: split the backward for zero bubble")
-    if iterations < 0:
-        raise ValueError(f"iterations = {iterations}: give zero or more")
+    iterations = checks.integer("iterations", iterations, 0)
     memory_limit = checked_limit(program, memory_limit)
     index = operation_index(program)
     microbatches, stages = index.shape[1:]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from quire import checks
 from quire.pipeline.program import BACKWARD, FORWARD, Program
 from quire.pipeline.schedule import Schedule
 from quire.pipeline.schedules.list_scheduling import checked_limit
@@ -167,8 +168,7 @@ def plan_free_bound(
     ValueError
         If the batch is empty or ``ranks < 1``.
     """
-    if ranks < 1:
-        raise ValueError(f"ranks = {ranks}: give at least 1")
+    ranks = checks.integer("ranks", ranks)
     work = float(layer_times(model, batch, hardware)[:, :, :3].sum())
     quickest, longest = [], 0.0
     for u, module in enumerate(model.modules):
@@ -191,8 +191,7 @@ def certify(schedule: Schedule, bound: float) -> Certificate:
     ValueError
         If the bound is not positive, or exceeds the makespan (then it is no bound).
     """
-    if not bound > 0:
-        raise ValueError(f"bound = {bound}: give a positive number of seconds")
+    bound = checks.positive("bound", bound)
     if bound > schedule.makespan * (1 + 1e-9):
         raise ValueError(
             f"bound {bound:.6g} exceeds the makespan {schedule.makespan:.6g}: "

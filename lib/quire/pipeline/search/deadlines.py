@@ -19,12 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from quire import checks
 from quire.pipeline.emulator import emulate_ranks
 from quire.pipeline.program import Program
 from quire.pipeline.schedule import Schedule
 from quire.pipeline.schedules.list_scheduling import ListScheduler, Rules
 from quire.pipeline.schedules.segments import Plan, segmented_program
-from quire.pipeline.search.rankings import RankedSteps, SearchResult, swap_search
+from quire.pipeline.search.rankings import RankedSteps, SearchResult
+from quire.pipeline.search.steps import search_step
 from quire.pipeline.workload.batches import Microbatch
 from quire.pipeline.workload.costs import Hardware
 from quire.pipeline.workload.modules import Model
@@ -142,9 +144,18 @@ def fifo_schedule(scheduler: ListScheduler) -> Schedule:
     return steps.schedule(steps.fifo())
 
 
-def timed_search(scheduler: ListScheduler, seconds: float) -> SearchResult:
-    """Search over rankings until the seconds are spent."""
-    return swap_search(scheduler, evaluations=10**9, seconds=seconds)
+def timed_search(
+    scheduler: ListScheduler,
+    seconds: float,
+    *,
+    evaluations: int = 10**6,
+    method: str = "swap",
+    seed: int = 0,
+) -> SearchResult:
+    """Search rankings and exchanges as :func:`search_step` does, half of the seconds for each."""
+    return search_step(
+        scheduler, evaluations=evaluations, method=method, seed=seed, seconds=seconds / 2
+    )
 
 
 def generate_schedules(
@@ -168,8 +179,7 @@ def generate_schedules(
     ValueError
         If ``time_scale`` is not a positive number or ``budget`` is not a number.
     """
-    if not (time_scale > 0 and np.isfinite(time_scale)):
-        raise ValueError(f"time_scale = {time_scale}: give a positive number")
+    time_scale = checks.positive("time_scale", time_scale)
     if budget is not None and not np.isfinite(budget):
         raise ValueError(f"budget = {budget}: give seconds, or None")
     if budget is not None and budget <= 0:

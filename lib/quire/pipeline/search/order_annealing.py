@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 from numba import njit
 
+from quire import checks
 from quire.pipeline.emulator import emulate
 from quire.pipeline.schedule import Schedule, finite_limit, violations
 
@@ -265,8 +266,7 @@ def anneal_order(
         If ``iterations`` is negative, the memory limit is not one finite number per rank, or the
         schedule breaks it (or any other rule).
     """
-    if iterations < 0:
-        raise ValueError(f"iterations = {iterations}: give zero or more")
+    iterations = checks.integer("iterations", iterations, 0)
     program = schedule.program
     limit = np.full(program.ranks, np.inf)
     if memory_limit is not None:

@@ -13,6 +13,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float
 
+from quire import checks
 from quire.pipeline.schedules.list_scheduling import ListScheduler, Rules
 from quire.pipeline.schedules.segments import (
     Plan,
@@ -95,8 +96,7 @@ def choose_plan(
     ValueError
         If ``depth`` is less than the number of modules, or a module cannot fill its slices.
     """
-    if depth < len(model.modules):
-        raise ValueError(f"depth = {depth}: give at least one segment per module of {model.name}")
+    depth = checks.integer("depth", depth, len(model.modules))  # a segment per module
     most = [min(module.layers // ranks, depth) for module in model.modules]
     counts = [c for c in product(*(range(1, k + 1) for k in most)) if sum(c) <= depth]
     if not counts:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
+from quire import checks
 from quire.pipeline.schedule import Schedule
 from quire.pipeline.schedules.list_scheduling import ListScheduler
 from quire.pipeline.search.bounds import lower_bound
@@ -155,8 +156,7 @@ def best_so_far(
     ValueError
         If no evaluation is allowed.
     """
-    if evaluations < 1:
-        raise ValueError(f"evaluations = {evaluations}: give at least 1")
+    evaluations = checks.integer("evaluations", evaluations)
     began = time.perf_counter()
     if bound is None:
         bound = lower_bound(scheduler.program, scheduler.rules.memory_limit).value

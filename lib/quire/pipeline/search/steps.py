@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from quire.pipeline.schedule import Schedule
 from quire.pipeline.schedules.list_scheduling import ListScheduler
 from quire.pipeline.search.order_annealing import anneal_order
@@ -28,10 +30,12 @@ def search_step(
     seed: int = 0,
     start: Schedule | None = None,
     epsilon: float = 0.005,
+    seconds: float = np.inf,
 ) -> SearchResult:
     """Search over rankings, then anneal the order found, or ``start`` if that is shorter.
 
-    ``evaluations`` bounds the list schedules, ``EXCHANGES`` times as many exchanges follow.
+    ``evaluations`` and ``seconds`` bound the list schedules; ``EXCHANGES`` times as many exchanges
+    follow as there were, which takes about as long again.
     ``start``, if given, is another schedule of the same program within its memory limit; the result
     is never longer than it.
 
@@ -43,13 +47,15 @@ def search_step(
     if method not in METHODS:
         raise ValueError(f"search = {method!r}: choose 'mcts' or 'swap'")
     began = time.perf_counter()
-    found = METHODS[method](scheduler, evaluations=evaluations, seed=seed, epsilon=epsilon)
+    found = METHODS[method](
+        scheduler, evaluations=evaluations, seconds=seconds, seed=seed, epsilon=epsilon
+    )
     best = found.schedule
     if start is not None and start.makespan < best.makespan:
         best = start
     annealed = anneal_order(
         best,
-        iterations=EXCHANGES * evaluations,
+        iterations=EXCHANGES * found.evaluations,
         seed=seed,
         memory_limit=scheduler.rules.memory_limit,
         target=(1 + epsilon) * found.bound,

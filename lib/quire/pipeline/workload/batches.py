@@ -6,12 +6,14 @@ for the vision encoder, per document for the language model, per clip for the di
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
+from quire import checks
 from quire.pipeline.workload.costs import layer_flops
 from quire.pipeline.workload.modules import Model
 
@@ -59,8 +61,7 @@ def vision_microbatch(images: int, uniforms: Float[np.ndarray, " k"]) -> Microba
     ValueError
         If the number of images is negative.
     """
-    if images < 0:
-        raise ValueError(f"images = {images}: give zero or more")
+    images = checks.integer("images", images, 0)
     total = float(max(PACKED_TOKENS, images * TOKENS_PER_IMAGE))
     return Microbatch((np.full(images, float(PATCHES_PER_IMAGE)), _documents(total, uniforms)))
 
@@ -72,10 +73,8 @@ def video_microbatch(frames: Float[np.ndarray, " clips"]) -> Microbatch:
 
 
 def _check_law(image_mean: float, shape: float) -> None:
-    if not (image_mean >= 0 and np.isfinite(image_mean)):
-        raise ValueError(f"image_mean = {image_mean}: give zero or more")
-    if not (shape > 0 and np.isfinite(shape)):
-        raise ValueError(f"shape = {shape}: give a positive number")
+    checks.non_negative("image_mean", image_mean)
+    checks.positive("shape", shape)
 
 
 def sample_batch(
@@ -99,13 +98,10 @@ def sample_batch(
     ValueError
         If ``microbatches < 1``, or a number of the law is not finite or has the wrong sign.
     """
-    if microbatches < 1:
-        raise ValueError(f"microbatches = {microbatches}: give at least 1")
+    microbatches = checks.integer("microbatches", microbatches)
     _check_law(image_mean, shape)
-    if not (frames_mean > 0 and np.isfinite(frames_mean)):
-        raise ValueError(f"frames_mean = {frames_mean}: give a positive number")
-    if not (frames_sigma >= 0 and np.isfinite(frames_sigma)):
-        raise ValueError(f"frames_sigma = {frames_sigma}: give zero or more")
+    frames_mean = checks.positive("frames_mean", frames_mean)
+    frames_sigma = checks.non_negative("frames_sigma", frames_sigma)
     if model.modules[0].name == "vit":
         uniforms = rng.random((microbatches, 5))
         return tuple(
@@ -114,6 +110,44 @@ def sample_batch(
     centre = np.log(frames_mean) - frames_sigma**2 / 2
     frames = np.exp(centre + frames_sigma * rng.standard_normal((microbatches, 4)))
     return tuple(video_microbatch(row) for row in frames)
+
+
+def deal_items(lengths: Float[np.ndarray, " items"], parts: int) -> list[Float[np.ndarray, " _"]]:
+    """Deal items into ``parts`` parts, longest item to the lightest part; some may stay empty.
+
+    Raises
+    ------
+    ValueError
+        If ``parts < 1``.
+    """
+    load = np.zeros(checks.integer("parts", parts))
+    bins: list[list[float]] = [[] for _ in load]
+    for item in np.argsort(-lengths, kind="stable"):
+        lightest = int(np.argmin(load))
+        bins[lightest].append(lengths[item])
+        load[lightest] += lengths[item]
+    return [np.array(content, dtype=np.float64) for content in bins]
+
+
+def smaller_microbatches(batch: Sequence[Microbatch], parts: int) -> tuple[Microbatch, ...]:
+    """Deal the items of every microbatch into ``parts`` smaller ones, whole items only.
+
+    An image may leave the microbatch of its document, which favours whoever cuts. Modules are dealt
+    from alternate ends, so that the part with one image more gets the shorter documents.
+
+    Raises
+    ------
+    ValueError
+        If ``parts < 1``.
+    """
+    smaller = []
+    for microbatch in batch:
+        dealt = [
+            deal_items(lengths, parts)[:: -1 if u % 2 else 1]
+            for u, lengths in enumerate(microbatch.lengths)
+        ]
+        smaller += [Microbatch(part) for part in zip(*dealt, strict=True)]
+    return tuple(smaller)
 
 
 def microbatch_flops(model: Model, microbatch: Microbatch) -> float:
@@ -139,8 +173,7 @@ def work_ratio(
         If ``shape`` is not positive, ``image_mean`` negative or ``packed < 1``.
     """
     _check_law(image_mean, shape)
-    if packed < 1:
-        raise ValueError(f"packed = {packed}: give at least 1")
+    packed = checks.integer("packed", packed)
     ends = (np.arange(packed) + 0.5)[[0, -1]] / packed
     low, high = (_quantile_flops(model, u, image_mean, shape) for u in ends)
     return high / low

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from quire import checks
 from quire.pipeline.workload.modules import Module
 
 
@@ -33,11 +34,9 @@ class Hardware:
 
     def __post_init__(self) -> None:
         for field in ("peak_flops", "tensor_parallel", "efficiency", "bandwidth"):
-            if not getattr(self, field) > 0:
-                raise ValueError(f"{field} = {getattr(self, field)}: give a positive number")
+            checks.positive(field, getattr(self, field))
         for field in ("half_tokens", "hop_latency"):
-            if not getattr(self, field) >= 0:
-                raise ValueError(f"{field} = {getattr(self, field)}: give zero or more")
+            checks.non_negative(field, getattr(self, field))
 
 
 @dataclass(frozen=True)

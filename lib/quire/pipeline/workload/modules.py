@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from quire import checks
+
 
 @dataclass(frozen=True)
 class Module:
@@ -30,10 +32,7 @@ class Module:
 
     def __post_init__(self) -> None:
         for field in ("layers", "hidden", "ffn", "heads", "kv_heads"):
-            if getattr(self, field) < 1:
-                raise ValueError(
-                    f"{field} of module {self.name!r} = {getattr(self, field)}: give at least 1"
-                )
+            checks.integer(f"{field} of module {self.name!r}", getattr(self, field))
 
     @property
     def layer_parameters(self) -> int:
