@@ -127,5 +127,5 @@ def test_bad_rules():
     program = uniform_program(2, 3, 1.0, 1.0)
     with pytest.raises(ValueError, match="NaN"):
         list_schedule(program, np.full(program.operations, np.nan))
-    with pytest.raises(ValueError, match="memory_limit has shape"):
+    with pytest.raises(ValueError, match="memory_limit = 3 entries"):
         ListScheduler(program, Rules(memory_limit=np.ones(3)))

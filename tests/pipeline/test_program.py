@@ -58,8 +58,8 @@ def test_hops_are_paid_between_ranks_only():
         ({"forward": np.array([1.0, -1.0])}, "forward of chain 0"),
         ({"backward": np.array([np.nan, 1.0])}, "backward of chain 0"),
         ({"path": (0, 1, 0)}, "forward of chain 0 has 2 entries"),
-        ({"path": (0, 2)}, "ranks run from 0 to 1"),
-        ({"feeds_on": (4,)}, "no such chain"),
+        ({"path": (0, 2)}, "path of chain 0 = 2: must be an integer, from 0 to 1"),
+        ({"feeds_on": (4,)}, "feeds_on of chain 0 = 4: must be an integer, from 0 to 0"),
         ({"feeds_on": (0,)}, "cyclic"),
         ({"hop": -1.0}, "hop of chain 0"),
         (

@@ -34,8 +34,8 @@ HISTORY, VALIDATION = 64, 3
 """Microbatches on which static cuts are made; batches on which everything else is chosen."""
 PARTS = (1, 2, 4)
 """Parts that the interleaved rival may deal a microbatch into."""
-KEEP = 3
-"""Settings of the rival that are tried on all validation batches, after one batch for each."""
+KEEP = 2
+"""Depths per number of parts that are tried on all validation batches, after one batch for each."""
 
 
 @dataclass(frozen=True)
@@ -212,8 +212,8 @@ def choose_interleavings(
 ) -> Interleavings:
     """Choose the interleaved rival's depth and parts on validation batches, as plans are chosen.
 
-    Every setting runs one batch in the published order; the best ``KEEP``, with whole microbatches
-    and with any, run all of them, in the published order and searched.
+    Every setting runs one batch in the published order; for each number of parts the best ``KEEP``
+    depths run all batches, in the published order and searched.
     """
     s = setting
     layers = sum(module.layers for module in s.model.modules)
@@ -242,9 +242,11 @@ def choose_interleavings(
     ]
 
     def best(parts: tuple[int, ...], seconds: Callable[[Interleaving], float]) -> Interleaving:
-        own = [depth for depth in settings if depth.parts in parts]
-        tried = sorted(own, key=lambda depth: schedule(depth, 0).makespan)
-        return min(tried[:KEEP], key=seconds)
+        tried = []
+        for part in parts:
+            own = [depth for depth in settings if depth.parts == part]
+            tried += sorted(own, key=lambda depth: schedule(depth, 0).makespan)[:KEEP]
+        return min(tried, key=seconds)
 
     return Interleavings(
         best(PARTS[:1], published),
