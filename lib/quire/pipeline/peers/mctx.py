@@ -7,6 +7,8 @@ callback, so evaluations to quality can be compared with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,12 +26,24 @@ def mctx_search(
     A leaf's value is the reward of its prefix completed first-in-first-out; priors are uniform over
     groups whose predecessor is placed.
     """
+    return mctx_searches(scheduler, evaluations=evaluations, seeds=(seed,), bound=bound)[0]
+
+
+def mctx_searches(
+    scheduler: ListScheduler,
+    *,
+    evaluations: int,
+    seeds: Sequence[int],
+    bound: float | None = None,
+) -> list[SearchResult]:
+    """Search once for each seed, as :func:`mctx_search` does, compiled only once."""
     import mctx
 
+    # the search under way; the compiled program calls back into it
     best = best_so_far(scheduler, evaluations, np.inf, -1.0, bound)
+    worst, floor = best.makespan * 1.25, best.bound
     steps: RankedSteps = best.steps
     groups = len(steps.groups)
-    worst, floor = best.makespan * 1.25, best.bound
     before = jnp.asarray(steps.predecessor)
 
     def completed(place: Array) -> np.ndarray:
@@ -65,9 +79,18 @@ def mctx_search(
         return out, place
 
     start = jnp.full((1, groups), groups)
-    root = mctx.RootFnOutput(prior_logits=logits(start), value=values(start), embedding=start)
-    mctx.gumbel_muzero_policy(
-        None, jax.random.key(seed), root, step, num_simulations=max(1, evaluations - 4),
-        invalid_actions=~legal(start), max_num_considered_actions=groups,
-    ).action.block_until_ready()  # fmt: skip
-    return best.result()
+
+    @jax.jit
+    def search(seed: Array) -> Array:
+        root = mctx.RootFnOutput(prior_logits=logits(start), value=values(start), embedding=start)
+        return mctx.gumbel_muzero_policy(
+            None, jax.random.key(seed), root, step, num_simulations=max(1, evaluations - 4),
+            invalid_actions=~legal(start), max_num_considered_actions=groups,
+        ).action  # fmt: skip
+
+    found = []
+    for seed in seeds:
+        best = best_so_far(scheduler, evaluations, np.inf, -1.0, floor)
+        search(jnp.asarray(seed, dtype=jnp.uint32)).block_until_ready()
+        found.append(best.result())
+    return found
