@@ -7,7 +7,8 @@ Read in this order:
 3. ``emulator``: the max-plus pass over a given order; ``failures``: how it can be impossible.
 4. ``schedules``: GPipe, 1F1B, interleaved, zero bubble; list scheduling; static cuts, segments and
    pieces; published ideas as rivals; PyTorch's tables.
-5. ``search``: bounds and certificates, rankings, exchanges on the critical path, plans, deadlines.
+5. ``search``: bounds and certificates, rankings, exchanges on the critical path, orders replayed,
+   plans, deadlines.
 6. ``peers``: OR-Tools; ``peers.mctx`` is imported by its own name, since it loads JAX.
 7. ``experiments``: the chapter's experiments; ``exercises``: the checks of its exercises.
 
