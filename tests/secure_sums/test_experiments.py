@@ -68,7 +68,7 @@ def test_sizes_and_collusion_levels() -> None:
     (size,) = experiments.sizes_of_programs((3,))
     assert (size.joint_entropies, size.unknowns, size.unknowns_one_user) == (1023, 126, 296)
     exact, upto = experiments.collusion_levels(3, ((1,), (0, 1)))
-    assert exact.against == "1" and exact.rates == [1, 0, 0]
+    assert exact.against == "exactly 1" and exact.rates == [1, 0, 0]
     assert upto.against == "0 or 1" and upto.rates == [1, 1, 2]
     own, total = experiments.threshold_bounds((3,), (3, 4))
     assert own.rates == [1, 1, 2] and total.total_key == 3 and np.isnan(total.message)

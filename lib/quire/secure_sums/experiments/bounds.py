@@ -150,7 +150,8 @@ def collusion_levels(users: int, levels: Iterable[tuple[int, ...]]) -> list[Vacu
         problem = everyone_wants_everything(users, sizes)
         program = converse_program(aggregation_model(problem, user=0))
         values = [round(converse_value(program, goal), 5) + 0.0 for goal in OBJECTIVES]
-        told = " or ".join([", ".join(map(str, sizes[:-1]))] * (len(sizes) > 1) + [str(sizes[-1])])
+        listed = ", ".join(map(str, sizes[:-1]))
+        told = f"{listed} or {sizes[-1]}" if listed else f"exactly {sizes[-1]}"
         rows.append(Vacuity(users, told, *values))
     return rows
 
