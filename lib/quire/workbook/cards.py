@@ -226,7 +226,13 @@ class Card(_Strict):
         return self
 
     def claim(self, identifier: str) -> Claim:
-        """Return the claim called ``identifier``; `UserError` when the card has none."""
+        """Return the claim called ``identifier``.
+
+        Raises
+        ------
+        UserError
+            When the card has none.
+        """
         for claim in self.claims:
             if claim.id == identifier:
                 return claim
@@ -237,7 +243,13 @@ class Card(_Strict):
 
 
 def read_card(path: Path) -> Card:
-    """Read and validate a card; a fault becomes one `UserError` that names file and line."""
+    """Read and validate a card.
+
+    Raises
+    ------
+    UserError
+        When it can not be read or is not valid; names file and line of the first fault.
+    """
     data, tree = read_yaml(path, "mend the card's YAML")
     try:
         return Card.model_validate(data)

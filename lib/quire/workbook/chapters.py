@@ -38,7 +38,13 @@ class Chapter:
 
     @cached_property
     def card(self) -> Card:
-        """The chapter's card; `UserError` when it is missing or faulty."""
+        """The chapter's card.
+
+        Raises
+        ------
+        UserError
+            When it is missing or faulty.
+        """
         path = self.notebook.with_suffix(".yml")
         if not path.is_file():
             raise UserError(f"{self.slug} has no card", f"write notebooks/{path.name}")

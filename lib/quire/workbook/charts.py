@@ -310,7 +310,13 @@ def problems(spec: Spec) -> tuple[str, ...]:
 
 
 def _check_finite(spec: Spec) -> None:
-    """Refuse data that JSON can not tell, naming the chart, the row and the field."""
+    """Refuse data that JSON can not tell.
+
+    Raises
+    ------
+    UserError
+        For a NaN or an infinity; names the chart, the row and the field.
+    """
     data = [spec.get("data"), *(view.get("data") for view in _views(spec))]
     tables = list(dict(spec.get("datasets") or {}).values())
     tables += [each.get("values") for each in data if isinstance(each, Mapping)]

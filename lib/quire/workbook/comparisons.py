@@ -112,7 +112,13 @@ def same_arithmetic(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def tolerance_of(cell: Mapping[str, Any]) -> tuple[Tolerance, bool]:
-    """Return the tolerance of a cell's numbers, and whether the cell declared it."""
+    """Return the tolerance of a cell's numbers, and whether the cell declared it.
+
+    Raises
+    ------
+    UserError
+        When the declaration is not one of ``rel`` and ``abs``.
+    """
     declared = cell["metadata"].get("quire", {})
     if not declared:
         return DEFAULT, False

@@ -96,7 +96,13 @@ def registered() -> dict[str, Dataset]:
 
 @functools.lru_cache(maxsize=8)
 def _parsed(text: bytes) -> dict[str, Dataset]:
-    """Return the entries of a registry; asked for at every use of a dataset, and read once."""
+    """Return the entries of a registry; asked for at every use of a dataset, and read once.
+
+    Raises
+    ------
+    UserError
+        When it is not TOML, an entry is faulty, or two entries have one path.
+    """
     try:
         tables = tomllib.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as fault:  # TOML, UTF-8, or nested without end
@@ -115,7 +121,13 @@ def _parsed(text: bytes) -> dict[str, Dataset]:
 
 
 def find(name: str) -> Dataset:
-    """Return the dataset called ``name``; `UserError` when the registry has none."""
+    """Return the dataset called ``name``.
+
+    Raises
+    ------
+    UserError
+        When the registry has none.
+    """
     known = registered()
     if name not in known:
         raise UserError(f"no dataset {quoted(name)}", "see 'quire data list' for the names")
@@ -303,7 +315,13 @@ def _places(dataset: Dataset) -> Iterator[Path]:
 
 
 def _copies(dataset: Dataset) -> Iterator[Path]:
-    """Yield where a mirror, the folder that stands in for the network, may hold a dataset."""
+    """Yield where a mirror, the folder that stands in for the network, may hold a dataset.
+
+    Raises
+    ------
+    UserError
+        When ``QUIRE_DATA_MIRROR`` names the home of a user that there is not.
+    """
     given = os.environ.get(MIRROR_VARIABLE)
     try:
         mirror = Path(given).expanduser() if given else home().parent / "shared"

@@ -113,7 +113,13 @@ class Dispatch:
         future.add_done_callback(self.ended.put)
 
     def _result_of(self, key: str) -> Result | None:
-        """Return what a task came to; None when it has to be, and was, sent again."""
+        """Return what a task came to; None when it has to be, and was, sent again.
+
+        Raises
+        ------
+        UserError
+            When the scheduler is gone.
+        """
         future = self.futures[key]
         if future.status in ("cancelled", "lost"):
             raise UserError("the scheduler is gone", f"start it and {_KEPT}")
@@ -136,7 +142,13 @@ class Dispatch:
         return key, None, f"{type(fault).__name__}: {fault}"
 
     def _look(self) -> Iterator[Result]:
-        """Ask the scheduler how it is, and give up what is overdue."""
+        """Ask the scheduler how it is, and give up what is overdue.
+
+        Raises
+        ------
+        UserError
+            When the scheduler is gone, has been silent for too long, or has no workers left.
+        """
         now = time.monotonic()
         if self.client.status not in ("running", "connecting"):
             raise UserError("the scheduler is gone", f"start it and {_KEPT}")

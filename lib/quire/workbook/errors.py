@@ -82,7 +82,13 @@ class ChapterFailed(UserError):
 
 
 def check_timeout(seconds: float | None) -> float | None:
-    """Return ``seconds`` when it is None or a positive finite number; `UserError` otherwise."""
+    """Return ``seconds``, which may be None.
+
+    Raises
+    ------
+    UserError
+        When it is neither None nor a positive finite number.
+    """
     if seconds is not None and not 0 < seconds < float("inf"):
         raise UserError(f"timeout = {seconds}", "give a positive, finite number of seconds")
     return seconds

@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, NoReturn
 
 from quire.workbook.errors import UserError, plain_line
 
@@ -61,7 +61,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises
     ------
     UserError
-        As `write_atomically` does. What the block itself raises passes through.
+        As `write_atomically` does.
+    OSError
+        What the block itself raises passes through.
     """
     path = check_writable(path, room=0)
     temporary = path.with_name(temporary_name())
@@ -82,7 +84,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except OSError as fault:
         if inside and fault.errno not in _FULL:
             raise
-        raise _unwritable(f"could not write {path}", fault) from None
+        _refuse(f"could not write {path}", fault)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -144,7 +146,7 @@ def make_folder(folder: Path, room: int = _TRIAL_BYTES) -> Path:
             file.flush()
             _SYNC_DATA(file.fileno())
     except OSError as fault:
-        raise _unwritable(f"can not write into {folder}", fault) from None
+        _refuse(f"can not write into {folder}", fault)
     finally:
         with suppress(OSError):
             trial.unlink(missing_ok=True)
@@ -163,7 +165,7 @@ def work_folder(parent: Path | None = None) -> Iterator[Path]:
     try:
         folder.mkdir(mode=0o700)
     except OSError as fault:
-        raise _unwritable(f"can not write into {parent}", fault) from None
+        _refuse(f"can not write into {parent}", fault)
     try:
         yield folder
     finally:
@@ -189,7 +191,7 @@ def holding(lock: Path, busy: str) -> Iterator[None]:
     try:
         file = lock.open("a+", encoding="utf-8")
     except OSError as fault:
-        raise _unwritable(f"can not write {lock}", fault) from None
+        _refuse(f"can not write {lock}", fault)
     with file:
         if not _take(file):
             file.seek(0)
@@ -244,7 +246,7 @@ def _make(folder: Path) -> Path:
         folder = folder.expanduser().absolute()
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError, RuntimeError) as fault:
-        raise _unwritable(f"can not write into {folder}", fault) from None
+        _refuse(f"can not write into {folder}", fault)
     return folder
 
 
@@ -265,12 +267,12 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _unwritable(what: str, fault: Exception) -> UserError:
+def _refuse(what: str, fault: Exception) -> NoReturn:
     full = getattr(fault, "errno", None) in _FULL
     reason = getattr(fault, "strerror", None) or str(fault)
-    return UserError(
+    raise UserError(
         f"{what} ({reason})", "free some space" if full else "choose a place you may write to"
-    )
+    ) from None
 
 
 def _take(file: IO[str]) -> bool:

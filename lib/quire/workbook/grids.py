@@ -61,11 +61,18 @@ def parse_grid(
 
 
 def parse_sweeps(chapter: Chapter, assignments: Mapping[str, str]) -> dict[str, list[Any]]:
-    """Read the sweeps of ``chapter`` as `parse_grid` does, by its declared parameters."""
+    """Read the sweeps of ``chapter`` as `parse_grid` does, by its declared parameters.
+
+    Raises
+    ------
+    UserError
+        For a parameter that the chapter does not have, and as `parse_grid`.
+    """
     known = declared(chapter)
     for name in assignments:
         if name not in known:
-            raise unknown(chapter, name, known)
+            refusal = unknown(chapter, name, known)
+            raise refusal
     return parse_grid(assignments, known)
 
 
@@ -126,7 +133,13 @@ def points_of(
 
 
 def _split(name: str, text: str) -> list[str]:
-    """Split at the commas that stand outside brackets and quotes."""
+    """Split at the commas that stand outside brackets and quotes.
+
+    Raises
+    ------
+    UserError
+        For no value, an empty one, or a bracket or quote that does not close.
+    """
     words, depth, quote = [""], 0, ""
     for letter in text:
         if quote:
@@ -159,7 +172,13 @@ def _sweep(name: str, text: str, parameter: Parameter | None) -> list[Any]:
 
 
 def _texts(name: str, text: str) -> list[Any]:
-    """Split the texts of a sweep at commas; a whole value in quotes may hold some, or be empty."""
+    """Split the texts of a sweep at commas; a whole value in quotes may hold some, or be empty.
+
+    Raises
+    ------
+    UserError
+        For an empty value without quotes.
+    """
     found: list[str] = []
     rest: str | None = text
     while rest is not None:

@@ -40,7 +40,13 @@ def home() -> Path:
 
 
 def check_user() -> None:
-    """Raise `UserError` unless this user has a home folder, without which Jupyter does nothing."""
+    """Check that this user has a home folder, without which Jupyter does nothing.
+
+    Raises
+    ------
+    UserError
+        When there is none.
+    """
     try:
         Path.home()
     except RuntimeError:

@@ -11,6 +11,8 @@ from typing import Any
 # Variables that choose other instructions, other kernels or another number of threads.
 _STEERING = ("XLA_FLAGS", "NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES")
 _STEERING_PREFIXES = ("OPENBLAS_", "OMP_", "MKL_", "JAX_", "NUMBA_")
+# Of these, what changes no digit: how long idle threads wait, and where compiled programs are kept.
+_HARMLESS = ("OPENBLAS_THREAD_TIMEOUT", "JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE")
 _VECTOR = ("sse4", "avx", "fma", "f16c", "amx", "neon", "asimd", "sve")
 
 
@@ -27,7 +29,8 @@ def arithmetic() -> dict[str, Any]:
     settings = {
         name: value
         for name, value in os.environ.items()
-        if name in _STEERING or name.startswith(_STEERING_PREFIXES)
+        if (name in _STEERING or name.startswith(_STEERING_PREFIXES))
+        and not name.startswith(_HARMLESS)
     }
     settings.setdefault("JAX_ENABLE_X64", "1")  # as the library sets it, unless JAX came first
     return {

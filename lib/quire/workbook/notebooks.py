@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from quire.workbook import deferred  # noqa: F401  before nbformat, which would wait for a second
 from quire.workbook.errors import UserError, plain_text
@@ -35,16 +35,16 @@ def load(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as fault:
         reason = getattr(fault, "strerror", None) or type(fault).__name__
-        raise _broken(path, reason) from None
+        _refuse(path, reason)
     if not isinstance(data, dict) or data.get("nbformat") != 4:
-        raise _broken(path, "not of notebook format 4")
+        _refuse(path, "not of notebook format 4")
     data["metadata"] = data.get("metadata", {})
     cells = data.get("cells")
     if not isinstance(cells, list) or not isinstance(data["metadata"], dict):
-        raise _broken(path, "it has no list of cells")
+        _refuse(path, "it has no list of cells")
     for index, cell in enumerate(cells):
         if not _is_cell(cell):
-            raise _broken(path, f"cell {index + 1} is none")
+            _refuse(path, f"cell {index + 1} is none")
         cell["source"] = _joined(cell.get("source", ""))
     return data
 
@@ -149,5 +149,7 @@ def _valid(value: Any) -> Any:
     return value
 
 
-def _broken(path: Path, reason: str) -> UserError:
-    return UserError(f"{path.name} is not a notebook ({plain_text(reason)})", "restore it from git")
+def _refuse(path: Path, reason: str) -> NoReturn:
+    raise UserError(
+        f"{path.name} is not a notebook ({plain_text(reason)})", "restore it from git"
+    ) from None

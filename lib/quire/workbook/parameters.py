@@ -50,9 +50,14 @@ class Parameter:
     allowed: Range = field(default_factory=Range)
 
     def check(self, value: Any) -> Any:
-        """Return ``value`` as this parameter's type; `UserError` when it does not fit.
+        """Return ``value`` as this parameter's type.
 
         Numbers are not taken from words nor flags from numbers; a whole number does for a float.
+
+        Raises
+        ------
+        UserError
+            When it does not fit, or is out of range.
         """
         try:
             typed = self._adapter().validate_json(json.dumps(value), strict=True)
@@ -84,7 +89,13 @@ class Parameter:
         return named and self._fits("") and self.allowed.choices is None
 
     def located(self, value: Any) -> Any:
-        """Return ``value``, a file's name made absolute: the kernel works in another folder."""
+        """Return ``value``, a file's name made absolute: the kernel works in another folder.
+
+        Raises
+        ------
+        UserError
+            For the home of a user that there is not.
+        """
         if not (self.is_file and isinstance(value, str) and value):
             return value
         try:
@@ -194,7 +205,8 @@ def resolve(
         raise UserError(f"no profile {quoted(profile)}", f"use one of {listed}") from None
     for name in (*chosen, *given):
         if name not in known:
-            raise unknown(chapter, name, known)
+            refusal = unknown(chapter, name, known)
+            raise refusal
     chosen.update({name: known[name].located(plain(value)) for name, value in given.items()})
     for name, value in chosen.items():
         known[name].check(value)
@@ -209,11 +221,18 @@ def injection(chapter: Chapter, chosen: Mapping[str, Any]) -> str:
 
 
 def parse_given(chapter: Chapter, assignments: Mapping[str, str]) -> dict[str, Any]:
-    """Read the values of ``-p name=value``, each as its parameter is declared; `UserError`."""
+    """Read the values of ``-p name=value``, each as its parameter is declared.
+
+    Raises
+    ------
+    UserError
+        For a parameter that the chapter does not have.
+    """
     known = declared(chapter)
     for name in assignments:
         if name not in known:
-            raise unknown(chapter, name, known)
+            refusal = unknown(chapter, name, known)
+            raise refusal
     return {name: known[name].parse(text) for name, text in assignments.items()}
 
 
@@ -226,7 +245,13 @@ def unknown(chapter: Chapter, name: str, known: Mapping[str, Parameter]) -> User
 
 
 def parse_assignments(pairs: list[str]) -> dict[str, str]:
-    """Split ``name=value`` words; `UserError` for a word without ``=`` or a name given twice."""
+    """Split ``name=value`` words.
+
+    Raises
+    ------
+    UserError
+        For a word without ``=``, or a name given twice.
+    """
     parsed: dict[str, str] = {}
     for pair in pairs:
         name, sign, text = pair.partition("=")
@@ -332,7 +357,13 @@ def _comments(source: str) -> dict[int, str]:
 
 
 def _type(slug: str, name: str, note: ast.expr | None, default: Any) -> str:
-    """Return a declared type as text that `Parameter` can use, or the type of the default."""
+    """Return a declared type as text that `Parameter` can use, or the type of the default.
+
+    Raises
+    ------
+    UserError
+        When the type can not be read, or a default None has none.
+    """
     if note is None:
         if default is None:
             raise UserError(
@@ -372,7 +403,13 @@ class _Plainly(ast.NodeTransformer):
 
 
 def _expression(text: str) -> ast.expr:
-    """Return one Python expression that is all of ``text``: no comment, no second line."""
+    """Return one Python expression that is all of ``text``: no comment, no second line.
+
+    Raises
+    ------
+    SyntaxError
+        When it is more, or none.
+    """
     kinds = [token.type for token in tokenize.generate_tokens(io.StringIO(text).readline)]
     if tokenize.COMMENT in kinds or "\n" in text:
         raise SyntaxError("more than an expression")

@@ -179,9 +179,7 @@ def call(
             plain: dict[str, Any] = {
                 key: np.asarray(value) for key, value in (arrays or {}).items()
             }
-            if any(value.dtype.hasobject for value in plain.values()):
-                raise TypeError("an array of objects")
-            np.savez(folder / "arrays.npz", **plain)
+            np.savez(folder / "arrays.npz", allow_pickle=False, **plain)
         except (TypeError, ValueError) as fault:
             raise UserError(
                 f"peer {name}: the request can not be sent ({plain_line(str(fault))})",
@@ -211,7 +209,13 @@ def run(name: str, arguments: Sequence[str]) -> int:
 
 
 def _ask(name: str, command: list[str], timeout: float) -> str:
-    """Run the peer's script and return the last thing it said; its children end with it."""
+    """Run the peer's script and return the last thing it said; its children end with it.
+
+    Raises
+    ------
+    PeerFailed
+        When it takes longer than ``timeout`` seconds.
+    """
     posix = os.name == "posix"
     with subprocess.Popen(
         command,

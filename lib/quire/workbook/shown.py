@@ -149,7 +149,13 @@ def table(
     digits: int | Mapping[str, int] = 3,
     caption: str = "",
 ) -> Table:
-    """Return the table that `show` shows; its parameters and faults are those of `show`."""
+    """Return the table that `show` shows; its parameters are those of `show`.
+
+    Raises
+    ------
+    UserError
+        As `show`.
+    """
     given = _columns_of(rows)
     if columns is None:
         if not given:
@@ -193,7 +199,13 @@ def in_words(value: Any, digits: int = 3) -> str:
 
 
 def _columns_of(rows: Any) -> dict[str, list[Any]]:
-    """Return rows of any accepted form as columns by name."""
+    """Return rows of any accepted form as columns by name.
+
+    Raises
+    ------
+    UserError
+        For another form, columns of different lengths, or two of one name.
+    """
     if hasattr(rows, "iloc") and hasattr(rows, "columns"):
         names = [str(name) for name in rows.columns]
         twice = sorted({name for name in names if names.count(name) > 1})

@@ -141,14 +141,7 @@ def run_point(
     started = time.monotonic()
     try:
         chapter = find_chapter(slug)
-        mine = fingerprint(chapter)
-        if point_key(chapter, source_digest(chapter, mine), parameters) != key:
-            others = [group for group in GROUPS if prints and prints.get(group) != mine[group]]
-            raise UserError(
-                f"the worker on {socket.gethostname()} has another version of {slug} or of quire"
-                + (f" ({', '.join(others)})" if others else ""),
-                "install the driver's version there, and let no source change during a study",
-            )
+        _check_version(chapter, key, parameters, prints)
         defaults = {name: parameter.default for name, parameter in declared(chapter).items()}
         # Told apart as data: a default 1 is no 1.0, and True is no 1.
         chosen = {n: value for n, value in parameters.items() if repr(value) != repr(defaults[n])}
@@ -163,6 +156,26 @@ def run_point(
         seconds = round(time.monotonic() - started, 3)
         point = Point(key, parameters, "done", seconds, tuple(stored_claims(executed)))
     return asdict(point)
+
+
+def _check_version(
+    chapter: Chapter, key: str, parameters: Mapping[str, Any], prints: Mapping[str, str] | None
+) -> None:
+    """Check that this worker would compute the point that the driver asked for.
+
+    Raises
+    ------
+    UserError
+        When the chapter or the workbook differs here; names what does.
+    """
+    mine = fingerprint(chapter)
+    if point_key(chapter, source_digest(chapter, mine), parameters) != key:
+        others = [group for group in GROUPS if prints and prints.get(group) != mine[group]]
+        raise UserError(
+            f"the worker on {socket.gethostname()} has another version of {chapter.slug} or of "
+            "quire" + (f" ({', '.join(others)})" if others else ""),
+            "install the driver's version there, and let no source change during a study",
+        )
 
 
 def _failed(

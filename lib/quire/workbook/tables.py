@@ -31,7 +31,13 @@ it measured, and the intervals, as JSON text."""
 
 
 def check_names(chapter: Chapter, parameters: Sequence[str]) -> None:
-    """Refuse a chapter whose parameters are called like a column of every study; `UserError`."""
+    """Refuse a chapter whose parameters are called like a column of every study.
+
+    Raises
+    ------
+    UserError
+        When one of them is.
+    """
     for name in RUN_COLUMNS:
         if name in parameters:
             raise UserError(

@@ -88,7 +88,13 @@ def read_yaml(path: Path, remedy: str = "mend the file's YAML") -> tuple[Any, ya
 def parse_yaml(
     text: str, name: str, remedy: str = "mend the file's YAML"
 ) -> tuple[Any, yaml.Node | None]:
-    """Read YAML text as `read_yaml` reads a file; ``name`` is what the messages call it."""
+    """Read YAML text as `read_yaml` reads a file; ``name`` is what the messages call it.
+
+    Raises
+    ------
+    UserError
+        As `read_yaml`.
+    """
     try:
         loader = _Loader(text)
         tree = loader.get_single_node()

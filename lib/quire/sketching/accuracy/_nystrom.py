@@ -10,7 +10,7 @@ from jax.scipy.linalg import cholesky, solve_triangular
 from jaxtyping import Array, Float
 
 from quire.sketching.problem import check_nystrom
-from quire.sketching.programs.algorithms import check_matrix, sketch
+from quire.sketching.programs.algorithms import check_matrix
 from quire.sketching.random_matrix.blocks import Distribution, block
 
 
@@ -52,7 +52,7 @@ def nystrom(
             "allowed, such as (A + Aᵀ)/2"
         )
     omega = block(seed, a.shape[0], r, distribution=distribution, dtype=a.dtype)
-    found = from_products(sketch(scaled, r, seed, distribution=distribution), omega)
+    found = from_products(scaled @ omega, omega)  # Ω is held whole anyway
     return LowRank(found.vectors, jnp.ldexp(found.eigenvalues, exponent))
 
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from itertools import combinations, product
 
 import numpy as np
+import scipy  # its parts are loaded at their first use, and not by every MPI process
 from jaxtyping import Float
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
 from quire.sketching.problem import check_nystrom
 
@@ -187,18 +186,18 @@ def _solve(lp: _Programme, worst: int, seconds: float) -> AssignmentOptimum:
     size = len(lp.names)
     coordinates = [(row, column) for row, terms in enumerate(lp.rows) for column in terms]
     values = [value for terms in lp.rows for value in terms.values()]
-    matrix = csr_array(
+    matrix = scipy.sparse.csr_array(
         (np.array(values), np.array(coordinates).T.tolist()), shape=(len(lp.rows), size)
     )
     cost: Float[np.ndarray, " v"] = np.zeros(size)
     cost[worst] = 1.0
     upper = np.ones(size)
     upper[worst] = np.inf
-    found = milp(
+    found = scipy.optimize.milp(
         cost,
         integrality=np.array(lp.integer, dtype=int),
-        bounds=Bounds(0, upper),
-        constraints=LinearConstraint(matrix, np.array(lp.low), np.array(lp.high)),
+        bounds=scipy.optimize.Bounds(0, upper),
+        constraints=scipy.optimize.LinearConstraint(matrix, np.array(lp.low), np.array(lp.high)),
         options={"time_limit": seconds},
     )
     if found.x is None:

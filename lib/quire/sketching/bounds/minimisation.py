@@ -3,13 +3,16 @@
 from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, minimize
+import scipy  # scipy.optimize is loaded at its first use, and not by every MPI process
 
 from quire.sketching.problem import Shape, check_nystrom
 
-# the stubs refuse one-argument callables
-_minimize: Any = minimize
 _TIGHT = {"ftol": 1e-14, "maxiter": 500}
+
+
+def _minimize(*arguments: Any, **keywords: Any) -> Any:
+    """Return what ``scipy.optimize.minimize`` does; its stubs refuse one-argument callables."""
+    return scipy.optimize.minimize(*arguments, **keywords)
 
 
 def minimise_free_operand(shape: Shape, ranks: int) -> float:
@@ -29,8 +32,8 @@ def minimise_free_operand(shape: Shape, ranks: int) -> float:
         x0=np.array([lower[0] + 1, lower[1] + 1, most_random - 0.1]),
         jac=lambda v: np.array([np.exp(v[0]), np.exp(v[1]), 0.0]) / scale,
         method="SLSQP",
-        bounds=Bounds([lower[0], lower[1], -np.inf], [np.inf, np.inf, most_random]),
-        constraints=LinearConstraint(np.ones((1, 3)), 2 * np.log(local), np.inf),
+        bounds=scipy.optimize.Bounds([lower[0], lower[1], -np.inf], [np.inf, np.inf, most_random]),
+        constraints=scipy.optimize.LinearConstraint(np.ones((1, 3)), 2 * np.log(local), np.inf),
         options=_TIGHT,
     )
     touched = np.exp(found.x[0]) + np.exp(found.x[1])
@@ -55,8 +58,8 @@ def minimise_nystrom_decoupled(n: int, r: int, ranks: int) -> float:
         x0=lower + 1 + max(0.0, float(np.max(needs)) - float(lower[1])),
         jac=lambda v: np.exp(v) / scale,
         method="SLSQP",
-        bounds=Bounds(lower, np.full(3, np.inf)),
-        constraints=LinearConstraint(np.array([[1, 1, 0], [0, 1, 1]]), needs, np.inf),
+        bounds=scipy.optimize.Bounds(lower, np.full(3, np.inf)),
+        constraints=scipy.optimize.LinearConstraint([[1, 1, 0], [0, 1, 1]], needs, np.inf),
         options=_TIGHT,
     )
     return float(np.exp(found.x).sum() - np.exp(lower).sum())

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from scipy import stats
 
 from quire.checks import integer
-from quire.sketching.accuracy._nystrom import nystrom
+from quire.sketching.accuracy._nystrom import from_products, nystrom
 from quire.sketching.accuracy.errors import (
     best_nystrom_bound,
     range_error,
@@ -20,7 +20,7 @@ from quire.sketching.accuracy.errors import (
 from quire.sketching.accuracy.spectra import Spectrum, eigenvalues, matrix_of, rbf_gram
 from quire.sketching.peers.scikit_learn import digits
 from quire.sketching.programs.algorithms import sketch
-from quire.sketching.random_matrix.blocks import Distribution
+from quire.sketching.random_matrix.blocks import Distribution, block
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,17 @@ def mean_errors(
         a, values = matrix_for(spectrum, n, seed)
         bound = best_nystrom_bound(values, r)
         limit = min(range_finder_bound(values, r, rank) for rank in range(1, r - 1))
+        trace = float(jnp.trace(a))
         for kind in entries:
-            ranges = [range_error(a, sketch(a, r, each, distribution=kind)) for each in seeds]
+            nuclear, ranges = [], []  # from one sketch for each seed
+            for each in seeds:
+                y = sketch(a, r, each, distribution=kind)
+                omega = block(each, a.shape[0], r, distribution=kind, dtype=a.dtype)
+                nuclear.append(trace - float(from_products(y, omega).eigenvalues.sum()))
+                ranges.append(range_error(a, y))
             rows.append(
                 MeanError(
-                    spectrum, kind, *_mean(nystrom_errors(a, r, kind, seeds) / bound),
+                    spectrum, kind, *_mean(np.array(nuclear) / bound),
                     *_mean(np.array(ranges) / limit),
                 )
             )  # fmt: skip

@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
+import scipy  # scipy.stats is loaded at its first use, and not by the timed process
 
 from quire.checks import integer
 from quire.sketching.peers.dask import random_product
@@ -44,7 +44,7 @@ class Rounds:
         """
         pairs = zip(self.seconds[name], self.seconds[other], strict=True)
         ratios = sorted(mine / theirs for mine, theirs in pairs)
-        trim = max(0, int(stats.binom.ppf(0.025, len(ratios), 0.5)) - 1)
+        trim = max(0, int(scipy.stats.binom.ppf(0.025, len(ratios), 0.5)) - 1)
         return statistics.median(ratios), ratios[trim], ratios[-1 - trim]
 
     def faster(self, names: tuple[str, ...]) -> str:
@@ -72,9 +72,12 @@ def speed_rows(rounds: Rounds, reference: str) -> tuple[Speed, ...]:
 
 
 def rounds_alone(
-    sizes: tuple[int, int, int], rounds: int, seed: int, timeout: float = 300.0
-) -> tuple[Rounds, Rounds]:
+    sizes: tuple[int, int, int], rounds: int, seed: int, *, peers: bool = True,
+    timeout: float = 300.0,
+) -> tuple[Rounds, Rounds]:  # fmt: skip
     """Return the rounds of the products and of the generators, timed in a process of their own.
+
+    ``peers`` has scikit-learn and dask timed as well, whose imports take seconds.
 
     Raises
     ------
@@ -87,7 +90,7 @@ def rounds_alone(
         integer(name, size)
     if rounds < 5:
         raise ValueError(f"rounds = {rounds}: at least 5 are allowed, for an interval")
-    request = json.dumps({"sizes": sizes, "rounds": rounds, "seed": seed})
+    request = json.dumps({"sizes": sizes, "rounds": rounds, "seed": seed, "peers": peers})
     environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     try:
         done = subprocess.run(
@@ -110,12 +113,15 @@ def main(request: str) -> None:
     """Time both groups of runners and print their seconds as JSON."""
     asked = json.loads(request)
     n1, n2, r = asked["sizes"]
-    parts = (products(n1, n2, r, asked["seed"]), numbers(n2, 4 * r, asked["seed"]))
+    seed, peers = asked["seed"], asked["peers"]
+    parts = (products(n1, n2, r, seed, peers), numbers(n2, 4 * r, seed))
     print(json.dumps([in_turn(runners, asked["rounds"]) for runners in parts]))
 
 
-def products(n1: int, n2: int, r: int, seed: int) -> dict[str, Callable[[], Any]]:
-    """Return the runners that make B, in single precision."""
+def products(
+    n1: int, n2: int, r: int, seed: int, peers: bool = True
+) -> dict[str, Callable[[], Any]]:
+    """Return the runners that make B, in single precision; with ``peers`` those that are here."""
     dense = np.random.default_rng(seed).standard_normal((n1, n2), dtype=np.float32)
     ready = np.random.default_rng(seed + 1).standard_normal((n2, r), dtype=np.float32)
     held, stored = jnp.asarray(dense), jnp.asarray(ready)
@@ -130,9 +136,9 @@ def products(n1: int, n2: int, r: int, seed: int) -> dict[str, Callable[[], Any]
         "numpy, Philox": lambda: dense @ philox.standard_normal((n2, r), dtype=np.float32),
         "jax.random": lambda: drawn(held, key),
     }
-    if importlib.util.find_spec("sklearn"):
+    if peers and importlib.util.find_spec("sklearn"):
         runners["scikit-learn"] = gaussian_projection(dense, r)
-    if importlib.util.find_spec("dask"):
+    if peers and importlib.util.find_spec("dask"):
         runners["dask"] = random_product(dense, r)
     return runners
 

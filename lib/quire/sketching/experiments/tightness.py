@@ -266,7 +266,7 @@ def _spread(items: list[Grid], count: int) -> list[Grid]:
 
 
 def layouts(ranks: Sequence[int], seed: int) -> tuple[Layout, ...]:
-    """Run one sketch of 64 x 512 to r = 64 on up to four grids of every P, and in tiles."""
+    """Run one sketch of 64 x 512 to r = 64 on up to three grids of every P, and in tiles."""
     shape = Shape(64, 512, 64)
     a = jax.random.normal(jax.random.key(seed), (shape.n1, shape.n2), jnp.float64)
     alone = np.asarray(sketch(a, shape.r, seed))
@@ -279,7 +279,7 @@ def layouts(ranks: Sequence[int], seed: int) -> tuple[Layout, ...]:
         for tile in (64, 128)
     ]
     for p in ranks:
-        for grid in _spread([g for g in grids(shape, p) if g.divides(shape)], 4):
+        for grid in _spread([g for g in grids(shape, p) if g.divides(shape)], 3):
             placed = jax.device_put(a, input_spec(shape, grid).sharding)
             b = grid_sketch(shape, grid, seed)(placed)
             rows.append(Layout(p, str(grid), difference(b)))

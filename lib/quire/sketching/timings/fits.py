@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # scipy.optimize is loaded at its first use, and not by every MPI process
 from jaxtyping import Float
-from scipy.optimize import nnls
 
 from quire.checks import real_array
 from quire.sketching.bounds.processor_grids import Rates
@@ -47,7 +47,7 @@ def fit_message_time(
         )
     design = np.stack([np.ones_like(w), x, w], axis=1) / t[:, None]
     scale = np.maximum(design.max(axis=0), 1e-300)
-    solution, _ = nnls(design / scale, np.ones_like(t))
+    solution, _ = scipy.optimize.nnls(design / scale, np.ones_like(t))
     constant, alpha, beta = solution / scale
     return MessageTime(float(constant), float(alpha), float(beta))
 

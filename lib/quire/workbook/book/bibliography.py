@@ -11,7 +11,13 @@ from quire.workbook.errors import UserError
 
 
 def check_bibliography(path: Path) -> None:
-    """Check that ``path`` can be read as BibTeX; `UserError` names the line where it can not."""
+    """Check that ``path`` can be read as BibTeX.
+
+    Raises
+    ------
+    UserError
+        When it is missing or not UTF-8, or an entry can not be read; names the line.
+    """
     try:
         parse_string(path.read_text(encoding="utf-8"), bib_format="bibtex")
     except FileNotFoundError:

@@ -173,7 +173,13 @@ class _Runs:
     def all(
         self, chapters: Sequence[Chapter], jobs: int, advance: Callable[[int], None]
     ) -> dict[Chapter, NotebookNode]:
-        """Execute the chapters, ``jobs`` at a time, and return what they became."""
+        """Execute the chapters, ``jobs`` at a time, and return what they became.
+
+        Raises
+        ------
+        ChapterFailed
+            When any of them failed, after all have run.
+        """
         faults: dict[Chapter, str] = {}
         pool = ThreadPoolExecutor(max_workers=jobs)
         try:
@@ -265,7 +271,13 @@ def _stage(
 
 
 def _put_in_place(pages: Path, output: Path, work: Path) -> None:
-    """Move the finished pages to ``output``; the old book is whole until it is replaced."""
+    """Move the finished pages to ``output``; the old book is whole until it is replaced.
+
+    Raises
+    ------
+    OSError
+        When the pages can not be moved; the old book is back in its place then.
+    """
     old = work / "old"
     if output.exists():
         output.rename(old)

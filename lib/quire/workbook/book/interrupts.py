@@ -28,13 +28,25 @@ class Interrupts:
         self.count = 0
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Note a signal; from the second on, raise `KeyboardInterrupt`."""
+        """Note a signal.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            From the second signal on.
+        """
         self.count += 1
         if self.count > 1:
             raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Raise `KeyboardInterrupt` when somebody asked to stop."""
+        """Look whether somebody asked to stop.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When somebody did.
+        """
         if self.count:
             raise KeyboardInterrupt
 

@@ -14,7 +14,13 @@ from quire.workbook.errors import UserError
 
 
 def read_config(root: Path) -> dict[str, Any]:
-    """Return jupyter-book's configuration; `UserError` when ``_config.yml`` can not be read."""
+    """Return jupyter-book's configuration.
+
+    Raises
+    ------
+    UserError
+        When ``_config.yml`` is missing or can not be read.
+    """
     try:
         config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -64,7 +70,13 @@ def with_repository(config: Mapping[str, Any], given: str | None) -> dict[str, A
 
 
 def checked(url: str) -> str:
-    """Return a repository's address without a slash at its end; `UserError` when it is none."""
+    """Return a repository's address without a slash at its end.
+
+    Raises
+    ------
+    UserError
+        When it is none.
+    """
     parts = urlsplit(url)
     place = [step for step in parts.path.split("/") if step]
     bad = parts.query or parts.fragment or any(c.isspace() or c in "\"'<>`" for c in url)

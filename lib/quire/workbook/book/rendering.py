@@ -48,7 +48,8 @@ def render(source: Path, folder: Path, interrupts: Interrupts) -> Path:
             _log.warning(line)
     pages = folder / "_build" / "html"
     if process.returncode != 0 or not (pages / "index.html").is_file():
-        raise _failure(lines)
+        failure = _failure(lines)
+        raise failure
     return pages
 
 
