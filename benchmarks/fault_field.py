@@ -91,13 +91,15 @@ class Field:
         )
 
     def end(self, process: subprocess.Popen[str], seconds: float = 200) -> tuple[int, str, str]:
-        try:
-            out, err = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            raise Broken(f"still running after {seconds:g} s") from None
-        return process.returncode, out, err
+        started = time.monotonic()
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                out, err = process.communicate(timeout=1)
+                return process.returncode, out, err
+            if time.monotonic() - started > seconds * patience():
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                raise Broken(f"still running after {time.monotonic() - started:.0f} s")
 
     def quire(self, *words: object, **environment: str) -> tuple[int, str, str]:
         return self.end(self.start(*words, **environment))
@@ -123,11 +125,16 @@ def one_line(result: tuple[int, str, str], status: int, *words: str) -> None:
 
 
 def wait(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
+    started = time.monotonic()
     while not condition():
-        if time.monotonic() > end:
-            raise Broken(f"in vain for {seconds:g} s: {what}")
+        if time.monotonic() - started > seconds * patience():
+            raise Broken(f"in vain for {time.monotonic() - started:.0f} s: {what}")
         time.sleep(0.05)
+
+
+def patience() -> float:
+    """Return by how much longer things may take than on a quiet machine: the load of a core."""
+    return max(1.0, os.getloadavg()[0] / len(psutil.Process().cpu_affinity()))
 
 
 def gone(pids: list[int]) -> bool:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from quire.workbook import deferred
+from quire.workbook import compiled, deferred
 from quire.workbook.cards import ProfileName
 from quire.workbook.chapters import Chapter
 from quire.workbook.errors import ChapterFailed, UserError, check_timeout, plain_line, plain_text
@@ -286,6 +286,7 @@ def _environment(chapter: Chapter, private: Path) -> dict[str, str]:
     (profile / "00-deferred.py").write_text(
         Path(deferred.__file__).read_text(encoding="utf-8"), encoding="utf-8"
     )
+    (profile / "02-compiled.py").write_text(compiled.STARTUP, encoding="utf-8")
     log = str(private / _KERNEL_LOG)
     (profile / "01-faults.py").write_text(
         f"__import__('faulthandler').enable(open({log!r}, 'ab'))\n", encoding="utf-8"
@@ -301,6 +302,7 @@ def _environment(chapter: Chapter, private: Path) -> dict[str, str]:
     # chapter of small matrices then takes three to ten times the processor time, and its rivals'
     # time, when they are measured next to each other. No result depends on it.
     environment.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    environment |= compiled.settings()
     for name in ("QUIRE_DATA_MIRROR", "QUIRE_CACHE"):
         if environment.get(name):
             environment[name] = os.path.abspath(os.path.expanduser(environment[name]))  # noqa: PTH100, PTH111
