@@ -27,8 +27,8 @@ def book(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests."""
     install(session, "workbook,peers,tests")
-    # Two processes, a file of tests in one of them: chapters run beside everything else.
-    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+    # Two processes; tests/conftest.py says which tests share one: a file, the book, a chapter.
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs)
 
 
 @nox.session

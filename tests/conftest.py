@@ -7,11 +7,18 @@ A job in the background ignores Ctrl-C, and its children inherit that; the tests
 child would wait for ever, so the signal is given back here.
 """
 
+import os
+
+# Idle threads of OpenBLAS sleep at once: they would take the cores from the other tests.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+
+# isort: split
 import signal
 from contextlib import suppress
 from pathlib import Path
 
 import jax
+import pytest
 from jaxtyping import install_import_hook
 
 import quire
@@ -28,4 +35,17 @@ TOPICS = sorted(
     for folder in LIBRARY.iterdir()
     if (folder / "__init__.py").exists() and folder.name not in {"workbook", "_checkout"}
 )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what runs in one process under ``--dist loadgroup``: a file, one book, one chapter."""
+    for item in items:
+        folder, name = item.path.parent.name, item.path.stem.removeprefix("test_")
+        group = "book" if folder == "book" else f"{folder}-{name}"
+        if item.get_closest_marker("chapter") and hasattr(item, "callspec"):
+            group = item.callspec.id
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 install_import_hook([f"quire.{topic}" for topic in TOPICS], "beartype.beartype")

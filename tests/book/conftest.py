@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from quire.workbook.book import build_book
 
 from .hard_cases import write_chapter
+from .visits import Visit, visit
 
 ROOT = Path(__file__).parents[2]
 HARD_CASES = "notebooks/98_hard_cases.html"
@@ -77,3 +81,31 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         )
         yield context
         context.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The text of axe-core, from the package that carries it."""
+    found = util.find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        pytest.skip("needs axe-playwright-python")
+    return (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def visits(book: Book, browser: Any, axe: str) -> tuple[Visit, ...]:
+    """Every page: in light on a desk, in dark on a phone; and the chapters on a laptop.
+
+    axe-core looks at each of them, but for all of the long library pages save one.
+    """
+    views = (("light", 1440, 390), ("dark", 390, 1280))
+    laptop = [page for page in book.pages if page.startswith("notebooks/")]
+    alike = re.compile(r"book/library/(?!workbook\.html)|py-modindex|genindex")
+    return (
+        *(
+            visit(book, browser, page, *view, axe="" if alike.match(page) else axe)
+            for page in book.pages
+            for view in views
+        ),
+        *(visit(book, browser, page, "light", 1280, 1440) for page in laptop),
+    )

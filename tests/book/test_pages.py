@@ -8,20 +8,9 @@ from typing import Any
 import pytest
 
 from .conftest import HARD_CASES, Book
-from .visits import Visit, open_page, visit, wrong
+from .visits import Visit, open_page, wrong
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def visits(book: Book, browser: Any) -> tuple[Visit, ...]:
-    """Every page: in light on a desk, in dark on a phone; and the chapters on a laptop."""
-    views = (("light", 1440, 390), ("dark", 390, 1280))
-    laptop = [page for page in book.pages if page.startswith("notebooks/")]
-    return (
-        *(visit(book, browser, page, *view) for page in book.pages for view in views),
-        *(visit(book, browser, page, "light", 1280, 1440) for page in laptop),
-    )
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
 
 def test_the_rendering_had_nothing_to_complain_of(book: Book) -> None:

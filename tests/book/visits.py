@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .conftest import Book
+if TYPE_CHECKING:
+    from .conftest import Book
 
 READY = """() => window.MathJax?.startup?.promise
   ? window.MathJax.startup.promise.then(() => true) : !document.querySelector('.math')"""
@@ -60,6 +61,11 @@ FACTS = r"""() => {
 }"""
 
 
+_RUN_AXE = """async () => (await axe.run(document, {resultTypes: ['violations']}))
+  .violations.flatMap(
+    (each) => each.nodes.map((node) => `${each.id}: ${node.target.join(' ')}`))"""
+
+
 @dataclass(frozen=True)
 class Visit:
     """What a page was like, in one theme at one width."""
@@ -75,12 +81,18 @@ class Visit:
         return f"{self.page} ({self.theme}, {self.width} px)"
 
 
-def visit(book: Book, browser: Any, page: str, theme: str, width: int, other: int) -> Visit:
-    """Open a page at one width, and look at it at another width, too."""
+def visit(
+    book: Book, browser: Any, page: str, theme: str, width: int, other: int, axe: str = ""
+) -> Visit:
+    """Open a page at one width, and look at it at another width, too.
+
+    With the text of axe-core in ``axe`` the page's violations are among the facts.
+    """
     requests: list[str] = []
     errors: list[str] = []
     tab = open_page(book, browser, page, theme, width, requests, errors)
     facts = tab.evaluate(FACTS)
+    facts["violations"] = violations(tab, axe) if axe else []
     tab.set_viewport_size({"width": other, "height": 900})
     tab.wait_for_timeout(400)  # until charts that follow the width are drawn again
     tab.wait_for_function(DRAWN, timeout=60_000)
@@ -114,6 +126,12 @@ def open_page(
     tab.wait_for_function(READY, timeout=60_000)
     tab.wait_for_function(DRAWN, timeout=60_000)
     return tab
+
+
+def violations(tab: Any, axe: str) -> list[str]:
+    """Return what axe-core finds on an open page, each with the rule and the place."""
+    tab.evaluate(axe)
+    return list(tab.evaluate(_RUN_AXE))
 
 
 def wrong(visits: tuple[Visit, ...], fault: Callable[[Visit], object]) -> list[str]:

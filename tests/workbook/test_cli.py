@@ -83,27 +83,6 @@ def test_a_chapter_that_fails_is_status_one(
         (["data", "fetch", "99/none"], "registry.toml is missing"),
         (["new", "not-an-id", "slug"], "not-an-id"),
         (["new", "2601.00002", "Bad Slug"], "Bad Slug"),
-    ],
-)
-def test_bad_input_is_one_line_and_status_two(
-    tiny: Chapter,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    words: list[str],
-    told: str,
-) -> None:
-    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("started"))
-    status, out, err = quire(capsys, *words)
-    assert status == 2
-    assert out == ""
-    assert err.startswith("quire: ")
-    assert err.count("\n") == 1
-    assert told in err
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
         (["run", "99", "--timeout", "nan"], "timeout = nan"),
         (["run", "99", "--timeout", "inf"], "timeout = inf"),
         (["run", "99", "-p", "size=2024-13-45"], "not of type int"),
@@ -120,7 +99,7 @@ def test_bad_input_is_one_line_and_status_two(
         (["new", "2601.00042", "class"], "Python's own"),
     ],
 )
-def test_more_bad_input_is_one_line_and_status_two(
+def test_bad_input_is_one_line_and_status_two(
     tiny: Chapter,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -129,7 +108,13 @@ def test_more_bad_input_is_one_line_and_status_two(
     told: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    test_bad_input_is_one_line_and_status_two(tiny, capsys, monkeypatch, words, told)
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("started"))
+    status, out, err = quire(capsys, *words)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("quire: ")
+    assert err.count("\n") == 1
+    assert told in err
     assert [path.name for path in tmp_path.iterdir()] == ["workbook"]
 
 

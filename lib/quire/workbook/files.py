@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn
 
 from quire.workbook.errors import UserError, plain_line
 
@@ -173,13 +173,13 @@ def work_folder(parent: Path | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def holding(lock: Path, busy: str) -> Iterator[None]:
+def holding(path: Path, busy: str) -> Iterator[None]:
     """Hold a lock file for the time of a block; the system lets go of what a dead process held.
 
     Parameters
     ----------
-    lock
-        The file; it is removed at the end.
+    path
+        The file that is locked; it is removed at the end.
     busy
         What is to be said when another process holds it.
 
@@ -189,11 +189,11 @@ def holding(lock: Path, busy: str) -> Iterator[None]:
         When it is held, naming the process, or can not be written.
     """
     try:
-        file = lock.open("a+", encoding="utf-8")
+        file = path.open("a+", encoding="utf-8")
     except OSError as fault:
-        _refuse(f"can not write {lock}", fault)
+        _refuse(f"can not write {path}", fault)
     with file:
-        if not _take(file):
+        if lock(file.fileno()) is False:  # without locks: better a study than none
             file.seek(0)
             holder = plain_line(file.read()) or "it did not say which"
             raise UserError(f"{busy} ({holder})", "wait until it is done")
@@ -204,7 +204,7 @@ def holding(lock: Path, busy: str) -> Iterator[None]:
             yield
         finally:
             with suppress(OSError):
-                lock.unlink()
+                path.unlink()
 
 
 def temporary_name() -> str:
@@ -275,22 +275,28 @@ def _refuse(what: str, fault: Exception) -> NoReturn:
     ) from None
 
 
-def _take(file: IO[str]) -> bool:
-    """Lock an open file for this process, without waiting; the system unlocks what dies."""
+def lock(handle: int) -> bool | None:
+    """Lock an open file for this process, without waiting; the system unlocks what dies.
+
+    Returns
+    -------
+    bool or None
+        Whether it was free; None on a file system that knows no locks.
+    """
     if sys.platform == "win32":
         import msvcrt
 
         try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
         return True
     import fcntl
 
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks: better a study than none
-        return True
+    except OSError:
+        return None
     return True

@@ -208,6 +208,16 @@ def run(name: str, arguments: Sequence[str]) -> int:
     ).returncode
 
 
+_LISTENED_TO: dict[str, Any] = {
+    "stdin": subprocess.DEVNULL,
+    "stdout": subprocess.PIPE,
+    "stderr": subprocess.STDOUT,
+    "encoding": "utf-8",
+    "errors": "replace",
+}
+"""How a process is started whose words, and no more, are read."""
+
+
 def _ask(name: str, command: list[str], timeout: float) -> str:
     """Run the peer's script and return the last thing it said; its children end with it.
 
@@ -217,15 +227,7 @@ def _ask(name: str, command: list[str], timeout: float) -> str:
         When it takes longer than ``timeout`` seconds.
     """
     posix = os.name == "posix"
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=posix,
-    ) as process:
+    with subprocess.Popen(command, **_LISTENED_TO, start_new_session=posix) as process:
         try:
             said, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -242,14 +244,7 @@ def _ask(name: str, command: list[str], timeout: float) -> str:
 def _run_step(name: str, command: list[str], on_line: Callable[[str], None] | None) -> None:
     lines: list[str] = []
     try:
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-        ) as process:
+        with subprocess.Popen(command, **_LISTENED_TO) as process:
             for line in process.stdout or ():
                 lines.append(plain_line(line))
                 if on_line is not None:

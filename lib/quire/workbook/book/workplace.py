@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from quire.workbook.files import lock
+
 _LOCK = ".lock"
 
 
@@ -35,7 +37,7 @@ def _made(output: Path) -> tuple[Path, int]:
         folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.build-", dir=output.parent))
         handle = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         # Another build may have looked between the two lines and taken it for a leftover.
-        if _lock(handle) and (folder / _LOCK).exists():
+        if lock(handle) is not False and (folder / _LOCK).exists():
             return folder, handle
         os.close(handle)
 
@@ -47,27 +49,8 @@ def _remove_if_left(folder: Path) -> None:
     except OSError:  # no lock yet, or somebody else's folder
         return
     try:
-        free = _lock(handle)
+        free = lock(handle) is True
     finally:
         os.close(handle)
     if free:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lock(handle: int) -> bool:
-    """Lock an open file for this process and tell whether it was free."""
-    try:
-        import fcntl
-    except ImportError:  # Windows, where an open file can not be removed either
-        import msvcrt
-
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
