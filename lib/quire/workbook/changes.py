@@ -334,7 +334,13 @@ def _read_notebook(path: Path) -> Points:
 
 
 def read_study(path: Path) -> Points:
-    """Return the runs of a study's table by their parameters, in its order; `UserError`."""
+    """Return the runs of a study's table by their parameters, in its order.
+
+    Raises
+    ------
+    UserError
+        When the file is no table of a study.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 

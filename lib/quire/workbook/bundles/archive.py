@@ -9,6 +9,7 @@ import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from quire.workbook.errors import UserError, quoted
 
@@ -64,13 +65,13 @@ def unpack(path: Path) -> dict[str, bytes]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file", "name a bundle that is there") from None
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError) as fault:
-        raise _refused(path, f"is no whole zip file ({fault})") from None
+        _refuse(path, f"is no whole zip file ({fault})")
     return _checked(path, members)
 
 
 def _check_infos(path: Path, infos: list[zipfile.ZipInfo]) -> None:
     if len(infos) > _MOST_MEMBERS:
-        raise _refused(path, f"holds {len(infos)} members, more than {_MOST_MEMBERS}")
+        _refuse(path, f"holds {len(infos)} members, more than {_MOST_MEMBERS}")
     seen: set[str] = set()
     for info in infos:
         fault = _fault_of_name(info.filename)
@@ -83,11 +84,11 @@ def _check_infos(path: Path, infos: list[zipfile.ZipInfo]) -> None:
         elif info.file_size > max(_SMALL, _MOST_TIMES * info.compress_size):
             fault = f"grows from {info.compress_size:,} to {info.file_size:,} bytes"
         if fault:
-            raise _refused(path, f"{quoted(info.filename)} {fault}")
+            _refuse(path, f"{quoted(info.filename)} {fault}")
         seen.add(info.filename.lower())
     total = sum(info.file_size for info in infos)
     if total > _MOST_BYTES:
-        raise _refused(path, f"unpacks to {total:,} bytes, more than {_MOST_BYTES:,}")
+        _refuse(path, f"unpacks to {total:,} bytes, more than {_MOST_BYTES:,}")
 
 
 def _fault_of_name(name: str) -> str:
@@ -104,31 +105,31 @@ def _read(path: Path, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         with file.open(info) as member:
             data = member.read(info.file_size + 1)
     except (RuntimeError, zipfile.BadZipFile) as fault:
-        raise _refused(path, f"{quoted(info.filename)} is torn ({fault})") from None
+        _refuse(path, f"{quoted(info.filename)} is torn ({fault})")
     if len(data) != info.file_size:
-        raise _refused(path, f"{quoted(info.filename)} is not of the size it names")
+        _refuse(path, f"{quoted(info.filename)} is not of the size it names")
     return data
 
 
 def _checked(path: Path, members: dict[str, bytes]) -> dict[str, bytes]:
     if MANIFEST not in members:
-        raise _refused(path, f"has no {MANIFEST}")
+        _refuse(path, f"has no {MANIFEST}")
     listed: dict[str, str] = {}
     for line in members.pop(MANIFEST).decode("utf-8", "replace").splitlines():
         found = _LINE.fullmatch(line)
         if found is None:
-            raise _refused(path, f"{MANIFEST} has a line that is none: {quoted(line)}")
+            _refuse(path, f"{MANIFEST} has a line that is none: {quoted(line)}")
         listed[found[2]] = found[1]
     for name, digest in listed.items():
         if name not in members:
-            raise _refused(path, f"{quoted(name)} is missing")
+            _refuse(path, f"{quoted(name)} is missing")
         if hashlib.sha256(members[name]).hexdigest() != digest:
-            raise _refused(path, f"{quoted(name)} was changed: it has another sha256")
+            _refuse(path, f"{quoted(name)} was changed: it has another sha256")
     for name in members:
         if name not in listed:
-            raise _refused(path, f"{quoted(name)} is not in {MANIFEST}")
+            _refuse(path, f"{quoted(name)} is not in {MANIFEST}")
     return members
 
 
-def _refused(path: Path, reason: str) -> UserError:
-    return UserError(f"{path.name}: {reason}", "get the bundle anew from whoever made it")
+def _refuse(path: Path, reason: str) -> NoReturn:
+    raise UserError(f"{path.name}: {reason}", "get the bundle anew from whoever made it") from None

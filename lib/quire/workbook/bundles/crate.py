@@ -177,7 +177,13 @@ def _version(record: Mapping[str, Any]) -> str:
 
 
 def _when(record: Mapping[str, Any]) -> datetime:
-    """Return when the commit was made that was run: a run writes no time, to give equal bytes."""
+    """Return when the commit was made that was run: a run writes no time, to give equal bytes.
+
+    Raises
+    ------
+    UserError
+        When the record names no commit but an option of git's.
+    """
     commit = str(record.get("commit") or "HEAD").rstrip("+")
     try:
         if commit.startswith("-"):
