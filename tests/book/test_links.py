@@ -112,7 +112,7 @@ def test_the_scoreboard_keeps_the_roles_apart_and_links_every_row(book: Book) ->
 
 def test_the_status_tells_of_every_run(book: Book) -> None:
     text = (book.folder / "book" / "status.html").read_text(encoding="utf-8")
-    assert "98 · Hard cases" in text
+    assert '98<span class="quire-long"> · Hard cases</span>' in text
     assert '<td class="quire-number">1.50</td>' in text
 
 

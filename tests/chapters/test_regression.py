@@ -13,10 +13,10 @@ from quire.workbook.provenance import packages
 pytestmark = [pytest.mark.chapter, pytest.mark.slow]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_the_committed_outputs_are_those_of_today(chapter: Chapter) -> None:
     committed = chapter.read()
-    today = execute(chapter, timeout=840)
+    today = execute(chapter, timeout=1100)
     found = compare(chapter, committed, today)
     told = [*map(str, found.differences)]
     how = "the same bytes" if found.exact else "equal words and near numbers"
@@ -26,14 +26,14 @@ def test_the_committed_outputs_are_those_of_today(chapter: Chapter) -> None:
         print(f"{chapter.slug}: not compared for want of data or peers: {', '.join(found.skipped)}")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_the_smoke_profile_is_complete_and_gives_the_same_bytes_twice(chapter: Chapter) -> None:
-    first = execute(chapter, profile="smoke", timeout=240)
+    first = execute(chapter, profile="smoke", timeout=550)
     assert faults(chapter, first) == ()
     assert len(read_ledger(chapter, first)) == len(chapter.card.claims)
     if made_here(chapter):
         return  # the default profile is held against its committed bytes, which are a second run
-    second = execute(chapter, profile="smoke", timeout=240)
+    second = execute(chapter, profile="smoke", timeout=550)
     assert stable(first) == stable(second)
 
 

@@ -40,6 +40,12 @@ def page_of(chapter: Chapter, base: str = "../") -> str:
     return f"{base}notebooks/{chapter.slug}.html"
 
 
+def linked(chapter: Chapter) -> str:
+    """Return a link to a chapter: number and title, on a phone the number alone."""
+    title = f'<span class="quire-long"> · {markup(bare(chapter.title))}</span>'
+    return f'<a href="{page_of(chapter)}">{chapter.number}{title}</a>'
+
+
 def of_role(entries: Iterable[Entry], *roles: Role) -> list[Entry]:
     """Return the entries of these roles, in their order."""
     return [entry for entry in entries if entry.role in roles]

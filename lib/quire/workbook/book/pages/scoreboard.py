@@ -17,9 +17,9 @@ from quire.workbook.book import figures
 from quire.workbook.book.pages.markup import (
     NAMES,
     Ledgers,
-    bare,
     count,
     in_words,
+    linked,
     numbered,
     of_role,
     page_of,
@@ -165,9 +165,7 @@ def _counts_table(ledgers: Ledgers) -> str:
 
     claims = {chapter: of_role(entries, "claim") for chapter, entries in ledgers.items()}
     rows = "".join(
-        f'<tr><th scope="row"><a href="{page_of(chapter)}">{chapter.number}'
-        f'<span class="quire-long"> · {markup(bare(chapter.title))}</span></a></th>'
-        f"{cells(entries, chapter.number)}</tr>"
+        f'<tr><th scope="row">{linked(chapter)}</th>{cells(entries, chapter.number)}</tr>'
         for chapter, entries in claims.items()
     )
     everything = [entry for entries in claims.values() for entry in entries]

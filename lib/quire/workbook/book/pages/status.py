@@ -7,7 +7,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from quire.workbook.book.pages.markup import numbered, page_of, processor_of, raw
+from quire.workbook.book.pages.markup import linked, processor_of, raw
 from quire.workbook.chapters import Chapter
 from quire.workbook.shown import MISSING, in_words
 from quire.workbook.text import markup
@@ -59,8 +59,7 @@ def _row(chapter: Chapter, record: Mapping[str, Any]) -> str:
         (str(record.get("device") or MISSING), False),
     ]
     rest = "".join(f"<td{_kind(number)}>{markup(text)}</td>" for text, number in cells)
-    link = f'<a href="{page_of(chapter)}">{markup(numbered(chapter))}</a>'
-    return f'<tr><th scope="row">{link}</th>{rest}</tr>'
+    return f'<tr><th scope="row">{linked(chapter)}</th>{rest}</tr>'
 
 
 def _kind(is_number: bool) -> str:
