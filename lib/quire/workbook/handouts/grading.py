@@ -281,7 +281,15 @@ class _Child:
         return self._line()
 
     def call(self, number: int, given: tuple[Any, ...]) -> Any:
-        """Call a function of the notebook where it lives."""
+        """Call a function of the notebook where it lives.
+
+        Raises
+        ------
+        ValueError
+            When the function raised.
+        _Ended
+            When functions were called too often.
+        """
         self.calls += 1
         if self.calls > _MOST_CALLS:
             raise _Ended("its functions were called too often")

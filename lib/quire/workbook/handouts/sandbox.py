@@ -95,6 +95,11 @@ def _become_nobody() -> None:
     """Give up root's rights, but for reading where Landlock allows it.
 
     Root's own Python may lie in a folder that nobody else can read.
+
+    Raises
+    ------
+    OSError
+        When they could not be given up.
     """
     libc = _libc()
     libc.prctl(_KEEP_CAPABILITIES, 1, 0, 0, 0)
