@@ -186,7 +186,7 @@ def test_constants_that_made_the_times_are_found_again():
 
 
 def test_one_disturbed_row_does_not_move_the_fit(hopper):
-    rows = read_measured(hopper["h200"])[::3]
+    rows = read_measured(hopper["h200"])
     whole = fit(rows, MEASURED["h200"])
     disturbed = [replace(rows[0], us=5 * rows[0].us), *rows[1:]]
     moved = fit(disturbed, MEASURED["h200"])
