@@ -163,7 +163,7 @@ def test_leftovers_of_killed_builds_are_swept_and_running_ones_are_not(tmp_path:
         assert left.is_dir()
         assert mine.is_dir()
     killed.kill()
-    killed.wait()
+    killed.communicate()  # closes the pipe as well
     (tmp_path / ".html.build-somebody").mkdir()  # without a lock it is not ours
     with workplace(output):
         assert not left.exists()
