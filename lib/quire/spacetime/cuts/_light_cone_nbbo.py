@@ -126,12 +126,7 @@ def light_cone_nbbo(streams: Sequence[Stream], delays: Any, anchor: Any) -> Ligh
         raise ValueError(f"streams = {len(metric)} of them: must be at most {_MOST_SITES}")
     table = segments_of(streams)
     found = _sweep(table.first, table.starts, table.ends, table.bids, table.asks, metric, place)
-    when, bid_low, bid_high, ask_low, ask_high, rest_bid, rest_ask, crossed, mask = (
-        column.copy() for column in found
-    )
-    return LightConeNbbo(
-        when, bid_low, bid_high, ask_low, ask_high, rest_bid, rest_ask, crossed.astype(bool), mask
-    )
+    return LightConeNbbo(*found)
 
 
 @njit(cache=True, inline="always")
@@ -157,14 +152,20 @@ def _sweep(first, starts, ends, bids, asks, delays, anchor):
     ask_high = np.empty(room, np.int64)
     rest_bid = np.empty(room, np.int64)
     rest_ask = np.empty(room, np.int64)
-    crossed = np.empty(room, np.int64)
+    crossed = np.empty(room, np.bool_)
     open_sites = np.empty(room, np.int64)
     sold = -asks
     bought = -bids
-    # queue 0: greatest bid, 1: least ask, 2: least bid, 3: greatest ask
-    queues = np.empty((4, total), np.int64)
-    heads = np.empty((4, sites), np.int64)
-    tails = np.empty((4, sites), np.int64)
+    # monotone queues of segments, per site: greatest bid, least ask, least bid, greatest ask
+    queue0, queue1 = np.empty(total, np.int64), np.empty(total, np.int64)
+    queue2, queue3 = np.empty(total, np.int64), np.empty(total, np.int64)
+    head0, head1, head2, head3 = (
+        first[:-1].copy(),
+        first[:-1].copy(),
+        first[:-1].copy(),
+        first[:-1].copy(),
+    )
+    tail0, tail1, tail2, tail3 = (first[:-1] + 1, first[:-1] + 1, first[:-1] + 1, first[:-1] + 1)
     low, high, rest = first[:-1].copy(), first[:-1].copy(), first[:-1].copy()
     at = np.empty(sites, np.int64)
     enters = np.empty(sites, np.int64)  # when the next segment enters, leaves, and is read at rest
@@ -173,67 +174,79 @@ def _sweep(first, starts, ends, bids, asks, delays, anchor):
     lag = np.empty(sites, np.int64)
     for b in range(sites):
         lag[b] = 0 if b == anchor else delays[anchor, b]
-        for q in range(4):
-            queues[q, first[b]] = first[b]
-            heads[q, b] = first[b]
-            tails[q, b] = first[b] + 1
+        queue0[first[b]] = queue1[first[b]] = queue2[first[b]] = queue3[first[b]] = first[b]
         # The anchor's own quotes enter and leave when they are made; others enter one ns after
         # start - lag, since the cone's edge is ordered.
         reads[b] = ends[rest[b]]
         enters[b] = reads[b] if b == anchor or reads[b] == EVER else reads[b] - lag[b] + 1
         leaves[b] = reads[b] if reads[b] == EVER else reads[b] + lag[b]
-    count = 0
+    count, several, mask = 0, 0, 0
+    top, bottom, floor, ceiling = NO_BID, NO_ASK, NO_BID, NO_ASK
     while True:
         now = EVER
         for b in range(sites):
             now = min(now, enters[b], leaves[b], reads[b])
         if now == EVER:
             break
+        moved = False
         for b in range(sites):
             end_of_site = first[b + 1]
             while enters[b] <= now:
+                moved = True
                 high[b] += 1
                 j = high[b]
-                _push(queues[0], heads[0], tails[0], b, bids, j)
-                _push(queues[1], heads[1], tails[1], b, sold, j)
-                _push(queues[2], heads[2], tails[2], b, bought, j)
-                _push(queues[3], heads[3], tails[3], b, asks, j)
+                _push(queue0, head0, tail0, b, bids, j)
+                _push(queue1, head1, tail1, b, sold, j)
+                _push(queue2, head2, tail2, b, bought, j)
+                _push(queue3, head3, tail3, b, asks, j)
                 if j + 1 < end_of_site:
                     enters[b] = starts[j + 1] if b == anchor else starts[j + 1] - lag[b] + 1
                 else:
                     enters[b] = EVER
             while leaves[b] <= now:
+                moved = True
                 low[b] += 1
-                for q in range(4):
-                    if queues[q, heads[q, b]] < low[b]:
-                        heads[q, b] += 1
+                if queue0[head0[b]] < low[b]:
+                    head0[b] += 1
+                if queue1[head1[b]] < low[b]:
+                    head1[b] += 1
+                if queue2[head2[b]] < low[b]:
+                    head2[b] += 1
+                if queue3[head3[b]] < low[b]:
+                    head3[b] += 1
                 leaves[b] = ends[low[b]]
                 if leaves[b] != EVER:
                     leaves[b] += lag[b]
             while reads[b] <= now:
                 rest[b] += 1
                 reads[b] = ends[rest[b]]
-        several, mask = 0, 0
-        top, bottom = NO_BID, NO_ASK  # greatest bid and least ask of any window
-        floor, ceiling = NO_BID, NO_ASK  # what the windows' least bids and greatest asks allow
+        if moved:  # else only what the rest frame reads has changed
+            several, mask = 0, 0
+            top, bottom = NO_BID, NO_ASK  # greatest bid and least ask of any window
+            floor, ceiling = NO_BID, NO_ASK  # what the windows' least bids and greatest asks allow
+            for b in range(sites):
+                top = max(top, bids[queue0[head0[b]]])
+                bottom = min(bottom, asks[queue1[head1[b]]])
+                floor = max(floor, bids[queue2[head2[b]]])
+                ceiling = min(ceiling, asks[queue3[head3[b]]])
+                if high[b] > low[b]:
+                    several += 1
+                    mask |= 1 << b
+            if several > 1 and floor != top:
+                for b in range(sites):
+                    at[b] = queue2[head2[b]]
+                floor = least_of_worst(starts, ends, bids, low, high, delays, floor, at)
+            if several > 1 and ceiling != bottom:
+                for b in range(sites):
+                    at[b] = queue3[head3[b]]
+                ceiling = -least_of_worst(starts, ends, sold, low, high, delays, -ceiling, at)
         still_bid, still_ask = NO_BID, NO_ASK
         for b in range(sites):
-            top = max(top, bids[queues[0, heads[0, b]]])
-            bottom = min(bottom, asks[queues[1, heads[1, b]]])
-            floor = max(floor, bids[queues[2, heads[2, b]]])
-            ceiling = min(ceiling, asks[queues[3, heads[3, b]]])
             still_bid = max(still_bid, bids[rest[b]])
             still_ask = min(still_ask, asks[rest[b]])
-            if high[b] > low[b]:
-                several += 1
-                mask |= 1 << b
-        if several > 1 and floor != top:
-            floor = least_of_worst(starts, ends, bids, low, high, delays, at)
-        if several > 1 and ceiling != bottom:
-            ceiling = -least_of_worst(starts, ends, sold, low, high, delays, at)
-        over = 1 if still_bid > still_ask else 0
-        if over == 0 and several > 0 and top > bottom:
-            over = 1 if some_crossed(starts, ends, bids, asks, low, high, delays) else 0
+        over = still_bid > still_ask
+        if not over and several > 0 and top > bottom:
+            over = some_crossed(starts, ends, bids, asks, low, high, delays)
         if count and (
             bid_low[count - 1] == floor
             and bid_high[count - 1] == top

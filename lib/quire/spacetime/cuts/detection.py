@@ -58,18 +58,24 @@ def all_at_most(starts, ends, values, low, high, delays, limit, at):
 
 @njit(cache=True)
 @no_type_check
-def least_of_worst(starts, ends, values, low, high, delays, at):
-    """Return the least limit for which `all_at_most` holds: the least worst value of a cut."""
-    limit = values[low[0]]
-    for a in range(len(low)):
-        least = values[low[a]]
-        for j in range(low[a] + 1, high[a] + 1):
-            least = min(least, values[j])
-        limit = least if a == 0 else max(limit, least)
+def least_of_worst(starts, ends, values, low, high, delays, limit, at):
+    """Return the least limit for which `all_at_most` holds: the least worst value of a cut.
+
+    ``limit`` is where the search begins: the greatest of the windows' least values. ``at`` holds a
+    segment of least value per site; when these are compatible, nothing is searched.
+    """
+    sites = len(low)
+    fits = True
+    for a in range(sites):
+        for b in range(sites):
+            if a != b and starts[at[b]] - delays[a, b] >= ends[at[a]]:
+                fits = False
+    if fits:
+        return limit
     while not all_at_most(starts, ends, values, low, high, delays, limit, at):
         # The next value above: some cut passes the windows, so one is enough in the end.
         above = np.iinfo(np.int64).max
-        for a in range(len(low)):
+        for a in range(sites):
             for j in range(low[a], high[a] + 1):
                 if limit < values[j] < above:
                     above = values[j]

@@ -202,7 +202,9 @@ class Unseen:
     speeds_km_s: tuple[float, ...]
 
 
-def unseen(session: Session, sites: Sites, draws: int, seed: int) -> list[Unseen]:
+def unseen(
+    session: Session, sites: Sites, draws: int, seed: int, model: str = "uniform"
+) -> list[Unseen]:
     """Return, for every draw, the states that some cut shows and the rest frame never does.
 
     A state dissents when the rest frame does not show its NBBO meanwhile. The speeds are those of
@@ -211,7 +213,7 @@ def unseen(session: Session, sites: Sites, draws: int, seed: int) -> list[Unseen
     """
     rows = []
     for draw in range(draws):
-        streams = quotes_by_site(session.tape, sites, "uniform", seed + draw)
+        streams = quotes_by_site(session.tape, sites, model, seed + draw)
         found = unseen_states(streams, sites)
         begun = max(int(each.times[0]) for each in streams)
         late = found.since > begun
@@ -253,13 +255,30 @@ def consecutive_pairs(session: Session, sites: Sites, draws: int, seed: int) -> 
         tape = session.tape
         moments = moments_within_stamps(tape.stamps, tape.venues, "uniform", seed + draw)
         order = np.argsort(moments, kind="stable")
-        when, where = moments[order], places[tape.venues[order]]
-        cross = where[1:] != where[:-1]
-        open_to_order = np.diff(when) < delays[where[1:], where[:-1]]
-        rows.append(
-            Pairs(draw, len(when) - 1, int(cross.sum()), int((cross & open_to_order).sum()))
-        )
+        rows.append(_pairs(draw, moments[order], places[tape.venues[order]], delays))
     return rows
+
+
+def consecutive_changes(session: Session, sites: Sites, draws: int, seed: int) -> list[Pairs]:
+    """Count consecutive changes of a site's best quote that are made at different sites.
+
+    The arguments are those of `consecutive_pairs`, which counts all quotes instead.
+    """
+    delays = sites.delays_ns()
+    rows = []
+    for draw in range(draws):
+        streams = quotes_by_site(session.tape, sites, "uniform", seed + draw)
+        when = np.concatenate([each.times for each in streams])
+        where = np.repeat(np.arange(len(streams)), [len(each) for each in streams])
+        order = np.argsort(when, kind="stable")
+        rows.append(_pairs(draw, when[order], where[order], delays))
+    return rows
+
+
+def _pairs(draw: int, when: np.ndarray, where: np.ndarray, delays: np.ndarray) -> Pairs:
+    cross = where[1:] != where[:-1]
+    unordered = cross & (np.diff(when) < delays[where[1:], where[:-1]])
+    return Pairs(draw, len(when) - 1, int(cross.sum()), int(unordered.sum()))
 
 
 def spread_of(values: Any) -> tuple[float, float, float]:

@@ -144,10 +144,14 @@ def best_of(streams: Sequence[Stream]) -> Stream:
     ValueError
         Without a stream.
     """
-    when, venue, bid, ask = merged(streams)
-    bids, asks = _best_pass(venue, bid, ask, len(streams))
-    last = np.append(np.diff(when) > 0, True)
-    return _without_repeats(when[last], bids[last], asks[last])
+    check_streams(streams)
+    times, bids, asks = _best_merge(
+        np.concatenate([[0], np.cumsum([len(each) for each in streams])]),
+        np.concatenate([each.times for each in streams]),
+        np.concatenate([each.bids for each in streams]),
+        np.concatenate([each.asks for each in streams]),
+    )
+    return Stream(times.copy(), bids.copy(), asks.copy())
 
 
 def merged(streams: Sequence[Stream]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -251,3 +255,39 @@ def _best_pass(venue, bid, ask, venues):
         bids[k] = best_bid
         asks[k] = best_ask
     return bids, asks
+
+
+@njit(cache=True)
+@no_type_check
+def _best_merge(first, times, bids, asks):
+    """Merge streams that lie one after another, and keep the times at which their best changes."""
+    venues = len(first) - 1
+    total = len(times)
+    at = first[:-1].copy()
+    following = np.empty(venues, np.int64)  # when each venue quotes next
+    last_bid = np.full(venues, NO_BID, np.int64)
+    last_ask = np.full(venues, NO_ASK, np.int64)
+    when = np.empty(total, np.int64)
+    best_bids = np.empty(total, np.int64)
+    best_asks = np.empty(total, np.int64)
+    for v in range(venues):
+        following[v] = times[at[v]]
+    count, done = 0, 0
+    while done < total:
+        now = following[0]
+        for v in range(1, venues):
+            now = min(now, following[v])
+        best_bid, best_ask = NO_BID, NO_ASK
+        for v in range(venues):
+            if following[v] == now:
+                k = at[v]
+                last_bid[v], last_ask[v] = bids[k], asks[k]
+                at[v] = k + 1
+                following[v] = times[k + 1] if k + 1 < first[v + 1] else NO_ASK
+                done += 1
+            best_bid = max(best_bid, last_bid[v])
+            best_ask = min(best_ask, last_ask[v])
+        if count == 0 or best_bids[count - 1] != best_bid or best_asks[count - 1] != best_ask:
+            when[count], best_bids[count], best_asks[count] = now, best_bid, best_ask
+            count += 1
+    return when[:count], best_bids[:count], best_asks[:count]
