@@ -100,3 +100,9 @@ def test_a_venue_that_crosses_itself_is_told() -> None:
 def test_no_stream_is_no_market() -> None:
     with pytest.raises(ValueError, match="at least one"):
         best_of([])
+
+
+@pytest.mark.parametrize("streams", [None, 5, "x", {}, [None], [[1, 2]], np.zeros(2)])
+def test_what_is_no_list_of_streams_is_refused(streams) -> None:
+    with pytest.raises(ValueError, match="streams"):
+        best_of(streams)

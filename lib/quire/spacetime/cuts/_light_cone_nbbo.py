@@ -12,7 +12,6 @@ make one pass over all quotes.
 - Asks: the same with signs turned.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, no_type_check
 
@@ -24,7 +23,7 @@ from quire.checks import integer
 from quire.spacetime.cuts.detection import least_of_worst, some_crossed
 from quire.spacetime.cuts.segments import EVER, segments_of
 from quire.spacetime.geometry.sites import delay_matrix
-from quire.spacetime.quotes.streams import NO_ASK, NO_BID, Stream, check_streams
+from quire.spacetime.quotes.streams import NO_ASK, NO_BID, check_streams
 
 _MOST_SITES = 62  # of which a mask of 64 bits can tell
 
@@ -102,7 +101,7 @@ class LightConeNbbo:
         return int(np.diff(edges)[marks].sum()) / (end - begin)
 
 
-def light_cone_nbbo(streams: Sequence[Stream], delays: Any, anchor: Any) -> LightConeNbbo:
+def light_cone_nbbo(streams: Any, delays: Any, anchor: Any) -> LightConeNbbo:
     """Return the exact interval of the NBBO over all consistent cuts, at every instant.
 
     Parameters

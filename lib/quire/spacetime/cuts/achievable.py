@@ -4,7 +4,6 @@ Compatibility pair by pair decides (see `segments`), so combinations are found b
 after site among the segments that are compatible with those chosen before.
 """
 
-from collections.abc import Sequence
 from typing import Any, no_type_check
 
 import numpy as np
@@ -15,14 +14,12 @@ from quire.checks import integer
 from quire.spacetime.cuts.detection import windows
 from quire.spacetime.cuts.segments import EVER, Segments, compatible, segments_of
 from quire.spacetime.geometry.sites import delay_matrix
-from quire.spacetime.quotes.streams import Stream, check_streams
+from quire.spacetime.quotes.streams import check_streams
 
 MOST_STATES = 20_000_000
 
 
-def achievable(
-    streams: Sequence[Stream], delays: Any, anchor: Any, time: Any
-) -> set[tuple[int, int]]:
+def achievable(streams: Any, delays: Any, anchor: Any, time: Any) -> set[tuple[int, int]]:
     """Return every (best bid, best ask) that some consistent cut through (anchor, time) shows.
 
     Parameters
@@ -44,7 +41,7 @@ def achievable(
 
 
 def states_at(
-    streams: Sequence[Stream], delays: Any, anchor: Any, time: Any
+    streams: Any, delays: Any, anchor: Any, time: Any
 ) -> tuple[Segments, Int[np.ndarray, "states sites"]]:
     """Return the segments, and the combinations of them that cuts through (anchor, time) show.
 
@@ -61,9 +58,7 @@ def states_at(
     return table, _listed(table, metric, low, high)
 
 
-def all_states(
-    streams: Sequence[Stream], delays: Any
-) -> tuple[Segments, Int[np.ndarray, "states sites"]]:
+def all_states(streams: Any, delays: Any) -> tuple[Segments, Int[np.ndarray, "states sites"]]:
     """Return the segments, and every combination of them that some cut shows at some time.
 
     Raises

@@ -15,7 +15,7 @@ import numpy as np
 from quire.checks import integer
 from quire.spacetime.cuts.segments import EVER, Segments, segments_of
 from quire.spacetime.geometry.sites import delay_matrix
-from quire.spacetime.quotes.streams import Stream, check_streams
+from quire.spacetime.quotes.streams import check_streams
 
 _MOST = 2_000_000
 Bound = tuple[int, int]  # (value, -1 when strict): "difference < value" sorts below "<= value"
@@ -47,9 +47,7 @@ def _sum(one: Bound, other: Bound) -> Bound:
     return one[0] + other[0], min(one[1], other[1])
 
 
-def combinations(
-    streams: Sequence[Stream], delays: Any, anchor: Any, time: Any
-) -> Iterator[tuple[int, ...]]:
+def combinations(streams: Any, delays: Any, anchor: Any, time: Any) -> Iterator[tuple[int, ...]]:
     """Yield every combination of segments (numbers from 0 per site) that some cut shows.
 
     Parameters
@@ -83,14 +81,15 @@ def combinations(
 
 
 def achievable_by_enumeration(
-    streams: Sequence[Stream], delays: Any, anchor: Any, time: Any
+    streams: Any, delays: Any, anchor: Any, time: Any
 ) -> set[tuple[int, int]]:
     """Return every (best bid, best ask) that some cut through (anchor, time) shows.
 
     The arguments and faults are those of `combinations`.
     """
+    found = list(combinations(streams, delays, anchor, time))
     table = segments_of(streams)
-    return {quote_of(table, chosen) for chosen in combinations(streams, delays, anchor, time)}
+    return {quote_of(table, chosen) for chosen in found}
 
 
 def quote_of(table: Segments, chosen: Sequence[int]) -> tuple[int, int]:

@@ -6,7 +6,6 @@
 4. A trader hears it one delay later; on direct feeds he hears each venue after that venue's delay.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +119,7 @@ def served(
 
 
 def consolidated_view(
-    streams: Sequence[Stream],
+    streams: Any,
     places: Any,
     delays: Any,
     processor_site: Any,
@@ -164,7 +163,7 @@ def consolidated_view(
     return best_of(views)
 
 
-def direct_view(streams: Sequence[Stream], places: Any, delays: Any, trader_site: Any) -> Stream:
+def direct_view(streams: Any, places: Any, delays: Any, trader_site: Any) -> Stream:
     """Return the NBBO that a trader makes of direct feeds.
 
     The arguments and faults are those of `consolidated_view`.
@@ -250,10 +249,12 @@ def _gap(
 
 
 def _placed(
-    streams: Sequence[Stream], places: Any, delays: Any
+    streams: Any, places: Any, delays: Any
 ) -> tuple[Int[np.ndarray, "sites sites"], list[int]]:
     metric = delay_matrix(delays)
     check_streams(streams)
+    if not isinstance(places, list | tuple | range | np.ndarray):
+        raise ValueError(f"places = {places!r}: must be a list of one site per stream")
     where = [integer("places", place, 0, len(metric) - 1) for place in places]
     if len(where) != len(streams):
         raise ValueError(f"places = {len(where)} sites: must be one per stream ({len(streams)})")

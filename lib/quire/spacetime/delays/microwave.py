@@ -6,12 +6,13 @@ HFTNetView scripts of Bhattacherjee et al.; these are the authors' conventions, 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -84,9 +85,7 @@ def fastest_route(links: Links, start: Any, end: Any) -> Route | None:
     ValueError
         For coordinates that are none.
     """
-    both = real_array("start, end", [list(start), list(end)], 2)
-    if both.shape != (2, 2):
-        raise ValueError("start, end: must be (latitude, longitude) each")
+    both = np.stack([_coordinates("start", start), _coordinates("end", end)])
     ends = np.concatenate([links.ends_a, links.ends_b])
     towers, number = np.unique(ends, axis=0, return_inverse=True)
     number = number.reshape(-1)
@@ -129,7 +128,7 @@ def fastest_route(links: Links, start: Any, end: Any) -> Route | None:
     )
 
 
-def links_by_licensee(rows: Iterable[Mapping[str, str]]) -> dict[str, Links]:
+def links_by_licensee(rows: Any) -> dict[str, Links]:
     """Return the links of each licensee from rows of text.
 
     Parameters
@@ -142,12 +141,14 @@ def links_by_licensee(rows: Iterable[Mapping[str, str]]) -> dict[str, Links]:
     ValueError
         For a field that is missing or no number, or for no row at all.
     """
+    if not isinstance(rows, Iterable):
+        raise ValueError(f"rows = {rows!r}: must hold at least one link")
     read: dict[str, list[list[float]]] = {}
     for number, row in enumerate(rows, start=1):
         try:
             values = [float(row[f]) for f in ("lat_a", "lon_a", "lat_b", "lon_b", "length_km")]
             entity = row["entity"]
-        except (KeyError, TypeError, ValueError) as fault:
+        except (KeyError, IndexError, TypeError, ValueError) as fault:
             raise ValueError(f"rows: number {number} is no link ({fault})") from None
         read.setdefault(entity, []).append(values)
     if not read:
@@ -211,5 +212,19 @@ def straight_ms(start: Any, end: Any, km_per_ms: Any = AIR_KM_PER_MS) -> float:
     ValueError
         For coordinates that are none, or a speed that is not positive.
     """
-    both = cartesian_km([start[0], end[0]], [start[1], end[1]], sphere=True)
+    ends = np.stack([_coordinates("start", start), _coordinates("end", end)])
+    both = cartesian_km(ends[:, 0], ends[:, 1], sphere=True)
     return float(np.linalg.norm(both[0] - both[1])) / positive("km_per_ms", km_per_ms)
+
+
+def _coordinates(name: str, place: Any) -> Float[np.ndarray, " 2"]:
+    """Return (latitude, longitude) as an array.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if not isinstance(place, list | tuple | np.ndarray) or len(place) != 2:
+        raise ValueError(f"{name} = {place!r}: must be (latitude, longitude) in degrees")
+    return real_array(name, place, 1)

@@ -4,7 +4,6 @@ A frame is a plane of simultaneity, so its cuts are t_a = T + beta . p_a with |b
 causal cuts, and fewer. A limit on the speed leaves the frames of slower observers.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, no_type_check
 
@@ -18,7 +17,7 @@ from quire.spacetime.cuts.segments import EVER
 from quire.spacetime.frames.slowest import shortest
 from quire.spacetime.geometry.earth import LIGHT_KM_PER_S
 from quire.spacetime.geometry.sites import Sites
-from quire.spacetime.quotes.streams import Stream, best_of, check_streams
+from quire.spacetime.quotes.streams import best_of, check_streams
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +52,7 @@ class UnseenStates:
         return len(self.since)
 
 
-def unseen_states(streams: Sequence[Stream], sites: Sites) -> UnseenStates:
+def unseen_states(streams: Any, sites: Sites) -> UnseenStates:
     """Return the states that the rest frame misses, each with its slowest observer.
 
     Parameters
@@ -95,7 +94,7 @@ def unseen_states(streams: Sequence[Stream], sites: Sites) -> UnseenStates:
 
 
 def achievable_by_frames(
-    streams: Sequence[Stream],
+    streams: Any,
     sites: Sites,
     anchor: Any,
     time: Any,
@@ -125,7 +124,7 @@ def achievable_by_frames(
 
 
 def frame_dependent_ns(
-    streams: Sequence[Stream],
+    streams: Any,
     sites: Sites,
     anchor: Any,
     start: Any,

@@ -36,14 +36,14 @@ class Sites:
         Cartesian coordinates, km; no two sites in one place (venues under one roof are one site).
     """
 
-    names: tuple[str, ...]
+    names: Any
     positions_km: Any
 
     def __post_init__(self) -> None:
         positions = real_array("positions_km", self.positions_km, 2)
         if positions.shape[1] != 3:
             raise ValueError(f"positions_km = {positions.shape[1]} columns: must be 3")
-        names = tuple(self.names)
+        names = tuple(self.names) if isinstance(self.names, tuple | list) else ()
         if not all(isinstance(name, str) and name for name in names):
             raise ValueError(f"names = {names!r}: must be words that are not empty")
         if len(set(names)) != len(names) or len(names) != len(positions):
@@ -64,7 +64,7 @@ class Sites:
 
         Coordinates out of range are refused with a ``ValueError``.
         """
-        return cls(tuple(names), cartesian_km(latitudes, longitudes, heights_m))
+        return cls(names, cartesian_km(latitudes, longitudes, heights_m))
 
     def __len__(self) -> int:
         return len(self.names)

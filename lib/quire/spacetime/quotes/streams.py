@@ -6,7 +6,6 @@ price, and no ask `NO_ASK`, above every price.
 """
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, no_type_check
 
@@ -133,7 +132,7 @@ def ticks(prices: Any, side: Any, tick: Any = 0.01) -> Int[np.ndarray, " quotes"
     return np.where(absent, NO_BID if side == "bid" else NO_ASK, whole.astype(np.int64))
 
 
-def best_of(streams: Sequence[Stream]) -> Stream:
+def best_of(streams: Any) -> Stream:
     """Return the best bid and ask of several venues that are read at the same moment.
 
     Of venues in one place this is that place's quote; of venues in different places it is the
@@ -154,7 +153,7 @@ def best_of(streams: Sequence[Stream]) -> Stream:
     return Stream(times.copy(), bids.copy(), asks.copy())
 
 
-def merged(streams: Sequence[Stream]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def merged(streams: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the quotes of all streams in the order of time: times, stream numbers, bids, asks.
 
     Raises
@@ -174,7 +173,7 @@ def merged(streams: Sequence[Stream]) -> tuple[np.ndarray, np.ndarray, np.ndarra
     )
 
 
-def check_streams(streams: Sequence[Stream], sites: int | None = None) -> None:
+def check_streams(streams: Any, sites: int | None = None) -> None:
     """Refuse what is no list of streams, one per site when ``sites`` is given.
 
     Raises
@@ -182,7 +181,8 @@ def check_streams(streams: Sequence[Stream], sites: int | None = None) -> None:
     ValueError
         For anything else, or times that do not increase, as `stream` sees to.
     """
-    if not len(streams) or not all(isinstance(each, Stream) for each in streams):
+    listed = isinstance(streams, list | tuple) and len(streams) > 0
+    if not listed or not all(isinstance(each, Stream) for each in streams):
         raise ValueError("streams: must be a list of at least one Stream")
     if sites is not None and len(streams) != sites:
         raise ValueError(f"streams = {len(streams)} of them: must be one per site ({sites})")

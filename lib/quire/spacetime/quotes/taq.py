@@ -62,7 +62,7 @@ def site_of(letter: Any) -> str:
         For a letter that names no exchange (D, which marks reports of off-exchange trades, among
         them).
     """
-    if letter not in SITE_OF_VENUE:
+    if not isinstance(letter, str) or letter not in SITE_OF_VENUE:
         raise ValueError(f"letter = {letter!r}: must be one of {''.join(sorted(SITE_OF_VENUE))}")
     return SITE_OF_VENUE[letter]
 
@@ -100,13 +100,16 @@ def read_tape(
         For mixed symbols, several days, unknown letters, unsorted stamps, no usable row, or
         columns of different lengths.
     """
-    names = sorted(set(symbols))
+    columns = {"letters": letters, "bids": bids, "asks": asks, "symbols": symbols}
+    for name, column in columns.items():
+        if not isinstance(column, list | tuple | np.ndarray) or np.ndim(column) != 1:
+            raise ValueError(f"{name}: must be a list of one entry per row")
+    names = sorted(set(map(str, symbols)))
     if len(names) != 1:
         raise ValueError(f"symbols = {names[:3]}: must be one and the same in every row")
     when = np.asarray(stamps_ns)
-    if when.dtype.kind not in "iu":
-        raise ValueError("stamps_ns: must be whole numbers of ns")
-    columns = {"letters": letters, "bids": bids, "asks": asks, "symbols": symbols}
+    if when.dtype.kind not in "iu" or when.ndim != 1:
+        raise ValueError("stamps_ns: must be a list of whole numbers of ns")
     for name, column in columns.items():
         if len(column) != len(when):
             raise ValueError(f"{name} = {len(column)} rows: must be one per stamp ({len(when)})")
