@@ -192,21 +192,7 @@ class _Run:
         self.rejected = self.iterations = 0
         self.matrices: dict[float, Any] = {}
         self.storing = bool(np.any(system.C)) or any(
-            np.any(group.parameters.get(key, 0.0))
-            for group in system.groups
-            for key in (
-                "c0",
-                "transit",
-                "cje",
-                "cjc",
-                "cjs",
-                "tf",
-                "tr",
-                "c_d",
-                "c_s",
-                "cw_d",
-                "cw_s",
-            )
+            group.parameters["charged"] for group in system.groups
         )
 
     def result(self) -> Result:

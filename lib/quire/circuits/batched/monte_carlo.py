@@ -52,6 +52,9 @@ def draw_values(
     return {v.name: v.nominal * row for v, row in zip(varied, draws, strict=True)}
 
 
+_COMPILED: set[tuple[int, int]] = set()
+
+
 @lru_cache(maxsize=64)
 def compiled(batch: Batch) -> Any:
     """Return the compiled program of a batch, kept for the next call."""
@@ -90,12 +93,16 @@ def run_variants(
         waves, ok = compiled(batch)(jnp.asarray(part))
         return np.asarray(waves), np.asarray(ok)
 
-    first = one(parts[0])  # compiles once, before the threads
-    if threads == 1 or len(parts) == 1:
-        done = [first, *map(one, parts[1:])]
+    done = []
+    if (id(batch), chunk) not in _COMPILED:  # once, before the threads
+        done = [one(parts[0])]
+        _COMPILED.add((id(batch), chunk))
+    rest = parts[len(done) :]
+    if threads == 1 or len(rest) < 2:
+        done += map(one, rest)
     else:
         with ThreadPoolExecutor(threads) as pool:
-            done = [first, *pool.map(one, parts[1:])]
+            done += pool.map(one, rest)
     waves = np.concatenate([w for w, _ in done], axis=2)[..., :count]
     ok = np.concatenate([ok for _, ok in done])[:count]
     return Variants(batch.times, waves, ok)

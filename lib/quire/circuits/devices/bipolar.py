@@ -77,14 +77,6 @@ def _law(xp: Any, p: Mapping[str, Any], w: Any, gmin: Any) -> Law:
     transport = (cbe - cbc) / qb
     dt_e = (gbe - transport * dqb_e) / qb
     dt_c = (-gbc - transport * dqb_c) / qb
-    # forward transit charge is carried by the transport part, over the base charge
-    on = vbe > 0
-    moved = xp.where(on, cbe / qb, cbe)
-    dm_e = xp.where(on, (gbe - moved * dqb_e) / qb, gbe)
-    dm_c = xp.where(on, -moved * dqb_c / qb, 0.0)
-    qe, ce = depletion(xp, vbe, p["cje"], p["vje"], p["mje"], p["fc"])
-    qc, cc = depletion(xp, vbc, p["cjc"], p["vjc"], p["mjc"], p["fc"])
-    qs, cs = depletion(xp, vsc, p["cjs"], p["vjs"], p["mjs"], 0.0)
     zero = xp.zeros_like(vbe)
     j = [
         sign * transport,
@@ -98,6 +90,17 @@ def _law(xp: Any, p: Mapping[str, Any], w: Any, gmin: Any) -> Law:
         [zero, gbc / p["br"] + gleak_c + gmin, zero],
         [zero, zero, zero + gmin],
     ]
+    if not p["charged"]:
+        nothing = [zero] * 3
+        return Law(j, dj, [zero] * 4, [nothing] * 4)
+    # forward transit charge is carried by the transport part, over the base charge
+    on = vbe > 0
+    moved = xp.where(on, cbe / qb, cbe)
+    dm_e = xp.where(on, (gbe - moved * dqb_e) / qb, gbe)
+    dm_c = xp.where(on, -moved * dqb_c / qb, 0.0)
+    qe, ce = depletion(xp, vbe, p["cje"], p["vje"], p["mje"], p["fc"])
+    qc, cc = depletion(xp, vbc, p["cjc"], p["vjc"], p["mjc"], p["fc"])
+    qs, cs = depletion(xp, vsc, p["cjs"], p["vjs"], p["mjs"], 0.0)
     q = [zero, sign * (qe + p["tf"] * moved), sign * (qc + p["tr"] * cbc), sign * qs]
     dq = [
         [zero, zero, zero],

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from quire.circuits.devices.junctions import (
+    MOST,
     critical_voltage,
     depletion,
     junction,
@@ -58,11 +59,16 @@ def _breakdown(element: Diode, saturation: float, scale: float, vt: float, relto
 def _law(xp: Any, p: Mapping[str, Any], w: Any, gmin: Any) -> Law:
     v = w[0]
     current, conductance = junction(xp, v, p["saturation"], p["scale"])
-    beyond = v < -p["breakdown"]
-    excess = xp.minimum(xp.where(beyond, -(p["breakdown"] + v) / p["breakdown_scale"], 0.0), 80.0)
-    reverse = xp.exp(excess)
-    current = xp.where(beyond, -p["saturation"] * reverse, current)
-    conductance = xp.where(beyond, p["saturation"] * reverse / p["breakdown_scale"], conductance)
+    if p["breaks"]:
+        beyond = v < -p["breakdown"]
+        excess = xp.where(beyond, -(p["breakdown"] + v) / p["breakdown_scale"], 0.0)
+        reverse = xp.exp(xp.minimum(excess, MOST))
+        current = xp.where(beyond, -p["saturation"] * reverse, current)
+        steep = p["saturation"] * reverse / p["breakdown_scale"]
+        conductance = xp.where(beyond, steep, conductance)
+    if not p["charged"]:
+        zero = xp.zeros_like(current)
+        return Law([current + gmin * v], [[conductance + gmin]], [zero], [[zero]])
     charge, capacitance = depletion(xp, v, p["c0"], p["potential"], p["grading"], p["fc"])
     return Law(
         [current + gmin * v], [[conductance + gmin]],
@@ -72,6 +78,8 @@ def _law(xp: Any, p: Mapping[str, Any], w: Any, gmin: Any) -> Law:
 
 def _limit(xp: Any, p: Mapping[str, Any], new: Any, old: Any) -> list[Any]:
     forward = limit_junction(xp, new[0], old[0], p["scale"], p["critical"])
+    if not p["breaks"]:
+        return [forward]
     mirrored = limit_junction(
         xp, -(new[0] + p["breakdown"]), -(old[0] + p["breakdown"]), p["breakdown_scale"],
         p["critical"],

@@ -138,12 +138,16 @@ def _law(xp: Any, p: Mapping[str, Any], w: Any, gmin: Any) -> Law:
     d_vbs = xp.where(forward, gmbs, -gmbs)
     ibs, gbs = _bulk(xp, vbs, p["is_s"], p["vt"], gmin)
     ibd, gbd = _bulk(xp, vbd, p["is_d"], p["vt"], gmin)
+    zero = xp.zeros_like(vgs)
+    j = [sign * current, sign * ibs, sign * ibd]
+    dj = [[d_vgs, d_vds, d_vbs], [zero, zero, gbs], [zero, -gbd, gbd]]
+    if not p["charged"]:
+        return Law(j, dj, [zero] * 3, [[zero] * 3] * 3)
     qs, cs = _charge(xp, p, vbs, "s")
     qd, cd = _charge(xp, p, vbd, "d")
-    zero = xp.zeros_like(vgs)
     return Law(
-        [sign * current, sign * ibs, sign * ibd],
-        [[d_vgs, d_vds, d_vbs], [zero, zero, gbs], [zero, -gbd, gbd]],
+        j,
+        dj,
         [zero, sign * qs, sign * qd],
         [[zero, zero, zero], [zero, zero, cs], [zero, -cd, cd]],
     )

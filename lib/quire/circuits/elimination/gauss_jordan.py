@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Num
+from scipy import linalg
 
 from quire import checks
 from quire.circuits.errors import SingularCircuit
@@ -120,8 +121,8 @@ def inverse(a: Any) -> Matrix:
 def gauss_jordan_blocked(a: Any, b: Any, block: int = 64) -> Eliminated:
     """Solve ``A X = B`` by Gauss-Jordan elimination, a panel of columns at a time.
 
-    The panel is eliminated with row swaps among the rows that are left, so that pivots are those
-    of `gauss_jordan`; all other columns are then updated by one matrix product.
+    LAPACK factors the panel with row swaps among the rows that are left, so that pivots are those
+    of `gauss_jordan`; all other rows are then cleared by one matrix product.
 
     Parameters
     ----------
@@ -142,31 +143,27 @@ def gauss_jordan_blocked(a: Any, b: Any, block: int = 64) -> Eliminated:
     n, columns = m.shape
     largest = first = float(np.abs(m[:, :n]).max())
     smallest = np.inf
+    factor = linalg.get_lapack_funcs("getrf", (m,))
     for start in range(0, n, width):
         stop = min(n, start + width)
-        panel = m[:, start:stop].copy()
-        # the transform that clears the panel, as its action on the rows start..stop
-        transform = np.zeros((n, stop - start), dtype=m.dtype)
-        for k in range(start, stop):
-            p = k + int(np.argmax(np.abs(panel[k:, k - start])))
-            pivot = panel[p, k - start]
-            if pivot == 0:
-                raise SingularCircuit(f"no pivot is left in column {k}: the matrix is singular")
-            smallest = min(smallest, float(abs(pivot)))
-            if p != k:
-                for part in (panel, transform, m):
-                    part[[k, p]] = part[[p, k]]
-            factors = panel[:, k - start] / pivot
-            factors[k] = 0.0
-            # row k of the transform is still the unit row of place k; write it down first
-            transform[k, k - start] = 1.0
-            panel -= factors[:, None] * panel[k]
-            transform -= factors[:, None] * transform[k]
-            panel[k] /= pivot
-            transform[k] /= pivot
-        rest = m[start:stop, stop:].copy()
-        m[start:stop, stop:] = 0.0
-        m[:, stop:] += transform @ rest
+        # LU of the panel finds the pivots that elimination by rows would take
+        lu, swaps, _ = factor(m[start:, start:stop])
+        pivots = np.abs(np.diagonal(lu))
+        if not pivots.all():
+            column = start + int(np.argmin(pivots))
+            raise SingularCircuit(f"no pivot is left in column {column}: the matrix is singular")
+        smallest = min(smallest, float(pivots.min()))
+        for k, p in enumerate(swaps, start=start):
+            if start + p != k:
+                m[[k, start + p]] = m[[start + p, k]]
+        size = stop - start
+        rows = linalg.solve_triangular(
+            lu[:size], m[start:stop, stop:], lower=True, unit_diagonal=True, check_finite=False
+        )
+        rows = linalg.solve_triangular(lu[:size], rows, check_finite=False)
+        m[:start, stop:] -= m[:start, start:stop] @ rows
+        m[stop:, stop:] -= m[stop:, start:stop] @ rows
+        m[start:stop, stop:] = rows
         largest = max(largest, float(np.abs(m[:, stop:n]).max(initial=0.0)))
     x = m[:, n:columns]
     return Eliminated(x[:, 0] if np.ndim(b) == 1 else x, largest / first, smallest)

@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from quire.circuits.devices.bipolar import BIPOLAR, bipolar_parameters
-from quire.circuits.devices.diode import DIODE, diode_parameters
+from quire.circuits.devices.diode import DIODE, NEVER, diode_parameters
 from quire.circuits.devices.junctions import thermal_voltage
 from quire.circuits.devices.mosfet import MOSFET, mosfet_parameters
-from quire.circuits.devices.ports import Kind
+from quire.circuits.devices.ports import CHARGES, Kind
 from quire.circuits.errors import CircuitError, ZeroResistance
 from quire.circuits.netlist import elements as e
 
@@ -281,7 +281,12 @@ def _conductance(matrix: Any, a: Any, b: Any, value: Any) -> None:
 
 def _group(kind: Kind, rows: list[Any], spot: dict[str, int]) -> Group:
     places = np.array([[spot[node] for node in nodes] for _, nodes, _ in rows])  # k, terminals
-    parameters = {key: np.array([row[2][key] for row in rows]) for key in rows[0][2]}
+    parameters: dict[str, Any] = {
+        key: np.array([row[2][key] for row in rows]) for key in rows[0][2]
+    }
+    # terms that no device of the group has are left out of the law
+    parameters["charged"] = any(np.any(parameters.get(key, 0.0)) for key in CHARGES)
+    parameters["breaks"] = bool(np.any(parameters.get("breakdown", NEVER) < NEVER))
     return Group(
         kind,
         tuple(row[0].name for row in rows),

@@ -1,0 +1,390 @@
+"""Elimination and reduction on matrices of circuits, in a process of its own with one BLAS thread.
+
+`alone` starts the process, `main` is what runs in it. Times are of the processor, not of the clock
+on the wall, so that other work on the machine does not enter; threads are timed by the wall, and
+only on a quiet machine.
+"""
+
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from quire import checks
+from quire.circuits.elimination import costs
+from quire.circuits.elimination.gauss_jordan import augmented, gauss_jordan, gauss_jordan_blocked
+from quire.circuits.elimination.low_rank import LowRank
+from quire.circuits.elimination.reduction import reduce_constant_rows, solve_reduced
+
+_RUN = "import sys; from quire.circuits.experiments.elimination import main; main(sys.argv[1])"
+QUIET_LOAD, QUIET_REGION = 0.5, 20e-6
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A reduced solve against a whole one: n unknowns, m rows that vary; milliseconds."""
+
+    n: int
+    m: int
+    whole: float
+    reduced: float
+    gain: float
+    low: float
+    high: float
+    counted: float  # ratio of operations
+    fair_gain: float  # LAPACK's LU on both sides
+    once: float  # milliseconds of reducing
+    predicted: float  # solves after which it has paid, by operations
+    measured: float  # by these times
+    error: float  # largest difference of the solutions over the largest entry
+    weight: float  # largest entry of W
+    low_rank: float  # milliseconds of Woodbury's formula with m / 2 two-terminal devices
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Blocked elimination against LAPACK's LU at one size, milliseconds of processor time."""
+
+    n: int
+    rows: float
+    blocked: float
+    lapack: float
+    ratio: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Threaded:
+    """One and two threads at one size: milliseconds by the wall, speed-up, and the model's."""
+
+    n: int
+    one: float
+    two: float
+    speedup: float
+    low: float
+    high: float
+    model: float
+
+
+def grid_matrix(n: int, seed: int) -> Any:
+    """Return the nodal matrix of a grid of resistors near one ohm, a kilohm at every node.
+
+    Parameters
+    ----------
+    n
+        Nodes; the grid is as square as n allows, its last row cut off.
+    seed
+        Of the resistances, uniform in [0.5, 2).
+    """
+    n = checks.integer("n", n, 2)
+    side = math.ceil(math.sqrt(n))
+    rng = np.random.default_rng(checks.integer("seed", seed, 0))
+    a = np.eye(n) * 1e-3
+    for k in range(n):
+        for other in (k + 1 if (k + 1) % side else n, k + side):
+            if other < n:
+                g = 1 / rng.uniform(0.5, 2.0)
+                a[[k, other], [k, other]] += g
+                a[[k, other], [other, k]] -= g
+    return a
+
+
+def alone(task: str, timeout: float = 560.0, **request: Any) -> Any:
+    """Run a task of this module in a process of its own and return its rows.
+
+    Parameters
+    ----------
+    task
+        ``gains``, ``blocked`` or ``threads``.
+    timeout
+        Seconds allowed.
+    **request
+        What the task takes.
+
+    Raises
+    ------
+    RuntimeError
+        When the process fails, with the last line it wrote.
+    """
+    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    extra = {"OMP_WAIT_POLICY": "passive", "NUMBA_NUM_THREADS": "2"}
+    asked = json.dumps({"task": task, **request})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, asked], capture_output=True, text=True, timeout=timeout,
+            env=os.environ | threads | extra, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        raise RuntimeError(f"timeout = {timeout} s: the timed process needs more time") from late
+    if done.returncode:
+        last = (done.stderr.strip() or "no output").splitlines()[-1]
+        raise RuntimeError(f"the timed process ended with status {done.returncode}: {last}")
+    rows = json.loads(done.stdout.splitlines()[-1])
+    return tuple(_KINDS[task](**row) for row in rows)
+
+
+def main(request: str) -> None:
+    """Run a task and print its rows as JSON."""
+    asked = json.loads(request)
+    rows = _TASKS[asked.pop("task")](**asked)
+    print(json.dumps([asdict(row) for row in rows]))
+
+
+def reduction_gains(
+    sizes: Sequence[int], fractions: Sequence[float], rounds: int, seed: int
+) -> list[Gain]:
+    """Time whole and reduced solves of grids in which diodes to ground sit at m of n nodes."""
+    rows = []
+    for n in sizes:
+        a = grid_matrix(n, seed)
+        for fraction in fractions:
+            rows.append(_gain(a, max(2, round(n * fraction)), rounds, seed))
+    return rows
+
+
+def _gain(a: Any, m: int, rounds: int, seed: int) -> Gain:
+    n = len(a)
+    rng = np.random.default_rng([seed, n, m])
+    at = np.sort(rng.choice(n, m, replace=False))
+    varying = np.zeros(n, bool)
+    varying[at] = True
+    b = rng.standard_normal(n)
+    reduction = reduce_constant_rows(a, varying, varying)
+    changed = a.copy()
+    changed[at, at] += rng.uniform(0.1, 1.0, m)
+    part = changed[varying]
+    W, T, S0, V0 = reduction.W, reduction.transform, reduction.S0, reduction.V0[:, reduction.free]
+
+    def lapack_reduced() -> Any:
+        c = T @ b[reduction.constant]
+        x = np.linalg.solve(S0 + (part[:, reduction.free] - V0), b[varying] - part[:, reduction.pivots] @ c)
+        return c - W @ x
+
+    pairs = at[: 2 * (m // 2)].reshape(-1, 2)
+    u = np.zeros((n, len(pairs)))
+    u[pairs[:, 0], range(len(pairs))], u[pairs[:, 1], range(len(pairs))] = 1.0, -1.0
+    low_rank, g = LowRank(a, u, u), rng.uniform(0.1, 1.0, len(pairs))
+    timed = _in_turn(
+        {
+            "whole": lambda: gauss_jordan(changed, b),
+            "reduced": lambda: solve_reduced(reduction, part, b),
+            "lapack": lambda: np.linalg.solve(changed, b),
+            "lapack reduced": lapack_reduced,
+            "once": lambda: reduce_constant_rows(a, varying, varying),
+            "low rank": lambda: low_rank.solve(g, b),
+        },
+        rounds,
+    )
+    gains = _ratios(timed["whole"], timed["reduced"])
+    fair = _ratios(timed["lapack"], timed["lapack reduced"])
+    median = {name: statistics.median(values) for name, values in timed.items()}
+    right = np.linalg.solve(changed, b)
+    error = np.abs(solve_reduced(reduction, part, b) - right).max() / np.abs(right).max()
+    saved = median["whole"] - median["reduced"]
+    return Gain(
+        n, m, 1e3 * median["whole"], 1e3 * median["reduced"], *gains,
+        costs.full_flops(n) / costs.reduced_flops(n, m, coupled=False), fair[0],
+        1e3 * median["once"], costs.break_even(n, m, coupled=False),
+        median["once"] / saved if saved > 0 else math.inf, float(error),
+        reduction.largest_weight, 1e3 * median["low rank"],
+    )  # fmt: skip
+
+
+def blocked_rows(sizes: Sequence[int], rounds: int, seed: int) -> list[Blocked]:
+    """Time elimination by rows, by blocks, and LAPACK's LU on grids."""
+    rows = []
+    for n in sizes:
+        a = grid_matrix(n, seed)
+        b = np.random.default_rng(seed).standard_normal(n)
+        timed = _in_turn(
+            {
+                "rows": lambda a=a, b=b: gauss_jordan(a, b),
+                "blocked": lambda a=a, b=b: gauss_jordan_blocked(a, b, 32),
+                "lapack": lambda a=a, b=b: np.linalg.solve(a, b),
+            },
+            rounds,
+        )
+        middle = {name: 1e3 * statistics.median(values) for name, values in timed.items()}
+        ratio = _ratios(timed["blocked"], timed["lapack"])
+        rows.append(Blocked(n, middle["rows"], middle["blocked"], middle["lapack"], *ratio))
+    return rows
+
+
+def threaded_rows(sizes: Sequence[int], rounds: int, seed: int, barrier: float, flop: float) -> list[Threaded]:
+    """Time one and two threads by the wall, in turn."""
+    from quire.circuits.elimination.threads import eliminate
+
+    rows = []
+    for n in sizes:
+        a = grid_matrix(n, seed)
+        m = np.ascontiguousarray(augmented(a, np.random.default_rng(seed).standard_normal(n)))
+        seconds: dict[int, list[float]] = {1: [], 2: []}
+        for p in (1, 2):
+            eliminate(m.copy(), p)
+        for _ in range(rounds):
+            for p in (1, 2):
+                work = m.copy()
+                start = time.perf_counter()
+                eliminate(work, p)
+                seconds[p].append(time.perf_counter() - start)
+        one, two = (1e3 * statistics.median(seconds[p]) for p in (1, 2))
+        model = costs.threads_time(n, 1, flop, barrier) / costs.threads_time(n, 2, flop, barrier)
+        rows.append(Threaded(n, one, two, *_ratios(seconds[1], seconds[2]), model))
+    return rows
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """Whether threads can be timed: the load of the last minute, seconds of an empty region."""
+
+    load: float
+    region: float
+    flop: float  # seconds an operation on one thread
+
+    @property
+    def holds(self) -> bool:
+        """Whether both lie below their limits."""
+        return self.load < QUIET_LOAD and self.region < QUIET_REGION
+
+    @property
+    def why(self) -> str:
+        """What is too much, in words without numbers that change."""
+        return "needs two quiet cores: other work ran on this machine"
+
+
+def quiet_rows(n: int, seed: int) -> list[Quiet]:
+    """Measure the load, an empty parallel region, and the seconds of an operation."""
+    from quire.circuits.elimination.threads import barrier_seconds, eliminate
+
+    m = np.ascontiguousarray(augmented(grid_matrix(n, seed), np.ones(n)))
+    eliminate(m.copy(), 1)
+    best = math.inf
+    for _ in range(5):
+        work = m.copy()
+        start = time.process_time()
+        eliminate(work, 1)
+        best = min(best, time.process_time() - start)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.inf
+    return [Quiet(load, barrier_seconds(2, 200), best / n**3)]
+
+
+@dataclass(frozen=True)
+class Pivoting:
+    """Errors of two pivot rules on one divider, over the largest entry of the right answer."""
+
+    ohms: str
+    partial: float
+    zero_only: float
+    growth: float
+
+
+def divider_pivoting(small: float = 1e-12, large: float = 1e12) -> Pivoting:
+    """Solve a divider with a very small and a very large resistance by both rules for pivots.
+
+    9 V feed 300 ohms, then ``small`` and ``large`` in parallel. Unknowns are the currents through
+    small, 300 ohms and large; rows are two loops and the junction. The first pivot is ``small``,
+    which is not zero.
+    """
+    small, large = checks.positive("small", small), checks.positive("large", large)
+    a = np.array([[small, 300.0, 0.0], [small, 0.0, -large], [-1.0, 1.0, -1.0]])
+    b = np.array([9.0, 0.0, 0.0])
+    right = _exact(a, b)
+    found = [gauss_jordan(a, b, pivoting=rule) for rule in ("partial", "zero-only")]
+    scale = np.abs(right).max()
+    errors = [float(np.abs(f.x - right).max() / scale) for f in found]
+    # an error of nothing counts as one unit in the last place
+    rounding = float(np.finfo(float).eps)
+    return Pivoting(f"{small:g} and {large:g}", max(errors[0], rounding), errors[1], found[1].growth)
+
+
+def _exact(a: Any, b: Any) -> Any:
+    """Solve a small system in fractions, without rounding."""
+    from fractions import Fraction
+
+    m = [[Fraction(float(x)) for x in (*row, y)] for row, y in zip(a, b, strict=True)]
+    n = len(m)
+    for k in range(n):
+        p = next(i for i in range(k, n) if m[i][k])
+        m[k], m[p] = m[p], m[k]
+        m[k] = [x / m[k][k] for x in m[k]]
+        for i in range(n):
+            if i != k:
+                m[i] = [x - m[i][k] * y for x, y in zip(m[i], m[k], strict=True)]
+    return np.array([float(row[n]) for row in m])
+
+
+def _in_turn(runners: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Return processor seconds of every runner in every round; short ones are repeated."""
+    repeats = {}
+    for name, runner in runners.items():
+        runner()
+        start = time.process_time()
+        runner()
+        took = max(time.process_time() - start, 1e-7)
+        repeats[name] = max(1, min(200, int(5e-3 / took)))
+    seconds: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(checks.integer("rounds", rounds, 5)):
+        for name, runner in runners.items():
+            start = time.process_time()
+            for _ in range(repeats[name]):
+                runner()
+            seconds[name].append((time.process_time() - start) / repeats[name])
+    return seconds
+
+
+def _ratios(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
+    """Return the median ratio of rounds and an interval of order statistics (95 %)."""
+    ratios = sorted(a / b for a, b in zip(first, second, strict=True))
+    trim = max(0, int(stats.binom.ppf(0.025, len(ratios), 0.5)) - 1)
+    return statistics.median(ratios), ratios[trim], ratios[-1 - trim]
+
+
+_TASKS: dict[str, Callable[..., list[Any]]] = {
+    "gains": reduction_gains, "blocked": blocked_rows, "threads": threaded_rows, "quiet": quiet_rows,
+}  # fmt: skip
+_KINDS: dict[str, type] = {
+    "gains": Gain, "blocked": Blocked, "threads": Threaded, "quiet": Quiet,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the threads' claims need: the largest size's speed-up, efficiencies, the crossover."""
+
+    rows: tuple[Threaded, ...]
+    speedup: float
+    low: float
+    high: float
+    kept: float  # least efficiency of the reduced system over that of the whole one
+    crossover_factor: float
+
+
+def threads_judged(quiet: Quiet, sizes: Sequence[int], rounds: int, seed: int) -> Judged:
+    """Time one and two threads on whole and reduced systems and hold them against the model.
+
+    The reduced system of a size has a fifth of its rows. The measured crossover is the first size
+    of a doubling series at which two threads win, its half where none smaller was slower.
+    """
+    series = sorted({*sizes, 32, 64, 128, 256, 512})
+    flop, barrier = quiet.flop, quiet.region
+    rows = alone("threads", sizes=series, rounds=rounds, seed=seed, barrier=barrier, flop=flop)
+    by = {row.n: row for row in rows}
+    less = alone(
+        "threads", sizes=[n // 5 for n in sizes], rounds=rounds, seed=seed, barrier=barrier, flop=flop
+    )
+    kept = min(small.speedup / by[n].speedup for small, n in zip(less, sizes, strict=True))
+    first = next((row.n for row in rows if row.speedup > 1), 2 * series[-1])
+    predicted = costs.crossover(flop, barrier)
+    top = by[max(sizes)]
+    factor = max(predicted / first, first / predicted)
+    return Judged(rows, top.speedup, top.low, top.high, kept, factor)
