@@ -178,15 +178,24 @@ def ring_periods(
     return tuple(rows)
 
 
-def refused(decks: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return each deck's name with what the reader says when it refuses it, or an empty text."""
+@dataclass(frozen=True)
+class Refused:
+    """A deck that the reader refuses: the line to blame and why; line 0 where it reads the deck."""
+
+    deck: str
+    line: int
+    why: str
+
+
+def refused(decks: Mapping[str, str]) -> tuple[Refused, ...]:
+    """Return what the reader says of each deck."""
     rows = []
     for name, text in decks.items():
         try:
             read_deck(text)
-            rows.append((name, ""))
+            rows.append(Refused(name, 0, "read"))
         except NetlistError as fault:
-            rows.append((name, str(fault)))
+            rows.append(Refused(name, fault.line, fault.why))
     return tuple(rows)
 
 

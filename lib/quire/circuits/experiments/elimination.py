@@ -105,7 +105,7 @@ def alone(task: str, timeout: float = 560.0, **request: Any) -> Any:
     Parameters
     ----------
     task
-        ``gains``, ``blocked`` or ``threads``.
+        ``gains``, ``blocked``, ``threads``, ``quiet`` or ``winners``.
     timeout
         Seconds allowed.
     **request
@@ -130,13 +130,13 @@ def alone(task: str, timeout: float = 560.0, **request: Any) -> Any:
         last = (done.stderr.strip() or "no output").splitlines()[-1]
         raise RuntimeError(f"the timed process ended with status {done.returncode}: {last}")
     rows = json.loads(done.stdout.splitlines()[-1])
-    return tuple(_KINDS[task](**row) for row in rows)
+    return tuple(_task(task)[1](**row) for row in rows)
 
 
 def main(request: str) -> None:
     """Run a task and print its rows as JSON."""
     asked = json.loads(request)
-    rows = _TASKS[asked.pop("task")](**asked)
+    rows = _task(asked.pop("task"))[0](**asked)
     print(json.dumps([asdict(row) for row in rows]))
 
 
@@ -349,12 +349,16 @@ def _ratios(first: Sequence[float], second: Sequence[float]) -> tuple[float, flo
     return statistics.median(ratios), ratios[trim], ratios[-1 - trim]
 
 
-_TASKS: dict[str, Callable[..., list[Any]]] = {
-    "gains": reduction_gains, "blocked": blocked_rows, "threads": threaded_rows, "quiet": quiet_rows,
-}  # fmt: skip
-_KINDS: dict[str, type] = {
-    "gains": Gain, "blocked": Blocked, "threads": Threaded, "quiet": Quiet,
-}  # fmt: skip
+def _task(name: str) -> tuple[Callable[..., Sequence[Any]], type]:
+    """Return a task and the kind of its rows."""
+    if name == "winners":
+        from quire.circuits.experiments.winners import Winner, winners
+
+        return winners, Winner
+    return {
+        "gains": (reduction_gains, Gain), "blocked": (blocked_rows, Blocked),
+        "threads": (threaded_rows, Threaded), "quiet": (quiet_rows, Quiet),
+    }[name]  # fmt: skip
 
 
 @dataclass(frozen=True)
