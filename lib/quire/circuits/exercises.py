@@ -41,18 +41,22 @@ def rows_that_vary(answer: Any) -> bool:
 
 def solves_until_paid(answer: Any) -> bool:
     """Whether the answer is the least number of solves with which n = 100, m = 10 has paid."""
-    whole, less, once = full_flops(100), reduced_flops(100, 10, coupled=False), reduction_flops(100, 10)
+    whole, less, once = (
+        full_flops(100),
+        reduced_flops(100, 10, coupled=False),
+        reduction_flops(100, 10),
+    )
     right = next(k for k in range(1, 1000) if once + k * less < k * whole)
     return _is_integer(answer) and int(answer) == right
 
 
 def low_rank_limit(answer: Any) -> bool:
-    """Whether the answer is the ratio q/m up to which Woodbury's q^3 is at most an eighth of m^3."""
+    """Whether the answer is the largest ratio q/m with which q^3 is at most an eighth of m^3."""
     return _is_number(answer, 0.5, 1e-9)
 
 
 def digits_lost(answer: Any) -> bool:
-    """Whether the answer is a 2 by 2 system on which swapping at zero only loses eight digits.
+    """Whether the answer is a 2 by 2 system on which swapping at zero loses eight digits.
 
     A pair (a, b); both rules must solve it, partial pivoting to twelve digits.
     """

@@ -222,7 +222,7 @@ class _Model:
             "c": jnp.asarray(system.capacitors.values)[:, None],
             "l": jnp.asarray(system.inductors.values)[:, None],
         }
-        laws = [
+        laws: list[dict[str, Any]] = [
             {
                 key: v if isinstance(v, bool) else jnp.asarray(v)[:, None]
                 for key, v in group.parameters.items()

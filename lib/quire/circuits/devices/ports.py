@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-
 # parameters of the laws without which a device holds no charge
 CHARGES = ("c0", "transit", "cje", "cjc", "cjs", "tf", "tr", "c_d", "c_s", "cw_d", "cw_s")
 

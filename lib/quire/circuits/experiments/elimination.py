@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ def alone(task: str, timeout: float = 560.0, **request: Any) -> Any:
     RuntimeError
         When the process fails, with the last line it wrote.
     """
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     extra = {"OMP_WAIT_POLICY": "passive", "NUMBA_NUM_THREADS": "2"}
     asked = json.dumps({"task": task, **request})
     try:
@@ -147,8 +148,7 @@ def reduction_gains(
     rows = []
     for n in sizes:
         a = grid_matrix(n, seed)
-        for fraction in fractions:
-            rows.append(_gain(a, max(2, round(n * fraction)), rounds, seed))
+        rows += [_gain(a, max(2, round(n * fraction)), rounds, seed) for fraction in fractions]
     return rows
 
 
@@ -167,7 +167,8 @@ def _gain(a: Any, m: int, rounds: int, seed: int) -> Gain:
 
     def lapack_reduced() -> Any:
         c = T @ b[reduction.constant]
-        x = np.linalg.solve(S0 + (part[:, reduction.free] - V0), b[varying] - part[:, reduction.pivots] @ c)
+        schur = S0 + (part[:, reduction.free] - V0)
+        x = np.linalg.solve(schur, b[varying] - part[:, reduction.pivots] @ c)
         return c - W @ x
 
     pairs = at[: 2 * (m // 2)].reshape(-1, 2)
@@ -206,21 +207,21 @@ def blocked_rows(sizes: Sequence[int], rounds: int, seed: int) -> list[Blocked]:
     for n in sizes:
         a = grid_matrix(n, seed)
         b = np.random.default_rng(seed).standard_normal(n)
-        timed = _in_turn(
-            {
-                "rows": lambda a=a, b=b: gauss_jordan(a, b),
-                "blocked": lambda a=a, b=b: gauss_jordan_blocked(a, b, 32),
-                "lapack": lambda a=a, b=b: np.linalg.solve(a, b),
-            },
-            rounds,
-        )
+        runners: dict[str, Callable[[], Any]] = {
+            "rows": partial(gauss_jordan, a, b),
+            "blocked": partial(gauss_jordan_blocked, a, b, 32),
+            "lapack": partial(np.linalg.solve, a, b),
+        }
+        timed = _in_turn(runners, rounds)
         middle = {name: 1e3 * statistics.median(values) for name, values in timed.items()}
         ratio = _ratios(timed["blocked"], timed["lapack"])
         rows.append(Blocked(n, middle["rows"], middle["blocked"], middle["lapack"], *ratio))
     return rows
 
 
-def threaded_rows(sizes: Sequence[int], rounds: int, seed: int, barrier: float, flop: float) -> list[Threaded]:
+def threaded_rows(
+    sizes: Sequence[int], rounds: int, seed: int, barrier: float, flop: float
+) -> list[Threaded]:
     """Time one and two threads by the wall, in turn."""
     from quire.circuits.elimination.threads import eliminate
 
@@ -304,7 +305,9 @@ def divider_pivoting(small: float = 1e-12, large: float = 1e12) -> Pivoting:
     errors = [float(np.abs(f.x - right).max() / scale) for f in found]
     # an error of nothing counts as one unit in the last place
     rounding = float(np.finfo(float).eps)
-    return Pivoting(f"{small:g} and {large:g}", max(errors[0], rounding), errors[1], found[1].growth)
+    return Pivoting(
+        f"{small:g} and {large:g}", max(errors[0], rounding), errors[1], found[1].growth
+    )
 
 
 def _exact(a: Any, b: Any) -> Any:
@@ -349,16 +352,17 @@ def _ratios(first: Sequence[float], second: Sequence[float]) -> tuple[float, flo
     return statistics.median(ratios), ratios[trim], ratios[-1 - trim]
 
 
-def _task(name: str) -> tuple[Callable[..., Sequence[Any]], type]:
+def _task(name: str) -> tuple[Any, type]:
     """Return a task and the kind of its rows."""
     if name == "winners":
         from quire.circuits.experiments.winners import Winner, winners
 
         return winners, Winner
-    return {
+    tasks: dict[str, tuple[Any, type]] = {
         "gains": (reduction_gains, Gain), "blocked": (blocked_rows, Blocked),
         "threads": (threaded_rows, Threaded), "quiet": (quiet_rows, Quiet),
-    }[name]  # fmt: skip
+    }  # fmt: skip
+    return tasks[name]
 
 
 @dataclass(frozen=True)
@@ -384,7 +388,12 @@ def threads_judged(quiet: Quiet, sizes: Sequence[int], rounds: int, seed: int) -
     rows = alone("threads", sizes=series, rounds=rounds, seed=seed, barrier=barrier, flop=flop)
     by = {row.n: row for row in rows}
     less = alone(
-        "threads", sizes=[n // 5 for n in sizes], rounds=rounds, seed=seed, barrier=barrier, flop=flop
+        "threads",
+        sizes=[n // 5 for n in sizes],
+        rounds=rounds,
+        seed=seed,
+        barrier=barrier,
+        flop=flop,
     )
     kept = min(small.speedup / by[n].speedup for small, n in zip(less, sizes, strict=True))
     first = next((row.n for row in rows if row.speedup > 1), 2 * series[-1])

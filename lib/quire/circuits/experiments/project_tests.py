@@ -64,7 +64,12 @@ def compare_solution(name: str, deck: str, output: str) -> ProjectRow:
     asked = circuit.analysis(Transient)
     assert isinstance(asked, Transient)
     x, _ = initial_point(system, Ports(system), asked, "automatic")
-    return _row(name, "solution at time zero", printed_solution(output), Result(system, np.zeros(1), x[None]))
+    return _row(
+        name,
+        "solution at time zero",
+        printed_solution(output),
+        Result(system, np.zeros(1), x[None]),
+    )
 
 
 def compare_currents(name: str, deck: str, output: str) -> ProjectRow:
@@ -112,9 +117,15 @@ def varying_share(deck: str) -> tuple[int, int]:
 
 def _row(name: str, what: str, printed: Mapping[str, float], result: Result) -> ProjectRow:
     known = set(result.system.unknowns)
-    pairs = [(result.values[0, result.system.index(k)], v) for k, v in printed.items() if k in known]
+    pairs = [
+        (result.values[0, result.system.index(k)], v) for k, v in printed.items() if k in known
+    ]
     theirs = np.array([v for _, v in pairs])
     ours = np.array([v for v, _ in pairs])
     return ProjectRow(
-        name, what, len(pairs), result.system.n, float(np.abs(ours - theirs).max() / (np.ptp(theirs) or np.abs(theirs).max()))
+        name,
+        what,
+        len(pairs),
+        result.system.n,
+        float(np.abs(ours - theirs).max() / (np.ptp(theirs) or np.abs(theirs).max())),
     )

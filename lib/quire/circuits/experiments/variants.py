@@ -1,7 +1,7 @@
 """The race of Monte Carlo runs, and the derivative of a rise time against differences.
 
-All runners simulate the same rectifier over the same points, in turn, in one run. Errors are against
-a fine reference of our own that the chapter holds against ngspice.
+All runners simulate the same rectifier over the same points, in turn, in one run. Errors are
+against a fine reference of our own.
 """
 
 import statistics
@@ -100,7 +100,9 @@ def _errors(done: Variants, values: dict[str, Any], checked: int = 5) -> dict[st
     """Return every simulator's largest error over the first variants, at the points of the grid."""
     part = {name: row[:checked] for name, row in values.items()}
     fine = run_variants(rectifier_batch(STEP / 20), part)
-    truth = np.stack([np.interp(done.times, fine.times, fine.waves[:, 0, k]) for k in range(checked)])
+    truth = np.stack(
+        [np.interp(done.times, fine.times, fine.waves[:, 0, k]) for k in range(checked)]
+    )
     worst = {"ours": float(np.abs(done.waves[:, 0, :checked].T - truth).max())}
     if ngspice.available():
         found = []
@@ -191,5 +193,3 @@ def rectifier_spread(count: int, seed: int) -> tuple[Spread, ...]:
         Spread(float(r), float(c), float(wave.mean()), float(np.ptp(wave)))
         for r, c, wave in zip(values["r1"], values["c1"], last.T, strict=True)
     )
-
-

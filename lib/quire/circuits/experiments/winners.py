@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -31,21 +32,21 @@ class Winner:
     many: str
 
 
-def winners(sizes: Sequence[int], kept: Sequence[int], rounds: int, seed: int) -> tuple[Winner, ...]:
+def winners(
+    sizes: Sequence[int], kept: Sequence[int], rounds: int, seed: int
+) -> tuple[Winner, ...]:
     """Time every method on grids of n nodes of which m vary; processor time, medians of rounds."""
     rows = []
     for n in sizes:
         a = grid_matrix(n, seed)
         b = np.random.default_rng(seed).standard_normal(n)
-        whole = {
-            "dense": lambda a=a, b=b: gauss_jordan_blocked(a, b, 32),
-            "lapack": lambda a=a, b=b: np.linalg.solve(a, b),
+        whole: dict[str, Callable[[], Any]] = {
+            "dense": partial(gauss_jordan_blocked, a, b, 32),
+            "lapack": partial(np.linalg.solve, a, b),
             "sparse": _sparse(a, b),
         }
         shared = {name: _median(runner, rounds) for name, runner in whole.items()}
-        for m in kept:
-            if m < n:
-                rows.append(_row(a, b, n, m, shared, rounds))
+        rows += [_row(a, b, n, m, shared, rounds) for m in kept if m < n]
     return tuple(rows)
 
 

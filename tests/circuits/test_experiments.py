@@ -1,0 +1,103 @@
+"""The chapter's experiments: what they return, on the smallest cases."""
+
+import math
+
+import numpy as np
+import pytest
+
+from quire.circuits.experiments import decks, elimination, project_tests, variants
+from quire.circuits.peers import neospice
+
+DECK = """* a divider
+V1 in 0 1
+R1 in out 1k
+R2 out 0 1k
+* analysis: dc V1 0 2 1
+* saved: v(out) i(V1)
+.end
+"""
+TABLE = np.array([[0.0, 0.0, 0.0], [1.0, 0.5, -0.5e-3], [2.0, 1.0, -1e-3]])
+
+
+def test_a_deck_names_its_analysis() -> None:
+    row = decks.compare_deck("divider", DECK, TABLE)
+    assert (row.analysis, row.unknowns, row.points) == ("DcSweep", 3, 3)
+    assert row.coarse == row.fine < 1e-9
+    by_elimination = decks.solved_by_elimination("divider", DECK, TABLE)
+    assert by_elimination.solver == "Gauss-Jordan" and by_elimination.difference < 1e-9
+    with pytest.raises(decks.CircuitError, match="comments"):
+        decks.analysed("* nothing\nr1 1 0 1\n")
+
+
+def test_what_is_refused_is_told_with_its_line() -> None:
+    good, bad = decks.refused({"good": DECK, "bad": DECK.replace("R2", "J2")})
+    assert (good.line, bad.line) == (0, 4)
+    assert "element J" in bad.why
+
+
+def test_vectors_have_a_form() -> None:
+    result = decks.solve_deck(decks.analysed(DECK)[0])
+    assert decks.vector(result, "v(in,out)").tolist() == pytest.approx([0, 0.5, 1])
+    with pytest.raises(decks.CircuitError, match="must be"):
+        decks.vector(result, "p(r1)")
+
+
+def test_grids_are_symmetric_and_definite() -> None:
+    for n in (2, 10, 16):
+        a = elimination.grid_matrix(n, 1)
+        np.testing.assert_array_equal(a, a.T)
+        assert np.linalg.eigvalsh(a).min() > 0
+
+
+def test_the_divider_loses_what_it_should() -> None:
+    row = elimination.divider_pivoting()
+    assert row.partial < 1e-14 and row.zero_only > 1e-6
+    mild = elimination.divider_pivoting(1.0, 2.0)
+    assert mild.zero_only < 1e-12
+
+
+def test_gains_hold_the_solution() -> None:
+    (row,) = elimination.reduction_gains([30], [0.2], 5, 1)
+    assert row.m == 6 and row.error < 1e-12
+    assert row.counted > 1 and math.isfinite(row.predicted)
+
+
+def test_a_machine_is_quiet_or_not() -> None:
+    assert elimination.Quiet(0.1, 5e-6, 1e-9).holds
+    assert not elimination.Quiet(3.0, 5e-6, 1e-9).holds
+    assert not elimination.Quiet(0.1, 900e-6, 1e-9).holds
+
+
+def test_printed_results_are_read() -> None:
+    text = (
+        "Initial Transient Solution\n----\n\nNode     Voltage\n----     -------\n"
+        "99                    5\n1:2:9         0.0179277\n"
+        "vin#branch        -1.5e-10\n\nNo. of Data Rows : 2\n"
+    )
+    assert project_tests.printed_solution(text) == {
+        "99": 5.0,
+        "x1.x2.9": 0.0179277,
+        "vin#branch": -1.5e-10,
+    }
+    plot = " 0.000e+00  0.000e+00 .   X\n 1.000e-01  4.830e-02 .*\n"
+    assert project_tests.printed_plot(plot).tolist() == [[0, 0], [0.1, 0.0483]]
+    assert project_tests.printed_currents("\tv1#branch            -1.00000e-04\n") == {
+        "v1#branch": -1e-4
+    }
+
+
+def test_rows_that_devices_touch_are_counted() -> None:
+    deck = "t\nv1 a 0 1\nr1 a b 1\nd1 b 0 dm\n.model dm d\n"
+    assert project_tests.varying_share(deck) == (1, 3)
+
+
+def test_a_deck_for_neospice() -> None:
+    deck = neospice.parametrised(variants.RECTIFIER, ".tran 3u 3m", variants.VARIED)
+    assert "R1 out 0 {p_r1}" in deck and ".param p_c1=1e-06" in deck
+    assert deck.rstrip().endswith(".end")
+
+
+def test_rates_are_compared_round_by_round() -> None:
+    ours = variants.Runner("ours", (10.0, 30.0, 20.0, 40.0, 50.0), 0.0)
+    theirs = variants.Runner("theirs", (1.0, 2.0, 2.0, 2.0, 2.0), 0.0)
+    assert ours.times(theirs) == (15.0, 10.0, 25.0)
