@@ -143,6 +143,22 @@ def _difference(result: Result, saved: list[str], reference: Any) -> float:
     return worst
 
 
+def series_circuit(times: Any) -> Any:
+    """Return the closed form of the deck ``rlc_series``: time, voltage of the capacitor, current.
+
+    10 ohms, 1 mH and 1 uF from rest, driven by a step of 1 V whose edge of 1 ns is taken as a step
+    in its middle; what that leaves out is of the order of (1 ns)^2.
+    """
+    ohms, henries, farads, edge = 10.0, 1e-3, 1e-6, 1e-9
+    decay, natural = ohms / (2 * henries), 1 / np.sqrt(henries * farads)
+    swing = np.sqrt(natural**2 - decay**2)
+    t = np.maximum(np.asarray(times) - edge / 2, 0.0)
+    fading = np.exp(-decay * t)
+    volts = 1 - fading * (np.cos(swing * t) + decay / swing * np.sin(swing * t))
+    amperes = farads * natural**2 / swing * fading * np.sin(swing * t)
+    return np.column_stack([times, volts, amperes])
+
+
 @dataclass(frozen=True)
 class Period:
     """A ring oscillator's period by step, in picoseconds."""

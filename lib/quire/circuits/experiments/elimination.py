@@ -46,9 +46,20 @@ class Gain:
     once: float  # milliseconds of reducing
     predicted: float  # solves after which it has paid, by operations
     measured: float  # by these times
+    paid_low: float  # interval of measured, over the rounds
+    paid_high: float
     error: float  # largest difference of the solutions over the largest entry
     weight: float  # largest entry of W
     low_rank: float  # milliseconds of Woodbury's formula with m / 2 two-terminal devices
+
+
+def prediction_factor(row: Gain) -> tuple[float, tuple[float, float]]:
+    """Return the factor between predicted and measured break-even, 1 or more, and its interval."""
+    ends = [row.predicted / paid for paid in (row.paid_low, row.measured, row.paid_high)]
+    low, middle, high = (
+        sorted(ends) if row.predicted > row.measured else sorted(1 / x for x in ends)
+    )
+    return max(middle, 1.0), (max(low, 1.0), max(high, 1.0))
 
 
 @dataclass(frozen=True)
@@ -192,11 +203,13 @@ def _gain(a: Any, m: int, rounds: int, seed: int) -> Gain:
     right = np.linalg.solve(changed, b)
     error = np.abs(solve_reduced(reduction, part, b) - right).max() / np.abs(right).max()
     saved = median["whole"] - median["reduced"]
+    each = [w - r for w, r in zip(timed["whole"], timed["reduced"], strict=True)]
+    paid = _ratios(timed["once"], each)[1:] if min(each) > 0 else (math.inf, math.inf)
     return Gain(
         n, m, 1e3 * median["whole"], 1e3 * median["reduced"], *gains,
         costs.full_flops(n) / costs.reduced_flops(n, m, coupled=False), fair[0],
         1e3 * median["once"], costs.break_even(n, m, coupled=False),
-        median["once"] / saved if saved > 0 else math.inf, float(error),
+        median["once"] / saved if saved > 0 else math.inf, *paid, float(error),
         reduction.largest_weight, 1e3 * median["low rank"],
     )  # fmt: skip
 
