@@ -25,7 +25,9 @@ def test_a_number_of_spice(text: str, value: float) -> None:
     assert parse_number(text) == pytest.approx(value, rel=1e-15)
 
 
-@pytest.mark.parametrize("text", ["", "k", "1.2.3", "a1", "--1", "1_0", "1-", "nan", "inf", "v(1)"])
+@pytest.mark.parametrize(
+    "text", ["", "k", "1.2.3", "a1", "--1", "1_0", "1-", "nan", "inf", "v(1)", "1e400"]
+)
 def test_no_number(text: str) -> None:
     with pytest.raises(ValueError, match="must be a number"):
         parse_number(text)

@@ -1,5 +1,6 @@
 """Numbers as SPICE writes them: ``10k``, ``1PF``, ``3meg``, ``0.5e-3V``."""
 
+import math
 import re
 
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[ed]([+-]?\d*))?([a-z]*)(.*)", re.S)
@@ -17,25 +18,13 @@ def parse_number(text: str) -> float:
     Raises
     ------
     ValueError
-        When the text does not start with a number, or holds more than a number and letters.
+        When the text does not start with a number, holds more than a number and letters, or means
+        more than a double can hold.
     """
-    match = _NUMBER.fullmatch(text.strip().lower())
-    if match is None or match[4]:
-        raise ValueError(f"{text!r}: must be a number, such as 10k, 1.5meg or 3e-12F")
-    mantissa, exponent, letters = match[1], match[2], match[3]
-    value = (
-        float(f"{mantissa}e{exponent}") if exponent not in (None, "", "+", "-") else float(mantissa)
-    )
-    if letters.startswith("meg"):
-        return _exact(mantissa, exponent, 6, value)
-    if letters.startswith("mil"):
-        return value * 25.4e-6
-    if letters.startswith("m"):
-        return _exact(mantissa, exponent, -3, value)
-    scale = _SCALES.get(letters[:1])
-    if scale is None:
-        return value
-    return _exact(mantissa, exponent, round(_log10(scale)), value)
+    value = _parsed(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r}: must be a number that a double can hold")
+    return value
 
 
 def is_number(text: str) -> bool:
@@ -56,3 +45,30 @@ def _exact(mantissa: str, exponent: str | None, shift: int, value: float) -> flo
     if exponent in (None, "", "+", "-"):
         return float(f"{mantissa}e{shift}")
     return float(f"{mantissa}e{int(exponent) + shift}") if value else value
+
+
+def _parsed(text: str) -> float:
+    """Return the value, infinite where it is too large.
+
+    Raises
+    ------
+    ValueError
+        For anything that is no number.
+    """
+    match = _NUMBER.fullmatch(text.strip().lower())
+    if match is None or match[4]:
+        raise ValueError(f"{text!r}: must be a number, such as 10k, 1.5meg or 3e-12F")
+    mantissa, exponent, letters = match[1], match[2], match[3]
+    value = (
+        float(f"{mantissa}e{exponent}") if exponent not in (None, "", "+", "-") else float(mantissa)
+    )
+    if letters.startswith("meg"):
+        return _exact(mantissa, exponent, 6, value)
+    if letters.startswith("mil"):
+        return value * 25.4e-6
+    if letters.startswith("m"):
+        return _exact(mantissa, exponent, -3, value)
+    scale = _SCALES.get(letters[:1])
+    if scale is None:
+        return value
+    return _exact(mantissa, exponent, round(_log10(scale)), value)
