@@ -5,19 +5,18 @@ and a server that regulates updates before it averages them (GGRS). Read in this
 
 1. `errors`       what can be wrong
 2. `graphs`       graphs, federations, cuts into clients, generated ones, Planetoid's files
-3. `clients`      two-layer GCN and GraphSAGE; a client's round
-4. `server`       arithmetic on updates; FedAvg and its rivals; data-free proxies; GGRS
-5. `measures`     interference of updates; a round's effect on message passing; sensitivity
-6. `rounds`       all rounds, clients and seeds in one program
-7. `intervals`    paired intervals over seeds
-8. `comparisons`  the rivals that try to explain GGRS away
+3. `clients`      a two-layer GCN; a client's round
+4. `server`       arithmetic on updates; averages; data-free proxies; GGRS; servers
+5. `measures`     interference of updates; a round's effect on message passing; responses to edges
+6. `rounds`       all rounds, clients and runs in one program
+7. `intervals`    paired intervals over draws
+8. `experiments`  the chapter's experiments; `exercises`, the checks of its exercises
 9. `peers`        the same in PyTorch Geometric; `_client_loop`, the same as a loop over clients
 """
 
 from quire.aggregation._client_loop import client_loop
 from quire.aggregation.clients.local_training import Client, LocalTraining, train_client
-from quire.aggregation.clients.networks import GCN, GraphSAGE, accuracy, initial, logits
-from quire.aggregation.comparisons import Comparison, compare, contest, rivals
+from quire.aggregation.clients.networks import GCN, accuracy, initial, logits
 from quire.aggregation.errors import GraphError, LeafMismatch, SettingError
 from quire.aggregation.graphs.block_models import block_federation, block_model
 from quire.aggregation.graphs.graph import (
@@ -27,53 +26,40 @@ from quire.aggregation.graphs.graph import (
     edge_homophily,
     federate,
     graph_from_adjacency,
-    mean_adjacency,
     normalised_adjacency,
     stack,
 )
-from quire.aggregation.graphs.planetoid import (
-    PARTS,
-    parse_openfgl_split,
-    parse_planetoid,
-    parse_split_json,
-)
+from quire.aggregation.graphs.planetoid import PARTS, parse_openfgl_split, parse_planetoid
 from quire.aggregation.graphs.splits import (
     louvain_communities,
-    random_communities,
-    rewire,
     spectral_features,
     split_nodes,
     splits_of,
 )
 from quire.aggregation.intervals import (
+    Comparison,
     Interval,
+    compare,
     holm,
     mean_interval,
     paired_interval,
     paired_p_value,
 )
-from quire.aggregation.measures._sensitivity import Sensitivity, drop_edges, sensitivity
-from quire.aggregation.measures.audit import RoundAudit, agreement, audit_round, first_order_effect
-from quire.aggregation.measures.interference import (
-    conflicts,
-    cosines,
-    destructive_interference,
-    energy_ratio,
+from quire.aggregation.measures.audit import RoundAudit, agreement, audit_round
+from quire.aggregation.measures.edges import fidelity, relative_change
+from quire.aggregation.measures.interference import conflicts, destructive_interference
+from quire.aggregation.rounds import (
+    LAYERS,
+    Ending,
+    History,
+    Round,
+    Run,
+    Training,
+    client_updates,
+    clients_of,
+    train,
 )
-from quire.aggregation.peers.pyg import pyg_federated_averaging
-from quire.aggregation.rounds import History, Round, Training, client_updates, clients_of, train
-from quire.aggregation.server.averaging import (
-    Aggregator,
-    Clipped,
-    CoordinateMedian,
-    FedAvg,
-    FedAvgM,
-    FedNova,
-    OneOf,
-    PCGrad,
-    StepMatched,
-    aggregate,
-)
+from quire.aggregation.server.averaging import Averaging
 from quire.aggregation.server.ggrs import (
     GGRS,
     Reference,
@@ -82,15 +68,17 @@ from quire.aggregation.server.ggrs import (
     align,
     cap,
     confine,
-    parts,
     subspace,
 )
-from quire.aggregation.server.proxies import (
-    probe_graphs,
-    probe_proxy,
-    product_proxy,
-    proxy_vector,
-    weights_proxy,
+from quire.aggregation.server.proxies import PROXIES, Graphs, graph_image, product_image
+from quire.aggregation.server.servers import (
+    OFF,
+    Server,
+    aggregate,
+    fedavg,
+    isolated,
+    regulated,
+    step_matched,
 )
 from quire.aggregation.server.updates import (
     admit,
@@ -104,33 +92,30 @@ from quire.aggregation.server.updates import (
 __all__ = [
     "GCN",
     "GGRS",
+    "LAYERS",
+    "OFF",
     "PARTS",
-    "Aggregator",
+    "PROXIES",
+    "Averaging",
     "Client",
-    "Clipped",
     "Comparison",
-    "CoordinateMedian",
-    "FedAvg",
-    "FedAvgM",
-    "FedNova",
+    "Ending",
     "Federation",
     "Graph",
     "GraphError",
-    "GraphSAGE",
+    "Graphs",
     "History",
     "Interval",
     "LeafMismatch",
     "LocalTraining",
-    "OneOf",
-    "PCGrad",
     "Reference",
     "ReferenceState",
     "Round",
     "RoundAudit",
-    "Sensitivity",
+    "Run",
+    "Server",
     "SettingError",
     "Split",
-    "StepMatched",
     "Training",
     "ablations",
     "accuracy",
@@ -149,21 +134,19 @@ __all__ = [
     "compare",
     "confine",
     "conflicts",
-    "contest",
-    "cosines",
     "destructive_interference",
-    "drop_edges",
     "edge_homophily",
-    "energy_ratio",
+    "fedavg",
     "federate",
-    "first_order_effect",
+    "fidelity",
     "gram",
     "graph_from_adjacency",
+    "graph_image",
     "holm",
     "initial",
+    "isolated",
     "logits",
     "louvain_communities",
-    "mean_adjacency",
     "mean_interval",
     "norm",
     "normalised_adjacency",
@@ -171,25 +154,17 @@ __all__ = [
     "paired_p_value",
     "parse_openfgl_split",
     "parse_planetoid",
-    "parse_split_json",
-    "parts",
-    "probe_graphs",
-    "probe_proxy",
-    "product_proxy",
-    "proxy_vector",
-    "pyg_federated_averaging",
-    "random_communities",
-    "rewire",
-    "rivals",
-    "sensitivity",
+    "product_image",
+    "regulated",
+    "relative_change",
     "spectral_features",
     "spectral_norm",
     "split_nodes",
     "splits_of",
     "stack",
+    "step_matched",
     "subspace",
     "train",
     "train_client",
     "weighted_sum",
-    "weights_proxy",
 ]

@@ -8,21 +8,21 @@ import jax
 import jax.numpy as jnp
 
 from quire.aggregation.clients.local_training import LocalTraining, train_client, transformation
-from quire.aggregation.clients.networks import Network, initial
+from quire.aggregation.clients.networks import GCN, initial
 from quire.aggregation.graphs.graph import Federation
 from quire.aggregation.rounds import clients_of
 from quire.aggregation.server.updates import Tree, weighted_sum
 
 
 def client_loop(
-    federation: Federation, network: Network, local: LocalTraining, seed: int = 0
+    federation: Federation, network: GCN, local: LocalTraining, seed: int = 0
 ) -> Callable[[int], Tree]:
     """Return a function that trains for some rounds, client after client, and gives the parameters.
 
     Each client's training is compiled, once for all; the loops over clients and rounds are
     Python's. It evaluates nothing, where `train` evaluates every round: the loop has less to do.
     """
-    clients = clients_of(federation, network, local)
+    clients = clients_of(federation)
     start_key, train_key = jax.random.split(jax.random.key(seed))
     start = initial(network, clients.inputs.shape[-1], start_key)
     optimiser = transformation(local).init(start)
@@ -35,7 +35,7 @@ def client_loop(
         for number in range(rounds):
             keys = jax.random.split(jax.random.fold_in(train_key, number), federation.clients)
             trained = [
-                one(client, values, optimiser, None, key)
+                one(client, values, optimiser, 0.0, key)
                 for client, key in zip(singles, keys, strict=True)
             ]
             values = mean(jax.tree.map(lambda *leaves: jnp.stack(leaves), *trained))

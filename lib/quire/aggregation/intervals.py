@@ -1,7 +1,8 @@
-"""Intervals for differences between runs that share their seeds."""
+"""Intervals for differences between runs that share their draws, and Holm's adjustment."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -71,3 +72,34 @@ def paired_p_value(left: Float[np.ndarray, " S"], right: Float[np.ndarray, " S"]
     if np.ptp(difference) == 0:
         return 1.0 if difference[0] == 0 else 0.0
     return float(stats.ttest_1samp(difference, 0.0).pvalue)
+
+
+class Comparison(NamedTuple):
+    """One method against a rival over shared draws; differences are method minus rival."""
+
+    rival: str
+    difference: Interval
+    p_value: float  # of the paired t test, adjusted after Holm for all rivals
+
+    @property
+    def verdict(self) -> str:
+        """``more``, ``less``, or ``undecided`` where the adjusted p-value exceeds 1 - level."""
+        if not self.difference.decided or self.p_value > 1 - self.difference.level:
+            return "undecided"
+        return "more" if self.difference.low > 0 else "less"
+
+
+def compare(
+    ours: Float[np.ndarray, " S"],
+    others: Mapping[str, Float[np.ndarray, " S"]],
+    level: float = 0.95,
+) -> tuple[Comparison, ...]:
+    """Compare one value per draw with every rival's on the same draws.
+
+    Intervals are paired t intervals at ``level``, one by one; p-values are adjusted for all rivals.
+    """
+    p_values = holm(np.array([paired_p_value(ours, other) for other in others.values()]))
+    return tuple(
+        Comparison(name, paired_interval(ours, other, level), float(p))
+        for (name, other), p in zip(others.items(), p_values, strict=True)
+    )

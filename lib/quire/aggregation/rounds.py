@@ -1,13 +1,14 @@
-"""Federated training: all rounds, all clients and all seeds as one XLA program.
+"""Federated training: all rounds, all clients and all runs as one XLA program.
 
-vmap over clients inside a scan over rounds inside a vmap over seeds. Nothing returns to the host
-between rounds; what each round measured comes back with the result.
+vmap over clients inside a scan over rounds inside a vmap over runs, each with a federation, a
+server and a seed of its own. Nothing returns to the host between rounds; what each round measured
+comes back with the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,18 +25,22 @@ from quire.aggregation.clients.local_training import (
     transformation,
 )
 from quire.aggregation.clients.networks import (
-    Network,
+    GCN,
     accuracy,
     initial,
     logits_from,
     preactivation,
 )
-from quire.aggregation.errors import SettingError, require
-from quire.aggregation.graphs.graph import Federation
+from quire.aggregation.errors import require
+from quire.aggregation.graphs.graph import Federation, normalised_adjacency
 from quire.aggregation.measures.audit import RoundAudit, audit_round
 from quire.aggregation.measures.interference import conflicts, destructive_interference
-from quire.aggregation.server.averaging import Aggregator
+from quire.aggregation.server.proxies import Graphs
+from quire.aggregation.server.servers import Server
 from quire.aggregation.server.updates import Tree, admit, norm
+
+LAYERS = ("layer1", "layer2", "bias2")
+"""The parameters of the network by their top-level names."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,8 @@ class Training:
     ----------
     local
         How clients train.
-    rounds, seeds, first_seed
-        Numbers of rounds and seeds; seeds run from ``first_seed``. A seed fixes the first
-        parameters and all dropout, so runs of two aggregators with the same seeds are paired.
+    rounds
+        Number of rounds.
     personal
         Top-level parameter names that each client keeps to itself, such as ``("layer2", "bias2")``.
     audit
@@ -63,17 +67,12 @@ class Training:
 
     local: LocalTraining
     rounds: int
-    seeds: int
-    first_seed: int = 0
     personal: tuple[str, ...] = ()
     audit: bool = False
     at_once: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "seeds"):
-            value = getattr(self, name)
-            require(value >= 1, f"{name} = {value}: give at least 1")
-        require(self.first_seed >= 0, f"first_seed = {self.first_seed}: give 0 or more")
+        require(self.rounds >= 1, f"rounds = {self.rounds}: give at least 1")
         require(
             self.at_once is None or self.at_once >= 1,
             f"at_once = {self.at_once}: give at least 1, or None",
@@ -82,204 +81,200 @@ class Training:
             not (self.audit and "layer1" in self.personal),
             "audit needs a shared layer1; leave it out of personal",
         )
+        strangers = sorted(set(self.personal) - set(LAYERS))
+        require(not strangers, f"personal = {strangers}: the network has {', '.join(LAYERS)}")
+
+
+class Run(NamedTuple):
+    """One run of `train`: who trains on what, and the seed of first parameters and dropout."""
+
+    federation: Federation
+    server: Server
+    seed: int
 
 
 class Round(NamedTuple):
-    """What one round measured; a history stacks it over S seeds and R rounds."""
+    """What one round measured; a history stacks it over B runs and R rounds."""
 
-    loss: Float[Array, "*SR K"]  # mean training loss over a client's steps
-    validation: Float[Array, "*SR K"]  # accuracy of the new global model on each client
-    test: Float[Array, "*SR K"]
-    interference: Float[Array, "*SR"]  # DI of the admitted updates
-    conflict: Float[Array, "*SR"]  # NEG, share of pairs with a negative cosine
-    step: Float[Array, "*SR"]  # norm of the server's step
-    update: Float[Array, "*SR"]  # weighted mean norm of the clients' updates
-    rejected: Int[Array, "*SR"]  # updates that were not finite
+    loss: Float[Array, "*BR K"]  # mean training loss over a client's steps
+    validation: Float[Array, "*BR K"]  # accuracy of the new global model on each client
+    test: Float[Array, "*BR K"]
+    interference: Float[Array, "*BR"]  # DI of the admitted updates
+    conflict: Float[Array, "*BR"]  # NEG, share of pairs with a negative cosine
+    step: Float[Array, "*BR"]  # norm of the server's step
+    update: Float[Array, "*BR"]  # weighted mean norm of the clients' updates
+    rejected: Int[Array, "*BR"]  # updates that were not finite
     audit: RoundAudit | None
 
 
+class Ending(NamedTuple):
+    """The networks after the last round, on every client's graph."""
+
+    scores: Float[Array, "*B K n c"]  # logits with the edges as they are
+    bare: Float[Array, "*B K n c"]  # without any edge
+    accuracy: Float[Array, "*B K"]  # on test nodes
+    bare_accuracy: Float[Array, "*B K"]
+    validation: Float[Array, "*B K"]
+
+
 class History(NamedTuple):
-    """The result of `train`: per-round measurements, and the parameters after the last round."""
+    """The result of `train`: measurements per round, and what the last round left."""
 
     rounds: Round
-    params: Tree  # leaves stacked over seeds
-    personal: Tree  # leaves of personal layers stacked over seeds and clients, None if none
-    test_nodes: Int[Array, " K"]
-
-    def best(self) -> Int[np.ndarray, " S"]:
-        """Return, per seed, the round with the best mean validation accuracy (the first one)."""
-        return np.asarray(self.rounds.validation).mean(axis=-1).argmax(axis=-1)
-
-    def test_at_best(self, weighted: bool = True) -> Float[np.ndarray, " S"]:
-        """Return each seed's test accuracy at its best validation round.
-
-        The mean over clients, weighted by their test nodes (the accuracy over all test nodes) or
-        not. The test set never chooses the round.
-        """
-        test = np.asarray(self.rounds.test)
-        chosen = test[np.arange(len(test)), self.best()]
-        weights = np.asarray(self.test_nodes) if weighted else None
-        return np.average(chosen, axis=-1, weights=weights)
+    params: Tree  # leaves stacked over runs
+    kept: Tree  # what each client last trained: leaves stacked over runs and clients
+    activity: Float[Array, "*B 3"]  # shares in which GGRS's steps acted
+    ending: Ending
 
 
 def train(
-    federation: Federation, network: Network, aggregator: Aggregator, training: Training
+    runs: Sequence[Run], network: GCN, training: Training, *, chunk: int | None = None
 ) -> History:
-    """Train a federation with one aggregator, for several seeds at once.
+    """Train several runs, which may differ in federation, server and seed, with one program.
+
+    Two runs with the same federation and seed start from the same parameters and see the same
+    dropout: they are a pair.
 
     Parameters
     ----------
-    federation
-        The clients' graphs.
-    network, aggregator
-        What is trained, and how updates are combined.
-    training
-        How clients train, for how many rounds and seeds, and what is measured.
+    runs
+        Federations of one shape, and servers that differ in their numbers only.
+    network, training
+        What is trained, and how.
+    chunk
+        Runs that are trained side by side, None for all. The last chunk is filled up, so that one
+        compilation serves any number of runs.
 
-    Raises
-    ------
-    SettingError
-        For ``steps`` of another number of clients, or an unknown personal layer.
+    No runs, or a chunk below 1, are refused with a `SettingError`.
     """
-    K, local = federation.clients, training.local
-    if local.steps and len(local.steps) != K:
-        raise SettingError(f"steps names {len(local.steps)} clients, the federation has {K}")
-    seeds = jnp.arange(training.first_seed, training.first_seed + training.seeds)
-    arrays = federation._replace(classes=0)
-    # the seeds are data to the program: one compilation serves every number of first_seed
-    plan = replace(training, first_seed=0)
-    return _train(arrays, aggregator, jax.vmap(jax.random.key)(seeds), network, plan)
+    require(len(runs) > 0, "runs is empty: give at least one")
+    size = len(runs) if chunk is None else chunk
+    require(size >= 1, f"chunk = {chunk}: give at least 1, or None")
+    parts = []
+    for first in range(0, len(runs), size):
+        part = [*runs[first : first + size]]
+        part += [part[-1]] * (size - len(part))
+        federations = _stacked([run.federation._replace(classes=0) for run in part])
+        servers = _stacked([run.server for run in part])
+        keys = jax.vmap(jax.random.key)(jnp.asarray([run.seed for run in part]))
+        parts.append(jax.device_get(_train(federations, servers, keys, network, training)))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(runs)], *parts)
 
 
 @partial(program, static_argnames=("network", "local"))
 def client_updates(
-    clients: Client,
-    network: Network,
-    local: LocalTraining,
-    params: Tree,
-    key: PRNGKeyArray,
+    clients: Client, network: GCN, local: LocalTraining, params: Tree, key: PRNGKeyArray
 ) -> Tree:
     """Return every client's update of one round from shared parameters, stacked over clients.
 
-    For looking at a single round from close by; control variates and personal layers are left out.
+    For looking at a single round from close by; personal layers are left out.
     """
     optimiser = transformation(local).init(params)
 
     def one(client: Client, dropout: PRNGKeyArray) -> Tree:
-        trained, _, _ = train_client(network, local, client, params, optimiser, None, dropout)
+        trained, _, _ = train_client(network, local, client, params, optimiser, 0.0, dropout)
         return jax.tree.map(jnp.subtract, trained, params)
 
     return jax.vmap(one)(clients, jax.random.split(key, len(clients.labels)))
 
 
-def clients_of(federation: Federation, network: Network, local: LocalTraining) -> Client:
+def clients_of(federation: Federation) -> Client:
     """Return the clients as training reads them: features propagated once, before any round."""
-    operator = network.operator(federation.adjacency, federation.real)
-    steps = jnp.asarray(local.steps or [local.epochs] * federation.clients)
-    inputs = network.inputs(operator, federation.features)
-    return Client(operator, inputs, federation.labels, federation.train, steps)
+    operator = normalised_adjacency(federation.adjacency, federation.real)
+    return Client(operator, operator @ federation.features, federation.labels, federation.train)
 
 
 @partial(program, static_argnames=("network", "training"))
 def _train(
-    federation: Federation,
-    aggregator: Aggregator,
-    keys: Key[Array, " S"],
-    network: Network,
+    federations: Federation,
+    servers: Server,
+    keys: Key[Array, " B"],
+    network: GCN,
     training: Training,
 ) -> History:
-    clients = clients_of(federation, network, training.local)
-    run = partial(_one_seed, federation, clients, aggregator, network, training)
-    measured, params, kept = jax.vmap(run)(keys)
-    return History(measured, params, kept, jnp.sum(federation.test, axis=1))
+    return jax.vmap(partial(_one_run, network, training))(federations, servers, keys)
 
 
-def _one_seed(
-    federation: Federation,
-    clients: Client,
-    aggregator: Aggregator,
-    network: Network,
-    training: Training,
-    key: PRNGKeyArray,
-) -> tuple[Round, Tree, Tree]:
+def _one_run(
+    network: GCN, training: Training, federation: Federation, server: Server, key: PRNGKeyArray
+) -> History:
     local, personal = training.local, training.personal
-    K, weights = federation.clients, federation.weights
+    K, weights, clients = federation.clients, federation.weights, clients_of(federation)
+    graphs = Graphs(clients.operator, clients.inputs)
     start_key, train_key = jax.random.split(key)
     params: Any = initial(network, clients.inputs.shape[-1], start_key)
-    unknown = set(personal) - params.keys()
-    if unknown:
-        raise SettingError(f"personal = {sorted(unknown)}: the network has {sorted(params)}")
-    stacked = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (K, *leaf.shape)), params)
-    optimiser = jax.vmap(transformation(local).init)(stacked)
-    controls = jax.tree.map(jnp.zeros_like, stacked) if local.control_variates else None
-
+    kept = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (K, *leaf.shape)), params)
+    optimiser = jax.vmap(transformation(local).init)(kept)
     each = partial(_each, training.at_once)
+    score = jax.vmap(accuracy)
+    own_of = partial(_own, personal, server.alone, K)
 
-    def pre(values: Tree) -> Float[Array, "K n h"]:
-        return each(lambda x: preactivation(network, values, x))(clients.inputs)
+    def pre(own: Tree, inputs: Float[Array, "K n p"]) -> Float[Array, "K n h"]:
+        return each(partial(preactivation, network))(own, inputs)
+
+    def one_client(
+        client: Client, own: Tree, state: Tree, dropout: PRNGKeyArray
+    ) -> tuple[Tree, Tree, Array]:
+        return train_client(network, local, client, own, state, server.proximal, dropout)
 
     def one_round(carry: tuple[Any, ...], round_key: PRNGKeyArray) -> tuple[tuple[Any, ...], Round]:
-        params, kept, before, optimiser, controls, state = carry
-        own = _own(params, kept, K)
-        correction = None
-        if controls is not None:
-            mean = jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), controls)
-            correction = jax.tree.map(lambda c, ck: c - ck, mean, controls)
-        trained, new_optimiser, losses = each(partial(train_client, network, local))(
-            clients, own, optimiser, correction, jax.random.split(round_key, K)
+        params, kept, before, optimiser, state = carry
+        own = own_of(params, kept)
+        trained, new_optimiser, losses = each(one_client)(
+            clients, own, optimiser, jax.random.split(round_key, K)
         )
         raw = jax.tree.map(jnp.subtract, trained, own)
         updates, shares, rejected = admit(_shared(raw, personal), weights)
-        step, state = aggregator.apply(state, params, updates, shares)
-        if controls is not None:
-            # Option II: c_k - c + (theta - theta_k)/(steps rate), with correction = c - c_k.
-            length = clients.steps * local.learning_rate
-            controls = jax.tree.map(
-                lambda less, d: (-less - (d.T / length).T).astype(d.dtype), correction, raw
-            )
+        step, state = server.apply(state, params, updates, shares, graphs)
         new = jax.tree.map(jnp.add, params, step)
-        kept = {name: trained[name] for name in personal}
-        after = pre(new)
-        own = _own(new, kept, K)
-        scores = jax.vmap(partial(logits_from, network))(own, clients.operator, after)
+        now = own_of(new, trained)
+        after = pre(now, clients.inputs)
+        scores = jax.vmap(partial(logits_from, network))(now, clients.operator, after)
+        audited = None
+        if training.audit:
+            audited = audit_round(
+                each, network, own, clients, federation, before, after, step, updates
+            )
         measured = Round(
             losses,
-            jax.vmap(accuracy)(scores, federation.labels, federation.validation),
-            jax.vmap(accuracy)(scores, federation.labels, federation.test),
+            score(scores, federation.labels, federation.validation),
+            score(scores, federation.labels, federation.test),
             destructive_interference(updates, shares),
             conflicts(updates),
             norm(step),
             shares @ jax.vmap(norm)(updates),
             rejected,
-            audit_round(
-                each,
-                network,
-                _own(params, carry[1], K),
-                clients,
-                federation,
-                before,
-                after,
-                step,
-                updates,
-            )
-            if training.audit
-            else None,
+            audited,
         )
         optimiser = new_optimiser if local.keep_optimiser else optimiser
-        return (new, kept, after, optimiser, controls, state), measured
+        return (new, trained, after, optimiser, state), measured
 
-    kept = {name: stacked[name] for name in personal}
-    carry: tuple[Any, ...] = (
-        params,
-        kept,
-        pre(params),
-        optimiser,
-        controls,
-        aggregator.init(params),
-    )
+    before = pre(own_of(params, kept), clients.inputs)
+    carry: tuple[Any, ...] = (params, kept, before, optimiser, server.init(params))
     keys = jax.random.split(train_key, training.rounds)
-    (params, kept, *_), measured = jax.lax.scan(one_round, carry, keys)
-    return measured, params, kept
+    (params, kept, after, _, state), measured = jax.lax.scan(one_round, carry, keys)
+    own = own_of(params, kept)
+    alone = normalised_adjacency(jnp.zeros_like(federation.adjacency), federation.real)
+    scores = jax.vmap(partial(logits_from, network))(own, clients.operator, after)
+    bare = jax.vmap(partial(logits_from, network))(own, alone, pre(own, federation.features))
+    ending = Ending(
+        scores,
+        bare,
+        score(scores, federation.labels, federation.test),
+        score(bare, federation.labels, federation.test),
+        score(scores, federation.labels, federation.validation),
+    )
+    return History(measured, params, kept, state[1].activity, ending)
+
+
+def _stacked(trees: Sequence[Any]) -> Any:
+    """Stack trees leaf by leaf; Python's numbers become single precision."""
+
+    def stack(*leaves: Any) -> Array:
+        numbers = isinstance(leaves[0], int | float)
+        return jnp.asarray(np.stack([np.float32(x) if numbers else np.asarray(x) for x in leaves]))
+
+    return jax.tree.map(stack, *trees)
 
 
 def _each(at_once: int | None, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -290,10 +285,18 @@ def _each(at_once: int | None, function: Callable[..., Any]) -> Callable[..., An
     return lambda *stacked: jax.lax.map(lambda one: function(*one), stacked, batch_size=size)
 
 
-def _own(params: Tree, kept: Tree, clients: int) -> Tree:
-    """Return every client's parameters: the global ones, with its personal layers put in."""
+def _own(
+    personal: tuple[str, ...], alone: Any, clients: int, params: Any, kept: Any
+) -> dict[str, Any]:
+    """Return every client's parameters: the global ones, but its own where layers are personal."""
     everyone = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (clients, *leaf.shape)), params)
-    return {**everyone, **kept}
+    isolated = jnp.asarray(alone) > 0
+    return {
+        name: kept[name]
+        if name in personal
+        else jax.tree.map(lambda mine, ours: jnp.where(isolated, mine, ours), kept[name], shared)
+        for name, shared in everyone.items()
+    }
 
 
 def _shared(updates: Tree, personal: tuple[str, ...]) -> Tree:

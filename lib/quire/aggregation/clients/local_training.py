@@ -11,12 +11,12 @@ import optax  # type: ignore[import-untyped]
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from quire.aggregation.clients.networks import (
-    Network,
+    GCN,
     cross_entropy,
     dropout_factors,
     training_logits,
 )
-from quire.aggregation.errors import SettingError, require, require_range
+from quire.aggregation.errors import require, require_range
 from quire.aggregation.server.updates import Tree
 
 Optimiser = Literal["adamw", "sgd", "adam_l2"]
@@ -36,45 +36,25 @@ class LocalTraining:
         the two are the same.
     learning_rate, weight_decay
         Of the optimiser.
-    proximal
-        FedProx's mu: adds mu (theta - theta_global) to the gradient. Source: Li et al. (2020).
-    control_variates
-        SCAFFOLD: adds c - c_k to the gradient. Its update of c_k divides by the learning rate and
-        so presumes SGD. Source: Karimireddy et al. (2020), option II.
     keep_optimiser
         Carry each client's optimiser state from round to round instead of starting afresh.
-    steps
-        Each client's own number of steps, at most ``epochs``; empty for ``epochs`` everywhere.
 
-    Raises
-    ------
-    SettingError
-        For a setting out of range, or control variates with an optimiser other than SGD.
+    A setting out of its range is refused with a `SettingError`.
     """
 
     epochs: int = 3
     optimiser: Optimiser = "adamw"
     learning_rate: float = 0.01
     weight_decay: float = 5e-4
-    proximal: float = 0.0
-    control_variates: bool = False
     keep_optimiser: bool = False
-    steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs = {self.epochs}: give at least 1")
         require_range("learning_rate", self.learning_rate, 0, float("inf"), low_open=True)
         require_range("weight_decay", self.weight_decay, 0, float("inf"))
-        require_range("proximal", self.proximal, 0, float("inf"))
         require(
             self.optimiser in ("adamw", "sgd", "adam_l2"),
             f"optimiser = {self.optimiser!r}: give adamw, sgd or adam_l2",
-        )
-        if self.control_variates and self.optimiser != "sgd":
-            raise SettingError(f"control_variates presume sgd, not {self.optimiser}")
-        require(
-            all(1 <= step <= self.epochs for step in self.steps),
-            f"steps = {self.steps}: each must lie in 1 to epochs = {self.epochs}",
         )
 
 
@@ -85,7 +65,6 @@ class Client(NamedTuple):
     inputs: Float[Array, "*K n p"]
     labels: Int[Array, "*K n"]
     train: Bool[Array, "*K n"]
-    steps: Int[Array, "*K"]
 
 
 def transformation(local: LocalTraining) -> optax.GradientTransformation:
@@ -99,12 +78,12 @@ def transformation(local: LocalTraining) -> optax.GradientTransformation:
 
 
 def train_client(
-    network: Network,
+    network: GCN,
     local: LocalTraining,
     client: Client,
     params: Tree,
     optimiser: Tree,
-    correction: Tree | None,
+    proximal: float | Float[Array, ""],
     key: PRNGKeyArray,
 ) -> tuple[Tree, Tree, Float[Array, ""]]:
     """Train one client from ``params`` for its steps.
@@ -117,8 +96,8 @@ def train_client(
         Its graph, unstacked.
     params, optimiser
         What it starts from: the parameters and the optimiser's state.
-    correction
-        SCAFFOLD's c - c_k, or None.
+    proximal
+        FedProx's mu: adds mu (theta - theta_global) to the gradient. Source: Li et al. (2020).
     key
         For dropout.
 
@@ -134,26 +113,18 @@ def train_client(
         return cross_entropy(scores, client.labels, client.train)
 
     def step(
-        carry: tuple[Tree, Tree], at: tuple[Int[Array, ""], Float[Array, "n h"]]
+        carry: tuple[Tree, Tree], kept: Float[Array, "n h"]
     ) -> tuple[tuple[Tree, Tree], Float[Array, ""]]:
         values, state = carry
-        number, kept = at
         value, gradient = jax.value_and_grad(loss)(values, kept)
-        if local.proximal:
-            gradient = jax.tree.map(
-                lambda g, v, v0: g + local.proximal * (v - v0), gradient, values, start
-            )
-        if correction is not None:
-            gradient = jax.tree.map(jnp.add, gradient, correction)
+        gradient = jax.tree.map(
+            lambda g, v, v0: (g + proximal * (v - v0)).astype(g.dtype), gradient, values, start
+        )
         change, new_state = optimise.update(gradient, state, values)
-        new = (optax.apply_updates(values, change), new_state)
-        if local.steps:
-            active = number < client.steps
-            new = jax.tree.map(lambda a, b: jnp.where(active, a, b), new, carry)
-        return new, value
+        return (optax.apply_updates(values, change), new_state), value
 
     shape = (local.epochs, len(client.labels), network.hidden)
     (params, optimiser), losses = jax.lax.scan(
-        step, (params, optimiser), (jnp.arange(local.epochs), dropout_factors(network, shape, key))
+        step, (params, optimiser), dropout_factors(network, shape, key)
     )
     return params, optimiser, jnp.mean(losses)

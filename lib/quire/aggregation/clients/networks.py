@@ -1,9 +1,9 @@
-"""The clients' networks: two-layer GCN and GraphSAGE, in flax.
+"""The clients' network: a two-layer graph convolution network, in flax.
 
-Both are one dense layer on *fixed inputs* (features that were propagated once, before training),
-then a second layer that propagates hidden values. The split matters twice: training never
-propagates features again, and the first pre-activation is linear in its parameters, which makes
-the operator audit exact and cheap.
+It is one dense layer on *fixed inputs* (features that were propagated once, before training), then
+a second layer that propagates hidden values. The split matters twice: training never propagates
+features again, and the first pre-activation is linear in its parameters, which makes the operator
+audit exact and cheap.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import jax
 import jax.numpy as jnp
 import optax  # type: ignore[import-untyped]
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
-
-from quire.aggregation.graphs.graph import mean_adjacency, normalised_adjacency
 
 Params: TypeAlias = PyTree[Array]
 
@@ -39,20 +37,6 @@ class GCN(nn.Module):
         self.layer2 = nn.Dense(self.classes, param_dtype=jnp.float32, use_bias=False)
         self.bias2 = self.param("bias2", nn.initializers.zeros, (self.classes,), jnp.float32)
 
-    @staticmethod
-    def operator(
-        adjacency: Float[Array, "*K n n"], real: Bool[Array, "*K n"]
-    ) -> Float[Array, "*K n n"]:
-        """Return the propagation operator of this network on a graph."""
-        return normalised_adjacency(adjacency, real)
-
-    @staticmethod
-    def inputs(
-        operator: Float[Array, "*K n n"], features: Float[Array, "*K n d"]
-    ) -> Float[Array, "*K n p"]:
-        """Return what the first dense layer reads: propagated features."""
-        return operator @ features
-
     def first(self, inputs: Float[Array, "n p"]) -> Float[Array, "n h"]:
         """Return the first pre-activation, linear in ``layer1``."""
         return self.layer1(inputs)
@@ -73,96 +57,37 @@ class GCN(nn.Module):
         inputs: Float[Array, "n p"],
         kept: Float[Array, "n h"] | float = 1.0,
     ) -> Float[Array, "n c"]:
-        """Return the logits of every node."""
+        """Return the logits of every node; ``inputs`` are propagated features, A'X."""
         return self.rest(operator, self.first(inputs), kept)
 
 
-class GraphSAGE(nn.Module):
-    """Two mean-aggregating layers: each reads a node's own value beside its neighbours' mean.
-
-    relu([X, PX] W1 + b1), then the same without ReLU; P = D^{-1}A. Source: Hamilton, Ying and
-    Leskovec (2017), algorithm 1 with the mean aggregator, on full neighbourhoods.
-    """
-
-    classes: int
-    hidden: int = 64
-    dropout: float = 0.5
-
-    def setup(self) -> None:
-        """Declare the two dense layers; the second is one kernel for both halves."""
-        self.layer1 = nn.Dense(self.hidden, param_dtype=jnp.float32)
-        self.layer2 = nn.Dense(self.classes, param_dtype=jnp.float32)
-
-    @staticmethod
-    def operator(
-        adjacency: Float[Array, "*K n n"], real: Bool[Array, "*K n"]
-    ) -> Float[Array, "*K n n"]:
-        """Return the propagation operator of this network on a graph."""
-        return mean_adjacency(adjacency)
-
-    @staticmethod
-    def inputs(
-        operator: Float[Array, "*K n n"], features: Float[Array, "*K n d"]
-    ) -> Float[Array, "*K n p"]:
-        """Return what the first dense layer reads: features beside their neighbours' mean."""
-        return jnp.concatenate([features, operator @ features], axis=-1)
-
-    def first(self, inputs: Float[Array, "n p"]) -> Float[Array, "n h"]:
-        """Return the first pre-activation, linear in ``layer1``."""
-        return self.layer1(inputs)
-
-    def rest(
-        self,
-        operator: Float[Array, "n n"],
-        before: Float[Array, "n h"],
-        kept: Float[Array, "n h"] | float = 1.0,
-    ) -> Float[Array, "n c"]:
-        """Return the logits from the first pre-activation, hidden values times ``kept``."""
-        hidden = nn.relu(before) * kept
-        return self.layer2(jnp.concatenate([hidden, operator @ hidden], axis=-1))
-
-    def __call__(
-        self,
-        operator: Float[Array, "n n"],
-        inputs: Float[Array, "n p"],
-        kept: Float[Array, "n h"] | float = 1.0,
-    ) -> Float[Array, "n c"]:
-        """Return the logits of every node."""
-        return self.rest(operator, self.first(inputs), kept)
-
-
-Network = GCN | GraphSAGE
-
-
-def initial(network: Network, width: int, key: PRNGKeyArray) -> Params:
+def initial(network: GCN, width: int, key: PRNGKeyArray) -> Params:
     """Draw a network's parameters; ``width`` is the number of columns of its inputs."""
     one = jnp.zeros((1, 1), jnp.float32)
     return network.init(key, one, jnp.zeros((1, width), jnp.float32))["params"]
 
 
 def logits(
-    network: Network, params: Params, operator: Float[Array, "n n"], inputs: Float[Array, "n p"]
+    network: GCN, params: Params, operator: Float[Array, "n n"], inputs: Float[Array, "n p"]
 ) -> Float[Array, "n c"]:
     """Return a network's logits, without dropout."""
     return _array(network.apply({"params": params}, operator, inputs))
 
 
-def preactivation(
-    network: Network, params: Params, inputs: Float[Array, "n p"]
-) -> Float[Array, "n h"]:
+def preactivation(network: GCN, params: Params, inputs: Float[Array, "n p"]) -> Float[Array, "n h"]:
     """Return the first pre-activation: affine in ``params["layer1"]``, nothing else enters."""
     return _array(network.apply({"params": params}, inputs, method="first"))
 
 
 def logits_from(
-    network: Network, params: Params, operator: Float[Array, "n n"], before: Float[Array, "n h"]
+    network: GCN, params: Params, operator: Float[Array, "n n"], before: Float[Array, "n h"]
 ) -> Float[Array, "n c"]:
     """Return the logits from the first pre-activation, without dropout."""
     return _array(network.apply({"params": params}, operator, before, method="rest"))
 
 
 def training_logits(
-    network: Network,
+    network: GCN,
     params: Params,
     operator: Float[Array, "n n"],
     inputs: Float[Array, "n p"],
@@ -172,7 +97,7 @@ def training_logits(
     return _array(network.apply({"params": params}, operator, inputs, kept))
 
 
-def dropout_factors(network: Network, shape: tuple[int, ...], key: PRNGKeyArray) -> Array:
+def dropout_factors(network: GCN, shape: tuple[int, ...], key: PRNGKeyArray) -> Array:
     """Draw what hidden values are multiplied by: 0 with dropout's share, else 1/(1 - share).
 
     Four values share one 32-bit draw, so the share is rounded to a multiple of 1/256. Drawing is

@@ -69,7 +69,7 @@ def block_federation(
     classes: int = 4,
     width: int = 32,
     degree: float = 6.0,
-    homophily: float = 0.8,
+    mean: float = 0.5,
     spread: float = 0.0,
     noise: float = 1.0,
     train: float = 0.2,
@@ -78,17 +78,23 @@ def block_federation(
 ) -> Federation:
     """Draw a federation whose clients share classes and centres and differ in their mixing.
 
-    ``spread`` is the knob: client k's homophily runs evenly from ``homophily`` (first client) down
-    to ``homophily - spread`` (last client). At 0 all clients are draws of one model; at 0.8 the
-    last one's edges join different classes only. Centres are standard Gaussian, scaled so that two
-    of them lie at a distance of about ``sqrt(2 * 4)``.
+    ``spread`` is the knob, and turning it leaves the mean alone: the clients' homophilies run
+    evenly from ``mean + spread/2`` (first client) down to ``mean - spread/2`` (last). At 0 all
+    clients are draws of one model. Centres are Gaussian, scaled so that two of them lie at a
+    distance of about ``sqrt(2 * 4)``.
 
-    Source: ours, the embedded default of the experiments.
+    Source: ours, the generated task of the experiments.
+
+    Raises
+    ------
+    SettingError
+        For a mean outside [0, 1], or a spread that leads outside.
     """
-    require_range("spread", spread, 0, homophily)
+    require_range("mean", mean, 0, 1)
+    require_range("spread", spread, 0, 2 * min(mean, 1 - mean))
     generator = np.random.default_rng(seed)
     centres = 2 * generator.standard_normal((classes, width)) / np.sqrt(width)
-    levels = np.linspace(homophily, homophily - spread, clients)
+    levels = np.linspace(mean + spread / 2, mean - spread / 2, clients)
     graphs = [
         block_model(
             centres, nodes=nodes, degree=degree, homophily=float(h), noise=noise, seed=generator

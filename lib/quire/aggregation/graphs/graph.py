@@ -138,15 +138,6 @@ def normalised_adjacency(
     return scale[..., :, None] * looped * scale[..., None, :]
 
 
-def mean_adjacency(adjacency: Float[Array, "*K n n"]) -> Float[Array, "*K n n"]:
-    """Return D^{-1}A, the mean over neighbours; a row of zeros for a node without any.
-
-    Source: Hamilton, Ying and Leskovec (2017), the mean aggregator.
-    """
-    degree = jnp.sum(adjacency, axis=-1, keepdims=True)
-    return adjacency / jnp.where(degree > 0, degree, 1)
-
-
 def check_adjacency(adjacency: Float[np.ndarray, "n n"]) -> None:
     """Check that a dense matrix is a symmetric 0-1 adjacency without self loops.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import pickle
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -102,22 +101,6 @@ def parse_openfgl_split(files: Mapping[str, bytes]) -> tuple[Split, ...]:
     if missing or not clients:
         raise GraphError(f"files lacks {', '.join(missing) or 'every client'}; give three a client")
     return _checked([[_load(files[name]) for name in row] for row in names])
-
-
-def parse_split_json(text: bytes) -> tuple[Split, ...]:
-    """Return clients' splits from ``{"0": {"train": [...], "val": [...], "test": [...]}, ...}``.
-
-    Raises
-    ------
-    GraphError
-        When the text is not of that form, or a node occurs twice.
-    """
-    try:
-        clients = json.loads(text)
-        rows = [[clients[key][part] for part in _OPENFGL_PARTS] for key in sorted(clients, key=int)]
-    except (ValueError, KeyError, TypeError, AttributeError) as fault:
-        raise GraphError(f"not a split in JSON: {fault!r}") from None
-    return _checked(rows)
 
 
 def _checked(rows: list[list[object]]) -> tuple[Split, ...]:

@@ -25,19 +25,6 @@ def split_nodes(nodes: Int[np.ndarray, " k"], train: float, validation: float, s
     return Split(*(np.sort(part) for part in np.split(shuffled, [first, second])))
 
 
-def random_communities(nodes: int, clients: int, seed: Seed) -> Int[np.ndarray, " n"]:
-    """Return a client for every node, drawn evenly at random: the least heterogeneous cut.
-
-    Raises
-    ------
-    SettingError
-        For more clients than nodes, or none.
-    """
-    if not 1 <= clients <= nodes:
-        raise SettingError(f"clients = {clients}: give 1 to {nodes}, the number of nodes")
-    return np.random.default_rng(seed).permutation(np.arange(nodes) % clients)
-
-
 def louvain_communities(graph: Graph, clients: int, seed: int) -> Int[np.ndarray, " n"]:
     """Return a client for every node: Louvain communities, dealt out largest first to the smallest.
 
@@ -88,44 +75,6 @@ def splits_of(
         split_nodes(np.flatnonzero(owner == client), train, validation, generator)
         for client in range(int(owner.max()) + 1)
     )
-
-
-def rewire(graph: Graph, homophily: float, seed: Seed) -> Graph:
-    """Redraw edges until the share that joins two nodes of one class is ``homophily``.
-
-    The number of edges is kept. Edges of the kind of which there are too many are drawn without
-    replacement and replaced by random new edges of the other kind; nodes without a label keep
-    theirs. Source: ours, the heterogeneity knob of the experiments.
-
-    Raises
-    ------
-    SettingError
-        When ``homophily`` is outside [0, 1] or the graph is too dense for so many new edges.
-    """
-    require_range("homophily", homophily, 0, 1)
-    generator = np.random.default_rng(seed)
-    edges = np.sort(graph.edges, axis=1)
-    same = graph.labels[edges[:, 0]] == graph.labels[edges[:, 1]]
-    surplus = round(int(same.sum()) - homophily * len(edges))
-    if surplus == 0:
-        return graph
-    too_many = np.flatnonzero(same if surplus > 0 else ~same)
-    removed = generator.choice(too_many, size=abs(surplus), replace=False)
-    kept = np.delete(edges, removed, axis=0)
-    taken = {tuple(edge) for edge in kept.tolist()}
-    added: list[tuple[int, int]] = []
-    for _ in range(1000 * abs(surplus)):
-        if len(added) == abs(surplus):
-            break
-        u, v = sorted(generator.integers(graph.nodes, size=2).tolist())
-        alike = graph.labels[u] == graph.labels[v]
-        if u != v and alike == (surplus < 0) and (u, v) not in taken:
-            taken.add((u, v))
-            added.append((u, v))
-    else:
-        raise SettingError(f"homophily = {homophily}: found no room for so many new edges")
-    new = np.concatenate([kept, np.array(added, int).reshape(-1, 2)])
-    return Graph(new, graph.features, graph.labels, graph.classes)
 
 
 def spectral_features(features: Float[np.ndarray, "n d"], width: int) -> Float[np.ndarray, "n w"]:

@@ -1,1 +1,1 @@
-"""What is measured: ``interference``, ``audit`` of a round, ``_sensitivity`` to edges."""
+"""What is measured: ``interference``, ``audit`` of a round, responses to ``edges``."""

@@ -23,9 +23,10 @@ from jaxtyping import Array, Float
 
 from quire.aggregation._compiling import program
 from quire.aggregation.clients.local_training import Client
-from quire.aggregation.clients.networks import Network, logits, logits_from, preactivation
+from quire.aggregation.clients.networks import GCN, logits_from, preactivation
 from quire.aggregation.graphs.graph import Federation
-from quire.aggregation.server.proxies import Proxy, proxy_vector
+from quire.aggregation.server.ggrs import GGRS
+from quire.aggregation.server.proxies import PROXIES, Graphs, Proxy
 from quire.aggregation.server.updates import TINY, Tree, weighted_sum
 
 
@@ -39,7 +40,7 @@ class RoundAudit(NamedTuple):
 
 def audit_round(
     each: Callable[[Callable[..., Any]], Callable[..., Any]],
-    network: Network,
+    network: GCN,
     params: Tree,
     clients: Client,
     federation: Federation,
@@ -84,48 +85,33 @@ def audit_round(
     return RoundAudit(*each(one)(params, clients, federation.real, before, after, updates))
 
 
-@partial(jax.jit, static_argnames="network")
-def first_order_effect(
-    network: Network, params: Tree, clients: Client, step: Tree
-) -> Float[Array, "K n c"]:
-    """Return J_k u for every client: the exact tangent of its logits along one shared step."""
-
-    def one(client: Client) -> Float[Array, "n c"]:
-        return jax.jvp(
-            lambda v: logits(network, v, client.operator, client.inputs), (params,), (step,)
-        )[1]
-
-    return jax.vmap(one)(clients)
-
-
-@partial(program, static_argnames=("network", "width"))
+@partial(program, static_argnames="network")
 def agreement(
-    network: Network,
-    params: Tree,
-    clients: Client,
-    updates: Tree,
-    weights: Float[Array, " K"],
-    width: int,
+    network: GCN, params: Tree, clients: Client, updates: Tree, weights: Float[Array, " K"]
 ) -> dict[str, Float[Array, " K"]]:
     """Return every client's cosine with the mean update: the true one, and each proxy's.
 
-    ``coherence`` is cos(J_k u, J_k D_k) for the mean u on the client's own graph; ``weights``,
+    ``jacobian`` is cos(J_k u, J_k D_k) for the mean u on the client's own graph; ``weights``,
     ``product`` and ``probe`` are cosines of the proxies' images, for which no graph of a client is
-    read. ``width`` is the number of a node's features.
+    read.
     """
     mean = weighted_sum(updates, weights)
-    moved = first_order_effect(network, params, clients, mean)
+    reader = GGRS(proxies=PROXIES, network=network)
+    found = {}
+    for proxy in PROXIES:
 
-    def truth(client: Client, update: Tree, by_mean: Array) -> Array:
-        single = jax.tree.map(lambda leaf: leaf[None], client)
-        return _compare(by_mean, first_order_effect(network, params, single, update)[0])[0]
+        def cosine(update: Tree, graph: Graphs, proxy: Proxy = proxy) -> Array:
+            if proxy == "weights":
+                pair = [
+                    jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
+                    for tree in (mean, update)
+                ]
+            else:
+                pair = [reader.image(proxy, params, tree, graph) for tree in (mean, update)]
+            return _compare(*pair)[0]
 
-    found = {"coherence": jax.vmap(truth)(clients, updates, moved)}
-    proxies: tuple[Proxy, ...] = ("weights", "product", "probe")
-    for proxy in proxies:
-        image = partial(proxy_vector, proxy, network, params, width=width)
-        found[proxy] = jax.vmap(lambda one, to=image: _compare(to(mean), to(one))[0])(updates)
-    return found
+        found[proxy] = jax.vmap(cosine)(updates, Graphs(clients.operator, clients.inputs))
+    return {str(name): values for name, values in found.items()}
 
 
 def _compare(by_step: Array, by_update: Array) -> tuple[Array, Array, Array]:

@@ -29,16 +29,3 @@ def conflicts(updates: Tree) -> Float[Array, ""]:
     clients = len(products)
     pairs = jnp.triu(products < 0, 1)
     return jnp.sum(pairs) / max(1, clients * (clients - 1) // 2)
-
-
-def cosines(updates: Tree) -> Float[Array, "K K"]:
-    """Return the cosines between clients' updates; 0 where an update is zero."""
-    products = gram(updates)
-    sizes = jnp.sqrt(jnp.maximum(jnp.diagonal(products), 0))
-    return products / jnp.maximum(jnp.outer(sizes, sizes), TINY)
-
-
-def energy_ratio(update: Float[Array, "i o"], projector: Float[Array, "o o"]) -> Float[Array, ""]:
-    """Return |D U|^2 / |D|^2, the share of an update inside a subspace; 0 for a zero update."""
-    total = jnp.sum(update**2)
-    return jnp.sum((update @ projector) ** 2) / jnp.maximum(total, TINY)

@@ -1,4 +1,4 @@
 """What the server does with updates.
 
-Read ``updates`` (arithmetic), ``averaging`` (the rivals), ``proxies`` and ``ggrs``.
+Read ``updates`` (arithmetic), ``averaging`` (the rivals), ``proxies``, ``ggrs`` and ``servers``.
 """

@@ -25,19 +25,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from quire.aggregation._compiling import program
-from quire.aggregation.clients.networks import Network
+from quire.aggregation.clients.networks import GCN
 from quire.aggregation.errors import SettingError, require, require_range
-from quire.aggregation.server.averaging import Number, aggregator
-from quire.aggregation.server.proxies import Proxy, proxy_vector
-from quire.aggregation.server.updates import (
-    TINY,
-    Tree,
-    is_matrix,
-    scale,
-    spectral_norm,
-    weighted_sum,
+from quire.aggregation.server.averaging import Number, settings_tree
+from quire.aggregation.server.proxies import (
+    PROXIES,
+    Graphs,
+    Proxy,
+    graph_image,
+    probe_graphs,
+    product_image,
 )
+from quire.aggregation.server.updates import TINY, Tree, is_matrix, spectral_norm, weighted_sum
 
 
 def align(
@@ -47,28 +46,30 @@ def align(
 
     With tau = 0 the result is orthogonal to ``direction``; any other update comes back unchanged.
     """
-    size, length = jnp.linalg.norm(update), jnp.linalg.norm(direction)
-    return update + _push(jnp.sum(update * direction), size, length, tau) * direction
+    return (update + push(update, direction, tau) * direction).astype(update.dtype)
 
 
-def subspace(
-    moment: Float[Array, "o o"], rank: int | None, energy: float = 0.95
-) -> Float[Array, "o o"]:
+def push(image: Float[Array, "..."], target: Float[Array, "..."], tau: Number) -> Float[Array, ""]:
+    """Return the multiple of a target that lifts an image's component along it to tau |image|."""
+    size, length = jnp.linalg.norm(image), jnp.linalg.norm(target)
+    cosine = jnp.clip(jnp.sum(image * target) / jnp.maximum(size * length, TINY), -1, 1)
+    lift = jnp.maximum(tau - cosine, 0) * size / jnp.maximum(length, TINY)
+    return jnp.where(length > 0, lift, 0).astype(image.dtype)
+
+
+def subspace(moment: Float[Array, "o o"], rank: Number) -> Float[Array, "o o"]:
     """Return U U^T for the leading eigenvectors of a second moment.
 
-    ``rank`` of them (all, if the matrix has fewer), or with None the least number, 2 at least,
-    that holds the share ``energy`` of the trace. Projectors, unlike eigenvectors, have no sign.
+    ``rank`` of them (all, if the matrix has fewer); below 1 it is a share, and the least number of
+    eigenvectors is taken, 2 at least, that holds this share of the trace. Projectors, unlike
+    eigenvectors, have no sign.
     """
     values, vectors = jnp.linalg.eigh(moment)
-    width = len(values)
-    place = jnp.arange(width)[::-1]  # eigh is ascending: place 0 is the largest
-    if rank is None:
-        descending = jnp.maximum(values[::-1], 0)
-        before = jnp.cumsum(descending) - descending
-        wanted = jnp.sum(before < energy * jnp.sum(descending))
-        keep = place < jnp.maximum(wanted, 2)
-    else:
-        keep = place < rank
+    place = jnp.arange(len(values))[::-1]  # eigh is ascending: place 0 is the largest
+    descending = jnp.maximum(values[::-1], 0)
+    before = jnp.cumsum(descending) - descending
+    holding = jnp.maximum(jnp.sum(before < rank * jnp.sum(descending)), 2)
+    keep = place < jnp.where(jnp.asarray(rank) < 1, holding, rank)
     kept = vectors * keep.astype(vectors.dtype)
     return kept @ kept.T
 
@@ -101,13 +102,23 @@ class Reference(NamedTuple):
 
 
 class ReferenceState(NamedTuple):
-    """The reference of each kernel by its place among the leaves, and the number of rounds seen."""
+    """The reference of each kernel by its place among the leaves, and what was seen so far."""
 
     kernels: dict[int, Reference]
     rounds: Int[Array, ""]
+    acted: Float[Array, "3"]  # sums over rounds of the shares in which each step acted
+
+    @property
+    def activity(self) -> Float[Array, "3"]:
+        """The shares of clients and kernels in which each step acted, mean over rounds 2 to R."""
+        return self.acted / jnp.maximum(self.rounds - 1, 1)
 
 
-@aggregator
+NOTICED = 0.01
+"""The subspace step counts as acting on an update of which it takes a hundredth, in norm."""
+
+
+@settings_tree
 @dataclass(frozen=True)
 class GGRS:
     """The regulated average. Each step can be switched off; defaults are ours.
@@ -117,80 +128,84 @@ class GGRS:
     tau
         Least cosine with the reference direction, in [-1, 1); -1 switches alignment off.
     rank
-        Dimension of the reference subspace, or None for 95 % of the energy.
+        Dimension of the reference subspace; below 1, the share of energy that it must hold.
     gamma
         Factor on what lies outside the subspace, in [0, 1]; 1 switches the step off.
     kappa
         Cap on the spectral norm in units of the reference sensitivity; infinity switches it off.
     beta
         Memory of the exponential means, in [0, 1).
-    proxy, network, width
-        In which image of an update alignment takes its cosines; see `proxies`. The reference
-        direction stays a step in parameters: every proxy is linear, so adding a multiple of it
-        moves the image along the image of the direction.
+    proxies, which, network
+        In which image of an update alignment takes its cosines: the one at place ``which`` of
+        ``proxies``; see `quire.aggregation.server.proxies`. ``probe`` and ``jacobian`` need the
+        network. The reference direction stays a step in parameters: every proxy is linear, so
+        adding a multiple of it moves the image along the image of the direction.
     centre
         ``median`` of the clients' spectral norms as the round's sensitivity, or their weighted
         ``mean``, which a secure sum can carry.
 
-    Raises
-    ------
-    SettingError
-        For a setting out of its range.
+    A setting out of its range is refused with a `SettingError`.
     """
 
     tau: Number = 0.0
+    rank: Number = 8
     gamma: Number = 0.5
     kappa: Number = 2.0
     beta: Number = 0.9
-    rank: int | None = field(default=8, metadata={"static": True})
-    proxy: Proxy = field(default="weights", metadata={"static": True})
-    network: Network | None = field(default=None, metadata={"static": True})
-    width: int = field(default=0, metadata={"static": True})
+    which: Number = 0
+    proxies: tuple[Proxy, ...] = field(default=("weights",), metadata={"static": True})
+    network: GCN | None = field(default=None, metadata={"static": True})
     centre: Literal["median", "mean"] = field(default="median", metadata={"static": True})
 
     def __post_init__(self) -> None:
         require_range("tau", self.tau, -1, 1, high_open=True)
+        require_range("rank", self.rank, 0, math.inf, low_open=True)
         require_range("gamma", self.gamma, 0, 1)
         require_range("kappa", self.kappa, 0, math.inf, low_open=True)
         require_range("beta", self.beta, 0, 1, high_open=True)
-        require(self.rank is None or self.rank >= 1, f"rank = {self.rank}: give 1 or more, or None")
+        require_range("which", self.which, 0, len(self.proxies), high_open=True)
+        strangers = [proxy for proxy in self.proxies if proxy not in PROXIES]
+        require(not strangers, f"proxies = {self.proxies}: give some of {', '.join(PROXIES)}")
+        require(
+            self.network is not None or set(self.proxies) <= {"weights", "product"},
+            f"proxies = {self.proxies}: probe and jacobian need a network",
+        )
 
     def init(self, params: Tree) -> ReferenceState:
-        """Return an empty reference.
-
-        Raises
-        ------
-        SettingError
-            When ``rank`` exceeds every kernel's width.
-        """
-        leaves = jax.tree.leaves(params)
-        widest = max(leaf.shape[1] for leaf in leaves if is_matrix(leaf))
-        if self.rank is not None and self.rank > widest:
-            raise SettingError(
-                f"rank = {self.rank}, but the widest kernel has {widest} output channels"
-            )
+        """Return an empty reference."""
         kernels = {
             place: Reference(
                 jnp.zeros_like(leaf),
                 jnp.zeros((leaf.shape[1], leaf.shape[1]), leaf.dtype),
                 jnp.zeros((), leaf.dtype),
             )
-            for place, leaf in enumerate(leaves)
+            for place, leaf in enumerate(jax.tree.leaves(params))
             if is_matrix(leaf)
         }
-        return ReferenceState(kernels, jnp.zeros((), jnp.int32))
+        return ReferenceState(kernels, jnp.zeros((), jnp.int32), jnp.zeros(3, jnp.float32))
 
     def apply(
-        self, state: ReferenceState, params: Tree, updates: Tree, weights: Float[Array, " K"]
+        self,
+        state: ReferenceState,
+        params: Tree,
+        updates: Tree,
+        weights: Float[Array, " K"],
+        graphs: Graphs | None = None,
     ) -> tuple[Tree, ReferenceState]:
-        """Return the mean of the regulated updates, and the reference that has seen this round."""
+        """Return the mean of the regulated updates, and the reference that has seen this round.
+
+        ``graphs`` stacks the clients' own graphs, which the proxy ``jacobian`` alone looks at.
+        """
         projectors = self.projectors(state)
-        regulated = jax.vmap(lambda one: self.regulate(state, projectors, params, one))(updates)
-        step = weighted_sum(regulated, weights)
+        each = jax.vmap(lambda one, graph: self.steps(state, projectors, params, one, graph))
+        tidied, acted = each(updates, graphs)
+        step = weighted_sum(tidied, weights)
         moments, sizes = jax.vmap(self.statistics)(updates)
-        return step, self.remember(
+        new = self.remember(
             state, step, weighted_sum(moments, weights), self.centred(sizes, weights)
         )
+        seen = jnp.where(state.rounds == 0, 0, jnp.mean(acted, axis=0))
+        return step, new._replace(acted=state.acted + seen.astype(state.acted.dtype))
 
     def projectors(self, state: ReferenceState) -> dict[int, Float[Array, "o o"]]:
         """Return U U^T of every kernel: the server computes them once a round, for all clients."""
@@ -208,34 +223,80 @@ class GGRS:
         It reads that client's update and what the server may publish, and nothing of other clients:
         a client can apply it to itself before a secure sum.
         """
-        aligned = jax.tree.leaves(self.aligned(state, params, update))
-        leaves, tree = jax.tree.flatten(update)
-        for place, ref in state.kernels.items():
-            inside = confine(aligned[place], projectors[place], self.gamma)
-            capped = cap(inside, ref.sensitivity, self.kappa)
-            leaves[place] = jnp.where(state.rounds == 0, leaves[place], capped)
-        return jax.tree.unflatten(tree, leaves)
+        return self.steps(state, projectors, params, update)[0]
 
-    def aligned(self, state: ReferenceState, params: Tree, update: Tree) -> Tree:
-        """Return one client's update after the first step alone."""
+    def steps(
+        self,
+        state: ReferenceState,
+        projectors: dict[int, Float[Array, "o o"]],
+        params: Tree,
+        update: Tree,
+        graph: Graphs | None = None,
+    ) -> tuple[Tree, Float[Array, "3"]]:
+        """Return one client's regulated update, and the share of its kernels each step acted on."""
+        pushes = self.pushes(state, params, update, graph)
         leaves, tree = jax.tree.flatten(update)
-        if self.proxy == "weights":
-            for place, ref in state.kernels.items():
-                leaves[place] = align(leaves[place], ref.direction, self.tau).astype(
-                    leaves[place].dtype
-                )
-            return jax.tree.unflatten(tree, leaves)
-        steps = [
-            state.kernels[place].direction if place in state.kernels else jnp.zeros_like(leaf)
-            for place, leaf in enumerate(leaves)
-        ]
-        direction = jax.tree.unflatten(tree, steps)
-        image = proxy_vector(self.proxy, self.network, params, update, self.width)
-        target = proxy_vector(self.proxy, self.network, params, direction, self.width)
-        push = _push(
-            jnp.sum(image * target), jnp.linalg.norm(image), jnp.linalg.norm(target), self.tau
+        acted = []
+        for place, ref in state.kernels.items():
+            aligned = (leaves[place] + pushes[place] * ref.direction).astype(leaves[place].dtype)
+            inside = confine(aligned, projectors[place], self.gamma)
+            capped = cap(inside, ref.sensitivity, self.kappa)
+            taken = jnp.linalg.norm(aligned - inside) > NOTICED * jnp.linalg.norm(aligned)
+            acted.append(jnp.stack([pushes[place] > 0, taken, jnp.any(capped != inside)]))
+            leaves[place] = jnp.where(state.rounds == 0, leaves[place], capped)
+        return jax.tree.unflatten(tree, leaves), jnp.mean(jnp.stack(acted) * 1.0, axis=0)
+
+    def pushes(
+        self, state: ReferenceState, params: Tree, update: Tree, graph: Graphs | None = None
+    ) -> dict[int, Float[Array, ""]]:
+        """Return the multiple of the reference direction that alignment adds to each kernel.
+
+        ``weights`` aligns each kernel by itself, the other proxies all kernels by one multiple.
+        """
+        leaves, tree = jax.tree.flatten(update)
+        direction = jax.tree.unflatten(
+            tree,
+            [
+                state.kernels[place].direction if place in state.kernels else jnp.zeros_like(leaf)
+                for place, leaf in enumerate(leaves)
+            ],
         )
-        return jax.tree.map(lambda d, g: (d + push * g).astype(d.dtype), update, direction)
+        found = []
+        for proxy in self.proxies:
+            if proxy == "weights":
+                found.append(
+                    {
+                        place: push(leaves[place], ref.direction, self.tau)
+                        for place, ref in state.kernels.items()
+                    }
+                )
+                continue
+            image, target = (
+                self.image(proxy, params, tree_, graph) for tree_ in (update, direction)
+            )
+            found.append(dict.fromkeys(state.kernels, push(image, target, self.tau)))
+        return {
+            place: jnp.stack([each[place] for each in found])[jnp.asarray(self.which, int)]
+            for place in state.kernels
+        }
+
+    def image(
+        self, proxy: Proxy, params: Tree, update: Tree, graph: Graphs | None
+    ) -> Float[Array, " p"]:
+        """Return the image of an update under a proxy other than ``weights``.
+
+        Raises
+        ------
+        SettingError
+            For ``jacobian`` without a graph.
+        """
+        if proxy == "product" or self.network is None:
+            return product_image(params, update)
+        if proxy == "probe":
+            graph = probe_graphs(params["layer1"]["kernel"].shape[0])
+        if graph is None:
+            raise SettingError("proxy = jacobian: give the clients' graphs")
+        return graph_image(self.network, params, update, graph)
 
     def statistics(
         self, update: Tree
@@ -273,34 +334,7 @@ class GGRS:
             )
             for place, ref in state.kernels.items()
         }
-        return ReferenceState(kernels, state.rounds + 1)
-
-
-@program
-def parts(
-    ggrs: GGRS, state: ReferenceState, params: Tree, updates: Tree, weights: Float[Array, " K"]
-) -> dict[str, Tree]:
-    """Split a regulated step into four trees that add up to it, by switching steps on one by one.
-
-    ``mean`` is FedAvg's step; ``direction``, ``subspace`` and ``sensitivity`` are what each step of
-    GGRS adds to it. Since the operator audit is linear in the step, it splits in the same way.
-    """
-    steps = [
-        one.apply(state, params, updates, weights)[0]
-        for one in (
-            replace(ggrs, tau=-1.0, gamma=1.0, kappa=math.inf),
-            replace(ggrs, gamma=1.0, kappa=math.inf),
-            replace(ggrs, kappa=math.inf),
-            ggrs,
-        )
-    ]
-    before = [scale(steps[0], 0.0), *steps[:-1]]
-    return {
-        name: jax.tree.map(jnp.subtract, step, old)
-        for name, step, old in zip(
-            ("mean", "direction", "subspace", "sensitivity"), steps, before, strict=True
-        )
-    }
+        return ReferenceState(kernels, state.rounds + 1, state.acted)
 
 
 def ablations(ggrs: GGRS) -> dict[str, GGRS]:
@@ -310,12 +344,3 @@ def ablations(ggrs: GGRS) -> dict[str, GGRS]:
         "subspace only": replace(ggrs, tau=-1.0, kappa=math.inf),
         "sensitivity only": replace(ggrs, tau=-1.0, gamma=1.0),
     }
-
-
-def _push(
-    product: Float[Array, ""], size: Float[Array, ""], length: Float[Array, ""], tau: Number
-) -> Float[Array, ""]:
-    """Return the multiple of the direction that lifts the cosine's numerator to tau |D|."""
-    cosine = jnp.clip(product / jnp.maximum(size * length, TINY), -1, 1)
-    lift = jnp.maximum(tau - cosine, 0) * size / jnp.maximum(length, TINY)
-    return jnp.where(length > 0, lift, 0).astype(product.dtype)

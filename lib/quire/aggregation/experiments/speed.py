@@ -1,0 +1,34 @@
+"""What is timed: all runs in one program, audited or not, and a loop over clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from quire.aggregation._client_loop import client_loop
+from quire.aggregation.experiments.tasks import Setting
+from quire.aggregation.graphs.graph import Federation
+from quire.aggregation.rounds import Run, train
+from quire.aggregation.server.servers import fedavg
+
+
+def runners(federation: Federation, how: Setting, count: int) -> dict[str, Callable[[], Any]]:
+    """Return what to time: ``count`` runs in one program, the same audited, and one run in a loop.
+
+    The program evaluates after every round and the loop evaluates nothing; the loop trains one run
+    where the program trains ``count``.
+    """
+    network = how.network()
+    runs = [Run(federation, fedavg(), seed) for seed in range(count)]
+    loop = client_loop(federation, network, how.training().local)
+
+    def program(audit: bool) -> Any:
+        return train(runs, network, how.training(audit=audit)).params
+
+    return {
+        "one program": lambda: program(False),
+        "audited": lambda: program(True),
+        "loop": lambda: jax.block_until_ready(loop(how.rounds)),
+    }
