@@ -1,4 +1,4 @@
-"""Federated rounds a second: one program, a loop over clients, and PyTorch Geometric."""
+"""Federated rounds a second: one program, audited or not, and a loop over clients."""
 
 import jax
 import numpy as np
@@ -7,16 +7,18 @@ import pytest
 from quire.aggregation import (
     GCN,
     GGRS,
-    FedAvg,
     LocalTraining,
+    Run,
     Training,
     block_federation,
     client_loop,
-    pyg_federated_averaging,
+    fedavg,
+    regulated,
     train,
 )
 
 ROUNDS = 20
+SERVERS = {"FedAvg": fedavg(), "GGRS": regulated(GGRS())}
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +26,12 @@ def federation():
     return block_federation(clients=20, nodes=130, width=256, seed=1)
 
 
-@pytest.mark.parametrize("aggregator", [FedAvg(), GGRS()], ids=["FedAvg", "GGRS"])
+@pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("audit", [False, True], ids=["plain", "audited"])
-def test_one_program(benchmark, federation, aggregator, audit):
+def test_one_program(benchmark, federation, server, audit):
     def run():
-        training = Training(LocalTraining(), rounds=ROUNDS, seeds=1, audit=audit)
-        history = train(federation, GCN(4), aggregator, training)
+        training = Training(LocalTraining(), rounds=ROUNDS, audit=audit)
+        history = train([Run(federation, SERVERS[server], 0)], GCN(4), training)
         return jax.block_until_ready(history.params)
 
     run()
@@ -42,10 +44,3 @@ def test_loop_over_clients(benchmark, federation):
     loop(1)
     benchmark.extra_info["rounds"] = ROUNDS
     assert np.isfinite(jax.tree.leaves(benchmark(lambda: loop(ROUNDS)))[0]).all()
-
-
-def test_pyg_client_after_client(benchmark, federation):
-    pytest.importorskip("torch_geometric")
-    benchmark.extra_info["rounds"] = ROUNDS
-    run = benchmark(lambda: pyg_federated_averaging(federation, rounds=ROUNDS))
-    assert 0 <= run.accuracy <= 1

@@ -7,7 +7,11 @@ import pytest
 
 from quire.aggregation import GCN, block_federation
 
-SHAPES = {"layer1": {"kernel": (12, 6), "bias": (6,)}, "layer2": {"kernel": (6, 4)}}
+SHAPES = {
+    "bias2": (4,),
+    "layer1": {"kernel": (12, 6), "bias": (6,)},
+    "layer2": {"kernel": (6, 4)},
+}
 CLIENTS = 4
 
 
@@ -30,12 +34,7 @@ def draw():
 @pytest.fixture(scope="session")
 def even():
     """Return equal weights of the shared number of clients."""
-    return uniform()
-
-
-def uniform(clients=CLIENTS):
-    """Return equal weights."""
-    return jnp.full(clients, 1 / clients, jnp.float32)
+    return jnp.full(CLIENTS, 1 / CLIENTS, jnp.float32)
 
 
 @pytest.fixture(scope="package", autouse=True)

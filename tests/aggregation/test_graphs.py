@@ -12,7 +12,6 @@ from quire.aggregation import (
     edge_homophily,
     federate,
     graph_from_adjacency,
-    mean_adjacency,
     normalised_adjacency,
     stack,
 )
@@ -45,7 +44,6 @@ def test_an_isolated_node_keeps_only_itself():
     graph = Graph(np.array([[0, 1]]), np.eye(3), ids(0, 1, 0), 2)
     operator = normalised_adjacency(jnp.asarray(graph.adjacency), jnp.ones(3, bool))
     assert np.allclose(operator, [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]])
-    assert np.allclose(mean_adjacency(jnp.asarray(graph.adjacency))[2], 0)
 
 
 def test_operators_factorise_their_inner_products():

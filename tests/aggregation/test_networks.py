@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from quire.aggregation import GCN, GraphSAGE, accuracy, initial, logits
+from quire.aggregation import GCN, accuracy, clients_of, initial, logits
 from quire.aggregation.clients.networks import (
     cross_entropy,
     dropout_factors,
@@ -13,23 +13,19 @@ from quire.aggregation.clients.networks import (
 )
 
 
-@pytest.fixture(scope="module", params=[GCN, GraphSAGE])
-def setting(request, federation):
-    network = request.param(3, hidden=8)
-    operator = network.operator(federation.adjacency[0], federation.real[0])
-    inputs = network.inputs(operator, federation.features[0])
-    params = initial(network, inputs.shape[1], jax.random.key(1))
-    return network, params, operator, inputs
+@pytest.fixture(scope="module")
+def setting(federation):
+    network = GCN(3, hidden=8)
+    clients = clients_of(federation)
+    params = initial(network, clients.inputs.shape[-1], jax.random.key(1))
+    return network, params, clients.operator[0], clients.inputs[0]
 
 
-def test_the_logits_are_the_formula(setting, federation):
+def test_the_logits_are_the_formula(setting):
     network, params, operator, inputs = setting
     first, second = params["layer1"], params["layer2"]
     hidden = np.maximum(inputs @ first["kernel"] + first["bias"], 0)
-    if isinstance(network, GCN):
-        wanted = operator @ hidden @ second["kernel"] + params["bias2"]
-    else:
-        wanted = np.hstack([hidden, operator @ hidden]) @ second["kernel"] + second["bias"]
+    wanted = operator @ hidden @ second["kernel"] + params["bias2"]
     assert np.allclose(logits(network, params, operator, inputs), wanted, atol=1e-5)
 
 
@@ -50,7 +46,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean(share, level):
 
 def test_without_dropout_training_logits_are_the_logits(setting):
     network, params, operator, inputs = setting
-    plain = type(network)(3, hidden=8, dropout=0.0)
+    plain = GCN(3, hidden=8, dropout=0.0)
     kept = dropout_factors(plain, (len(inputs), 8), jax.random.key(1))
     drawn = training_logits(plain, params, operator, inputs, kept)
     assert np.array_equal(drawn, logits(network, params, operator, inputs))
@@ -63,33 +59,3 @@ def test_the_loss_and_accuracy_read_masked_nodes_only():
     assert float(cross_entropy(scores, labels, mask)) == pytest.approx(loss)
     assert float(accuracy(scores, labels, mask)) == 1.0
     assert float(accuracy(scores, labels, jnp.zeros(3, bool))) == 0.0
-
-
-def test_gcn_is_pyg_s_gcnconv_forward_and_backward(federation):
-    torch = pytest.importorskip("torch")
-    pyg = pytest.importorskip("torch_geometric.nn")
-    network = GCN(3, hidden=8)
-    operator = network.operator(federation.adjacency[0], federation.real[0])
-    features = federation.features[0]
-    params = initial(network, features.shape[1], jax.random.key(2))
-
-    def total(values, x):
-        return jnp.sum(jnp.sin(logits(network, values, operator, network.inputs(operator, x))))
-
-    value = logits(network, params, operator, network.inputs(operator, features))
-    by_params, by_features = jax.grad(total, argnums=(0, 1))(params, features)
-    convolutions = [pyg.GCNConv(features.shape[1], 8), pyg.GCNConv(8, 3)]
-    biases = [params["layer1"]["bias"], params["bias2"]]
-    with torch.no_grad():
-        for layer, kernel, bias in zip(convolutions, ("layer1", "layer2"), biases, strict=True):
-            layer.lin.weight.copy_(torch.tensor(np.asarray(params[kernel]["kernel"]).T))
-            layer.bias.copy_(torch.tensor(np.asarray(bias)))
-    edges = torch.tensor(np.argwhere(np.asarray(federation.adjacency[0])).T)
-    x = torch.tensor(np.asarray(features), requires_grad=True)
-    theirs = convolutions[1](torch.relu(convolutions[0](x, edges)), edges)
-    torch.sin(theirs).sum().backward()
-    assert np.allclose(value, theirs.detach(), atol=1e-5)
-    assert np.allclose(by_features, x.grad, atol=1e-5)
-    for layer, kernel in zip(convolutions, ("layer1", "layer2"), strict=True):
-        assert np.allclose(by_params[kernel]["kernel"].T, layer.lin.weight.grad, atol=1e-5)
-    assert np.allclose(by_params["bias2"], convolutions[1].bias.grad, atol=1e-5)

@@ -1,4 +1,3 @@
-import json
 import pickle
 from collections import defaultdict
 
@@ -6,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from quire.aggregation import GraphError, parse_openfgl_split, parse_planetoid, parse_split_json
+from quire.aggregation import GraphError, parse_openfgl_split, parse_planetoid
 
 
 def files(**changes):
@@ -60,31 +59,24 @@ def test_splits_come_from_json_and_from_pickles():
         "1": {"train": [3], "val": [4], "test": [5]},
         "0": {"train": [0, 1], "val": [], "test": [2]},
     }
-    from_json = parse_split_json(json.dumps(clients).encode())
     pickles = {
         f"glb_{part}_{k}.pkl": pickle.dumps(nodes)
         for k, parts in clients.items()
         for part, nodes in parts.items()
     }
-    from_pickles = parse_openfgl_split(pickles)
-    for one, other in zip(from_json, from_pickles, strict=True):
-        assert one.nodes.tolist() == other.nodes.tolist()
-    assert from_json[0].train.tolist() == [0, 1] and from_json[1].test.tolist() == [5]
+    found = parse_openfgl_split(pickles)
+    assert [split.nodes.tolist() for split in found] == [[0, 1, 2], [3, 4, 5]]
+    assert found[0].train.tolist() == [0, 1] and found[1].test.tolist() == [5]
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        (b"{", "not a split"),
-        (b'{"0": {"train": [1]}}', "not a split"),
-        (b"[]", "no clients"),
-        (b'{"0": {"train": ["a"], "val": [], "test": []}}', "not a list of node ids"),
-        (b'{"0": {"train": [1], "val": [1], "test": []}}', "twice"),
-    ],
+    ("nodes", "says"),
+    [([0, 0], "twice"), ("01", "not a list"), ([0.5], "not a list"), ([1], "twice")],
 )
-def test_a_faulty_split_is_refused(text, says):
+def test_a_faulty_split_is_refused(nodes, says):
+    parts = {"train": nodes, "val": [1], "test": [2]}
     with pytest.raises(GraphError, match=says):
-        parse_split_json(text)
+        parse_openfgl_split({f"glb_{p}_0.pkl": pickle.dumps(ids) for p, ids in parts.items()})
 
 
 def test_a_missing_pickle_is_named():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -38,9 +38,7 @@ def steps_to_halve(answer: Any) -> bool:
         return False
     # A step more or less is rounding; thousands of AdamW's are not worth counting one by one.
     return all(
-        isinstance(mine, Integral | Real)
-        and not isinstance(mine, bool)
-        and _near(float(mine), wanted, max(1.0, 0.01 * wanted))
+        _is_number(mine, float(wanted), max(1.0, 0.01 * wanted))
         for mine, wanted in zip(given, right, strict=True)
     )
 
@@ -81,14 +79,11 @@ def conflict_in_the_product(answer: Any) -> bool:
     pairs = _listed(answer)
     if pairs is None or len(pairs) != 2:
         return False
-    read = [_kernels(pair) for pair in pairs]
-    if read[0] is None or read[1] is None:
+    one, other = _kernels(pairs[0]), _kernels(pairs[1])
+    if one is None or other is None:
         return False
-    (first, second), (other_first, other_second) = read
-    agree = min(float(np.sum(first * other_first)), float(np.sum(second * other_second)))
-    images = [
-        float(one[0, 1] + two[0, 0]) for one, two in ((first, second), (other_first, other_second))
-    ]
+    agree = min(float(np.sum(a * b)) for a, b in zip(one, other, strict=True))
+    images = [float(first[0, 1] + second[0, 0]) for first, second in (one, other)]
     return agree >= 0 > images[0] * images[1]
 
 

@@ -157,8 +157,8 @@ def train(
         federations = _stacked([run.federation._replace(classes=0) for run in part])
         servers = _stacked([run.server for run in part])
         keys = jax.vmap(jax.random.key)(jnp.asarray([run.seed for run in part]))
-        parts.append(jax.device_get(_train(federations, servers, keys, network, training)))
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(runs)], *parts)
+        parts.append(_train(federations, servers, keys, network, training))
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[: len(runs)], *parts)
 
 
 @partial(program, static_argnames=("network", "local"))

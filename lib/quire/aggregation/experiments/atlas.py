@@ -29,7 +29,8 @@ LOSS = 0.01  # accuracy that may be lost
 class Place:
     """One place of the map: GGRS minus step-matched FedAvg, means with 95 % intervals.
 
-    ``change_p`` is the p-value of the paired t test, not yet adjusted for the number of places.
+    ``change_p`` and ``centred_p`` are p-values of the paired t test, not yet adjusted for the
+    number of places.
     """
 
     spread: float
@@ -42,6 +43,7 @@ class Place:
     centred: float
     centred_low: float
     centred_high: float
+    centred_p: float
     accuracy: float
     accuracy_low: float
     accuracy_high: float
@@ -70,24 +72,26 @@ def survey(
             for name, table in tables.items():
                 ours, theirs = table[f"GGRS {rank}"], table[f"matched {rank}"]
                 values += paired_interval(ours, theirs)[:3]
-                if name == "change":
+                if name in ("change", "centred"):
                     values.append(paired_p_value(ours, theirs))
             found.append(Place(spread, rank, count, *(round(x, 6) for x in values)))
     return tuple(found)
 
 
-def judged(places: Sequence[Place]) -> tuple[str, ...]:
-    """Return what each place says of GGRS, after Holm over all places.
+def judged(places: Sequence[Place], measure: str = "change") -> tuple[str, ...]:
+    """Return what each place says of GGRS by a measure, after Holm over all places.
+
+    The measure is ``change`` or ``centred``.
 
     ``helps``: more sensitivity, and the accuracy lost is a point at most, by its whole interval;
     ``trades``: more sensitivity, and more than a point lost, by its whole interval;
     ``unclear``: more sensitivity, with an interval of accuracy astride the line;
     ``no gain``: no more sensitivity, or not decided.
     """
-    p = holm(np.array([place.change_p for place in places]))
+    p = holm(np.array([getattr(place, f"{measure}_p") for place in places]))
 
     def one(place: Place, adjusted: float) -> str:
-        if adjusted > 0.05 or place.change_low <= 0:
+        if adjusted > 0.05 or getattr(place, f"{measure}_low") <= 0:
             return "no gain"
         if place.accuracy_low >= -LOSS:
             return "helps"
