@@ -5,7 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from quire.aggregation import GCN, block_federation
+from quire.aggregation import (
+    GCN,
+    LocalTraining,
+    Run,
+    Server,
+    Training,
+    block_federation,
+    fedavg,
+    isolated,
+    train,
+)
 
 SHAPES = {
     "bias2": (4,),
@@ -54,3 +64,21 @@ def federation():
 @pytest.fixture(scope="session")
 def network():
     return GCN(3, hidden=8)
+
+
+@pytest.fixture(scope="session")
+def still():
+    """A network without dropout, so that a round can be done by hand."""
+    return GCN(3, hidden=8, dropout=0.0)
+
+
+@pytest.fixture(scope="session")
+def ran(federation, still):
+    """Four runs in one program, audited: FedAvg with two seeds, FedProx, and clients alone.
+
+    Returns the runs, how they were trained, and their history.
+    """
+    servers = (fedavg(), fedavg(), Server(proximal=0.7), isolated())
+    runs = [Run(federation, server, 4 * (k == 1)) for k, server in enumerate(servers)]
+    training = Training(LocalTraining(epochs=2), rounds=2, audit=True)
+    return runs, training, train(runs, still, training, chunk=4)

@@ -132,7 +132,8 @@ def test_a_place_of_the_map_helps_trades_or_neither():
 
     places = [
         place(0.5, (-0.005, 0.0), 1e-6), place(0.5, (-0.05, -0.02), 1e-6),
-        place(0.5, (-0.02, 0.02), 1e-6), place(0.5, (0.0, 0.01), 0.04), place(-0.5, (0.0, 0.01), 1e-6),
+        place(0.5, (-0.02, 0.02), 1e-6), place(0.5, (0.0, 0.01), 0.04),
+        place(-0.5, (0.0, 0.01), 1e-6),
     ]  # fmt: skip
     assert atlas.judged(places) == ("helps", "trades", "unclear", "helps", "no gain")
     assert set(atlas.judged(places, "centred")) == {"no gain"}

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from quire.aggregation import (
     GCN,
     GGRS,
-    PROXIES,
     Averaging,
     Graphs,
     SettingError,
@@ -162,7 +161,7 @@ def test_clients_can_regulate_themselves(draw, even):
     params = draw(0)
     _, state = run(ggrs, params, [draw(1, 4)], even)
     updates = draw(2, 4)
-    step, after = APPLY(ggrs, state, params, updates, even)
+    step, after = APPLY(numbers(ggrs), state, params, updates, even)
     after = after._replace(acted=state.acted)
     published = ggrs.projectors(state)
     send = jax.jit(
@@ -199,7 +198,7 @@ def test_alignment_by_the_jacobian_turns_what_happens_on_the_client_s_graph(fede
     params = initial(network, 8, jax.random.key(0))
     graphs = Graphs(clients.operator, clients.inputs)
     updates = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf, leaf, leaf]), params)
-    ggrs = GGRS(0.0, 6, 1.0, math.inf, which=3, proxies=PROXIES, network=network)
+    ggrs = GGRS(0.0, 6, 1.0, math.inf, proxies=("jacobian",), network=network)
     _, state = APPLY(numbers(ggrs), ggrs.init(params), params, updates, even, graphs)
     kernels = [jnp.zeros_like(leaf) for leaf in jax.tree.leaves(params)]
     for place, reference in state.kernels.items():
@@ -236,7 +235,6 @@ def test_ablations_leave_one_step_on():
         ({"beta": -0.1}, "beta = -0.1"),
         ({"rank": 0}, "rank = 0"),
         ({"which": 1}, "which = 1"),
-        ({"proxies": ("sketch",)}, "sketch"),
         ({"proxies": ("probe",)}, "need a network"),
     ],
 )

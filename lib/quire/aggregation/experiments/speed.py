@@ -25,7 +25,8 @@ def runners(federation: Federation, how: Setting, count: int) -> dict[str, Calla
     loop = client_loop(federation, network, how.training().local)
 
     def program(audit: bool) -> Any:
-        return train(runs, network, how.training(audit=audit)).params
+        history = train(runs, network, how.training(audit=audit))
+        return jax.block_until_ready(history.params)
 
     return {
         "one program": lambda: program(False),
