@@ -5,7 +5,19 @@ import pytest
 
 from quire.spacetime import exercises
 
+
+class Odd:
+    """Something whose size can not be asked for."""
+
+    item = 15.4
+
+    @property
+    def size(self) -> int:
+        raise RuntimeError("no size")
+
+
 SENSELESS = [None, float("nan"), float("inf"), True, "7.93", [], {}, np.zeros(3), object(), 10**400]
+SENSELESS += [complex(15.4), [15.4], Odd()]
 
 RIGHT = [
     (
@@ -30,6 +42,9 @@ WRONG = [
             ((100, 60, 60), 50),  # a metric
             ((100, 1, 1), 100),  # outside the window
             ((9, 2, 3), 4),  # the open intervals still meet
+            ((100, 200, 1), 50),  # no metric, but another side is too long
+            ((100, 1, 200), 50),
+            ((100, 1, 1), 1),
             ((100, 1, 1), 50.0),
             ((100, 1), 50),
             ((-100, 1, 1), 50),
@@ -38,9 +53,9 @@ WRONG = [
             "100",
         ],
     ),
-    (exercises.batch_with_chicago, [0, 0.37, 3.97, 7.9, 8, -7.93, 7_935]),
-    (exercises.detour_over_secaucus, [0, 184.8, 200.2, 369.5, 15.0, -15.4, 0.0154]),
-    (exercises.slowest_dissenter, [0, 146_032, 158_003, 0.463, 299_792.458]),
+    (exercises.batch_with_chicago, [0, 0.37, 3.97, 7.865, 7.88, 7.9, 8, -7.93, 7_935]),
+    (exercises.detour_over_secaucus, [0, 22.6, 184.8, 200.2, 212.3, 369.5, 15.0, -15.4, 0.0154]),
+    (exercises.slowest_dissenter, [0, 146_032, 158_003, 142_000, -138_924, 0.463, 299_792.458]),
 ]
 
 

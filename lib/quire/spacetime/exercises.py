@@ -68,11 +68,11 @@ def slowest_dissenter(answer: Any) -> bool:
 
 def _is_number(answer: Any, right: float, tolerance: float) -> bool:
     """Whether the answer is one real number within a relative tolerance; a boolean is none."""
-    if hasattr(answer, "item") and getattr(answer, "size", 1) == 1:
-        try:
+    try:
+        if hasattr(answer, "item") and getattr(answer, "size", 1) == 1:
             answer = answer.item()
-        except Exception:
-            return False
+    except Exception:
+        return False
     if isinstance(answer, bool) or not isinstance(answer, Real):
         return False
     try:
