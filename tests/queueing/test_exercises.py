@@ -66,8 +66,8 @@ def test_five_per_cent_setup_rate():
         low, high = (low, middle) if advantage(middle) > 0.05 else (middle, high)
     assert ex.five_per_cent_setup_rate(high)
     assert ex.five_per_cent_setup_rate(float(f"{high:.2g}"))
-    # where the floor begins to win at all; fast setup; mean setup for its rate
-    for wrong in (0.394, 100.0, 1 / high):
+    # floor five per cent below; where it begins to win at all; fast setup; mean setup for its rate
+    for wrong in (0.88, 0.394, 100.0, 1 / high):
         assert not ex.five_per_cent_setup_rate(wrong)
 
 

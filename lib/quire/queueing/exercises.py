@@ -62,7 +62,7 @@ def _floor_advantage(rate: float) -> float:
 
 
 def five_per_cent_setup_rate(answer: Any) -> bool:
-    """Check the setup rate at which the best floor is five per cent below the best constant."""
+    """Check the setup rate at which the best constant is five per cent above the best floor."""
     rate = _number(answer)
     if not 0.01 <= rate <= 1000:
         return False
