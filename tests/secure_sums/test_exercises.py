@@ -8,7 +8,7 @@ from quire.secure_sums import exercises
 REFUSED = [
     (("keys", 2), [0, -1]),
     (("wire", "heard_bytes"), [8, 8, 4]),
-    (("bounds", 1, "bound"), "1/2"),
+    (("bounds", 0, "equalities", 0, 1), "9"),
 ]
 FOOLING = [[1, 1, 0], [1, -1, 0], [0, 0, 1], [-2, 0, -1]]
 RING = [[1, 0], [0, 1], [1, 1], [1, 0], [0, 1], [1, 1]]
@@ -84,6 +84,11 @@ def test_the_model_solution_is_right(check, right) -> None:
         (exercises.three_refusals, [(("users",), 0), (("leak",), 7), (("keys",), [])]),
         # Printed on the page.
         *((exercises.three_refusals, [printed, *REFUSED[:2]]) for printed in exercises.PRINTED),
+        # Of a kind that is printed, with other numbers.
+        (exercises.three_refusals, [(("keys",), [[2, 0], [2, 0], [-4, 0]]), *REFUSED[1:]]),
+        (exercises.three_refusals, [(("bounds", 1, "bound"), "7"), *REFUSED[:2]]),
+        (exercises.three_refusals, [(("wire", "payload_bytes", 2), 10), *REFUSED[::2]]),
+        (exercises.three_refusals, [(("wire", "rounds"), 5), *REFUSED[::2]]),
         (exercises.three_refusals, [(("fields", -1), 5), *REFUSED[:2]]),  # changes nothing
         (exercises.block_rate, 0),
         (exercises.block_rate, Fraction(3, 2)),  # that of four users

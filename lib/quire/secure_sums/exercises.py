@@ -123,8 +123,9 @@ def three_refusals(answer: Any) -> bool:
     """Return whether the answer is three changes that the checker refuses for different reasons.
 
     A change is a pair: the way into the certificate (a tuple of names and positions), and the value
-    to put there. The value is of the type and in the range of what was there, and none that the
-    page forges itself (`PRINTED`). One of the refusals at most may be of a form (`SUBSTANCE`).
+    to put there. The value is of the type and in the range of what was there. None is a kind of
+    forgery that the page prints: in the same place, positions aside, and refused for the same
+    reason as one of `PRINTED`. One of the refusals at most may be of a form (`SUBSTANCE`).
     """
     if not isinstance(answer, list | tuple) or len(answer) != 3:
         return False
@@ -157,11 +158,17 @@ def _genuine() -> dict[str, Any]:
 
 
 def _refusal(way: Any, value: Any) -> str | None:
+    """Return why the checker refuses a changed certificate, unless the page prints the like."""
+    if isinstance(way, str):
+        way = (way,)
+    reason = _reason(way, value)
+    return None if reason is None or (_kind(way), reason) in _printed() else reason
+
+
+def _reason(way: Any, value: Any) -> str | None:
     """Return why the checker refuses a changed certificate, numbers left out; or nothing."""
     data: Any = copy.deepcopy(_genuine())
     try:
-        if isinstance(way, str):
-            way = (way,)
         *steps, last = way
         place = data
         for step in steps:
@@ -170,8 +177,6 @@ def _refusal(way: Any, value: Any) -> str | None:
         if not _alike(value, place[last], least, most):
             return None
         place[last] = value
-        if data in _printed():
-            return None
         check_certificate.check(data)
     except SystemExit as refusal:
         said = str(refusal.code)
@@ -196,18 +201,15 @@ def _alike(new: Any, old: Any, least: int, most: int) -> bool:
     return type(new) is int and least <= new <= most
 
 
+def _kind(way: Any) -> tuple[str, ...]:
+    """Return the names on the way into a certificate, positions left out."""
+    return tuple(step for step in way if isinstance(step, str))
+
+
 @cache
-def _printed() -> tuple[dict[str, Any], ...]:
-    """Return the certificates of three users that `PRINTED` makes."""
-    forged = []
-    for (*steps, last), value in PRINTED:
-        data: Any = copy.deepcopy(_genuine())
-        place = data
-        for step in steps:
-            place = place[step]
-        place[last] = value
-        forged.append(data)
-    return tuple(forged)
+def _printed() -> frozenset[tuple[tuple[str, ...], str | None]]:
+    """Return the places of `PRINTED`, each with the reason for which it is refused."""
+    return frozenset((_kind(way), _reason(way, value)) for way, value in PRINTED)
 
 
 def _integers(answer: Any, shape: tuple[int, ...]) -> np.ndarray | None:
