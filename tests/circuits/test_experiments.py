@@ -24,7 +24,7 @@ def test_a_deck_names_its_analysis() -> None:
     assert (row.analysis, row.unknowns, row.points) == ("DcSweep", 3, 3)
     assert row.coarse == row.fine < 1e-9
     by_elimination = decks.solved_by_elimination("divider", DECK, TABLE)
-    assert by_elimination.solver == "Gauss-Jordan" and by_elimination.difference < 1e-9
+    assert by_elimination.points == 3 and by_elimination.difference < 1e-9
     with pytest.raises(decks.CircuitError, match="comments"):
         decks.analysed("* nothing\nr1 1 0 1\n")
 

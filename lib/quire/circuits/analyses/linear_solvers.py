@@ -7,13 +7,14 @@ from jaxtyping import Float
 from scipy import linalg, sparse
 from scipy.sparse import linalg as sparse_linalg
 
-from quire.circuits.elimination.gauss_jordan import solve as gauss_jordan
+from quire.circuits.elimination.gauss_jordan import gauss_jordan, gauss_jordan_blocked
 from quire.circuits.errors import SingularCircuit
 
 Matrix = Float[np.ndarray, "n n"]
 Vector = Float[np.ndarray, " n"]
 Solve = Callable[[Matrix, Vector], Vector]
 _SPARSE_FROM = 150  # unknowns
+_ROWS = 64  # unknowns up to which elimination goes row by row
 
 
 def lapack(a: Matrix, b: Vector) -> Vector:
@@ -36,9 +37,9 @@ def automatic(a: Matrix, b: Vector) -> Vector:
 
 
 def gje(a: Matrix, b: Vector) -> Vector:
-    """Solve by Gauss-Jordan elimination with partial pivoting, as the paper does."""
+    """Solve by Gauss-Jordan elimination with partial pivoting, in blocks where it is large."""
     try:
-        return gauss_jordan(a, b)
+        return (gauss_jordan(a, b) if len(b) <= _ROWS else gauss_jordan_blocked(a, b, 32)).x
     except SingularCircuit:
         return np.full_like(b, np.nan)
 

@@ -217,42 +217,38 @@ def refused(decks: Mapping[str, str]) -> tuple[Refused, ...]:
 
 @dataclass(frozen=True)
 class Solved:
-    """One deck solved by a named solver: work done, and its difference from the reference."""
+    """One deck solved by elimination: work done, and its difference from the reference."""
 
     deck: str
     analysis: str
     unknowns: int
-    solver: str
     points: int
     iterations: int
     rebuilds: int
     difference: float
 
 
-def solved_by_elimination(name: str, text: str, reference: Any, largest: int = 60) -> Solved:
-    """Solve a deck by Gauss-Jordan elimination, or by sparse LU beyond ``largest`` unknowns.
+def solved_by_elimination(name: str, text: str, reference: Any) -> Solved:
+    """Solve a deck by Gauss-Jordan elimination at every moment.
 
     Parameters
     ----------
     name, text, reference
         As in `compare_deck`.
-    largest
-        Unknowns up to which elimination by rows is used.
     """
     circuit, saved = analysed(text)
     asked = circuit.analyses[0]
-    solver = "gje" if len(circuit.nodes) <= largest else "sparse"
     match asked:
         case DcSweep():
-            result = solve_dc(circuit, solver=solver)
+            result = solve_dc(circuit, solver="gje")
         case AcSweep():
-            result = solve_ac(circuit, solver=solver)
+            result = solve_ac(circuit, solver="gje")
         case Transient():
-            result = solve_transient(circuit, solver=solver)
+            result = solve_transient(circuit, solver="gje")
         case _:
-            result = solve_op(circuit, solver=solver)
+            result = solve_op(circuit, solver="gje")
     return Solved(
         name, type(asked).__name__, result.system.n,
-        "Gauss-Jordan" if solver == "gje" else "sparse LU", len(result.axis),
+        len(result.axis),
         result.counts.iterations, result.counts.rebuilds, _difference(result, saved, reference),
     )  # fmt: skip

@@ -65,8 +65,14 @@ def _row(a: Any, b: Any, n: int, m: int, shared: dict[str, float], rounds: int) 
     many = ones | {"lanes": side}
     return Winner(
         n, m, shared["dense"], shared["lapack"], shared["sparse"], reduced, side,
-        min(ones, key=lambda k: ones[k]), min(many, key=lambda k: many[k]),
+        _NAMES[min(ones, key=lambda k: ones[k])], _NAMES[min(many, key=lambda k: many[k])],
     )  # fmt: skip
+
+
+_NAMES = {
+    "dense": "Gauss-Jordan", "lapack": "LAPACK", "sparse": "sparse", "reduced": "reduced",
+    "lanes": "in a batch",
+}  # fmt: skip
 
 
 def _sparse(a: Any, b: Any) -> Callable[[], Any]:
