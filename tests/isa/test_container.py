@@ -50,8 +50,11 @@ def flipped(data, at, value):
         (lambda d: flipped(d, len(d) - 32, 1), "does not follow"),
         (lambda d: flipped(d, len(d) - 4, 4), "left over"),
         (lambda d: flipped(d, 32, 0xEE000000), "no instruction"),
-        (lambda d: flipped(d, len(d) - 28, 100000), "registers = 100000: 1 to 256"),
-        (lambda d: flipped(d, len(d) - 28, 0), "registers = 0: 1 to 256"),
+        (
+            lambda d: flipped(d, len(d) - 28, 100000),
+            "registers = 100000: must be an integer, from 1 to 256",
+        ),
+        (lambda d: flipped(d, len(d) - 28, 0), "registers = 0: must be an integer, from 1 to 256"),
         (lambda d: flipped(d, len(d) - 20, 4096), r"workgroup = \(4096, .*1 to 1024 threads"),
     ],
 )

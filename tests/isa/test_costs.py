@@ -25,11 +25,11 @@ from quire.isa.costs.workloads import (
     Variant,
     grid_stride,
     histogram_work,
-    product_profile,
     product_work,
     reduction_work,
+    tiles,
 )
-from quire.isa.experiments.hardware import PAPER, held, predicted, six_pairs, small_tiles
+from quire.isa.experiments.hardware import against_a_copy, held, small_tiles
 
 OPTIONS = RunOptions(lanes=1024)
 EVERY = np.ones((1, 32), bool)
@@ -107,7 +107,8 @@ def test_profiles_count_what_the_reference_counts(reductions):
     ],
 )
 def test_padding_saves_columns_and_costs_rows(tile, padding, by_columns, worst):
-    assert product_profile(Variant(tile, by_columns, padding)).worst_conflict == worst
+    found = tiles(Variant(tile, by_columns, padding).name)
+    assert found.variant.tile == tile and found.profile.worst_conflict == worst
 
 
 def test_an_odd_row_length_loses_wide_loads(hopper):
@@ -119,7 +120,7 @@ def test_an_odd_row_length_loses_wide_loads(hopper):
         *(("tile32_columns_unpadded", 16), ("tile32_columns_padded", 0)),
     }
     for name, wide in emitted:
-        found = product_profile(VARIANTS[name])
+        found = tiles(name).profile
         assert found.wide_loads / found.waves == wide, name
 
 
@@ -152,7 +153,7 @@ def works(card):
         reduction_work(card, "tree", 2**22),
         reduction_work(card, "shuffle", 2**26),
         reduction_work(card, "tree", 2**26, grid_stride(card, 2**26)),
-        product_work(card, VARIANTS["tile16_rows_padded"], 1024),
+        product_work(card, "tile16_rows_padded", 1024),
         histogram_work(card, 2**26),
     ]
 
@@ -197,9 +198,22 @@ def test_one_disturbed_row_does_not_move_the_fit(hopper):
 def test_the_other_card_is_predicted_from_one_with_tile_32_unseen(hopper):
     rows = {card: read_measured(hopper[card]) for card in MEASURED}
     fitted = fit(small_tiles(rows["h100"]), MEASURED["h100"])
-    table = held(rows["h200"], "h200", fitted)
+    table = held(rows["h200"], "h200", fitted, rows["h100"])
     assert sum(row.rows for row in table) == len(rows["h200"])
     assert max(abs(row.worst_error) for row in table) < 0.15
+
+
+def test_a_plain_copy_is_held_against_the_same_launches(hopper):
+    rows = {card: read_measured(hopper[card]) for card in MEASURED}
+    table = held(rows["h200"], "h200", Fitted(), rows["h100"])
+    copied = {row.kernel: row.copied_within for row in table}
+    assert sum(n for kind, n in copied.items() if kind.startswith("reduction")) == 107
+    assert sum(n for kind, n in copied.items() if not kind.startswith("reduction")) == 24 + 3
+    itself = held(rows["h200"], "h200", Fitted(), rows["h200"])
+    assert {row.copied_median for row in itself} == {0.0}
+    rivals = against_a_copy(rows["h200"], "h200", Fitted(), rows["h100"])
+    assert rivals.rows == 54 + 24 + 3
+    assert rivals.ratio == rivals.model / rivals.copied
 
 
 def test_ranges_hold_what_is_drawn_and_are_the_same_for_the_same_seed():
@@ -211,11 +225,3 @@ def test_ranges_hold_what_is_drawn_and_are_the_same_for_the_same_seed():
             for holder in (known, fitted, known.latencies):
                 if hasattr(holder, name) and name not in ("barrier",):
                     assert low <= getattr(holder, name) <= high
-
-
-def test_the_six_pairs_are_judged_from_ranges():
-    pairs = six_pairs(predicted(8, 1, [2**22]))
-    assert [(pair.card, pair.kernel) for pair in pairs] == list(PAPER)
-    assert all(pair.low <= pair.high for pair in pairs)
-    by = {(pair.card, pair.kernel): pair.verdict for pair in pairs}
-    assert by["T4", "histogram"] == by["M1", "histogram"] == "certain"

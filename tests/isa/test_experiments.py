@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from quire.isa import ENGINES, run
+from quire.isa.costs.model import Fitted
 from quire.isa.experiments import conformance, hardware, mechanisms, speed, stepping, widths
 from quire.isa.experiments import golden as authors
-from quire.isa.experiments.hardware import Predicted
 
 
 def test_containers_are_compared_byte_for_byte(golden):
@@ -77,9 +77,35 @@ def test_engines_agree_on_random_programs():
     ]
 
 
+def test_runs_are_added_up_by_engine():
+    rows = [mechanisms.Agreement(8, "a", 2, 0), mechanisms.Agreement(16, "a", 2, 1)]
+    rows.append(mechanisms.Agreement(8, "b", 1, 0))
+    assert [vars(row) for row in mechanisms.by_engine(rows)] == [
+        {"engine": "a", "widths": "8, 16", "programs": 4, "differ": 1},
+        {"engine": "b", "widths": "8", "programs": 1, "differ": 0},
+    ]
+
+
+def test_compiled_widths_are_those_asked_for_and_the_programs_own(golden, monkeypatch):
+    program = next(p for p in golden if p.launch.wave_width == 32)
+    ran = []
+
+    def counted(*args, engine="mask stack", **options):
+        ran.append((engine, args[1].wave_width))
+        return run(*args, **options)  # on the mask stack: nothing is compiled here
+
+    monkeypatch.setattr(authors, "run", counted)
+    (row,) = authors.everywhere([program], [8, 16], ["execution masks"], [16])
+    assert [width for engine, width in ran if engine == "execution masks"] == [16, 32]
+    assert (row.runs, row.wrong) == (2, 0)
+
+
 def test_hunts_name_what_they_found():
     rows = conformance.hunts(20260322, 1)
     assert len(rows) == 7 and all(row.found == bool(row.smallest) for row in rows)
+    assert all((row.statements is not None) == row.found for row in rows)
+    seconds, low, high = conformance.slowest(rows, 20260322, 3)
+    assert seconds == max(row.seconds for row in rows) and 0 < low <= seconds <= high
 
 
 def test_problems_are_what_numpy_does():
@@ -109,10 +135,11 @@ def test_residencies_and_gaps(hopper):
     assert sum(row.division > row.driver for row in rows) == 5
 
 
-def test_a_setting_that_allows_both_figures_is_seen():
-    def row(card, case, low, high):
-        return Predicted(card, "reduction", case, low, (low + high) / 2, high, None)
-
-    table = [row("T4", "a", 0.6, 0.7), row("M1", "a", 0.9, 1.0), row("T4", "b", 0.7, 1.0)]
-    table.append(row("M1", "b", 0.9, 1.0))
-    assert [both.possible for both in hardware.both_reductions(table)] == [True, False]
+def test_the_gap_is_explored_over_sizes_and_elements():
+    rows = hardware.explored("h100", Fitted(), [2**20, 2**24], [1, 4, 16])
+    assert len(rows) == 3 * (2 * 2 + 2)
+    ratios = {(row.what, row.n, row.elements): row.ratio for row in rows}
+    skipped, every = (hardware.COUNTED[skip] for skip in (True, False))
+    for elements in (1, 4, 16):
+        assert ratios[every, 2**20, elements] < ratios[skipped, 2**20, elements] < 1
+    assert ratios["modelled time", 2**24, 1] < ratios["modelled time", 2**24, 16] <= 1

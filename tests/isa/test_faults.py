@@ -89,7 +89,7 @@ def test_registers_resources_and_capabilities_are_checked_before_the_start():
         Launch(workgroup=(1025, 1, 1))
     with pytest.raises(ValueError, match="wave_width = 12"):
         Launch(wave_width=12)
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="grid = 0: must be an integer, 1 or more"):
         Launch(grid=(0, 1, 1))
     with pytest.raises(UnsupportedCapability, match="mma_compute"):
         go("mma_compute r1, r2, r3")

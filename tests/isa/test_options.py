@@ -173,7 +173,7 @@ def test_an_empty_kernel_is_one_clear_line(engine):
         ({"lanes": 300}, "lanes = 300: a power of two from 256"),
         ({"lanes": 0}, "lanes = 0: a power of two"),
         ({"lanes": 2**40}, "a power of two from 256 to"),
-        ({"limit": 0}, "limit = 0: at least 1 step"),
+        ({"limit": 0}, "limit = 0: must be an integer, from 1"),
         ({"compat": "wave"}, "compat = 'wave': None, 'wave-emu-4a8bbec' or a Deviation"),
         ({"compat": Deviation(2048)}, "compat = "),
         ({"engine": "abacus"}, "engine = 'abacus': one of 'mask stack'"),
@@ -194,7 +194,7 @@ def test_an_option_that_does_not_exist_is_no_option():
     [
         ({"grid": (2**32, 1, 1)}, DispatchRejected, r"grid = \(4294967296, 1, 1\): 4294967296 w"),
         ({"grid": (2**20, 2**20, 1)}, DispatchRejected, "fewer than"),
-        ({"grid": (1, 0, 1)}, ValueError, "three numbers of at least 1"),
+        ({"grid": (1, 0, 1)}, ValueError, "grid = 0: must be an integer, 1 or more"),
         ({"workgroup": (32, 33, 1)}, DispatchRejected, "the core takes 1024 threads, not 1056"),
         ({"wave_width": 12}, ValueError, "wave_width = 12: 8, 16, 32 or 64"),
     ],

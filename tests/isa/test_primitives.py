@@ -1,9 +1,11 @@
 """Each primitive's program on every engine, and without the primitive."""
 
+from dataclasses import replace
+
 import pytest
 
 from quire.isa import ENGINES
-from quire.isa.primitives import PRIMITIVES, holds, needed
+from quire.isa.primitives import PRIMITIVES, holds, needed, shown
 
 IDS = [primitive.name for primitive in PRIMITIVES]
 
@@ -23,10 +25,21 @@ def test_compiled_masks_leave_the_same_words(primitive):
     assert holds(primitive, "execution masks")
 
 
-@pytest.mark.parametrize("primitive", PRIMITIVES, ids=IDS)
-def test_a_program_without_its_primitive_goes_wrong(primitive):
-    if primitive.without is None:
-        with pytest.raises(ValueError, match="one with a program without it"):
-            needed(primitive)
-    else:
-        assert needed(primitive)
+def test_only_atomics_and_barriers_cannot_be_replaced():
+    assert {p.number: needed(p) for p in PRIMITIVES if p.instead is not None} == {
+        **dict.fromkeys((2, 4, 11), False),
+        **dict.fromkeys((7, 8), True),
+    }
+    assert [p.number for p in PRIMITIVES if needed(p) is None] == [1, 3, 5, 6, 9, 10]
+
+
+def test_a_barrier_that_is_not_taken_away_is_no_control():
+    barrier = PRIMITIVES[7]
+    assert needed(replace(barrier, instead=barrier.body)) is False
+
+
+def test_what_was_tried_is_told():
+    rows = {row.number: row.without for row in shown(["mask stack"])}
+    assert rows[2] == "a select: the same words"
+    assert rows[8] == "no barrier: other words"
+    assert rows[1] == "not tried"

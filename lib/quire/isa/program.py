@@ -1,8 +1,8 @@
 """Programs as data: instructions, kernels, modules, and how they are launched."""
 
-import operator
 from dataclasses import dataclass, field
 
+from quire.checks import integer
 from quire.isa.errors import DispatchRejected, RegisterOutOfRange
 from quire.isa.table import Operation
 
@@ -10,20 +10,6 @@ LOCAL_LIMIT = 65536  # bytes of local memory that the core has
 REGISTER_LIMIT = 256  # registers that an encoded operand can name
 THREAD_LIMIT = 1024  # threads of one workgroup
 WAVE_LIMIT = 2**30  # waves of one grid
-
-
-def whole(name: str, value: object) -> int:
-    """Return ``value`` as an integer.
-
-    Raises
-    ------
-    ValueError
-        it is none.
-    """
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise ValueError(f"{name} = {value!r}: a whole number") from None
 
 
 def _threads(sizes: tuple[int, ...]) -> int:
@@ -85,11 +71,9 @@ class Kernel:
     workgroup: tuple[int, int, int] = (0, 0, 0)
 
     def __post_init__(self) -> None:
-        if not 1 <= whole("registers", self.registers) <= REGISTER_LIMIT:
-            raise ValueError(f"registers = {self.registers}: 1 to {REGISTER_LIMIT}")
-        if not 0 <= whole("local_bytes", self.local_bytes) < 2**32:
-            raise ValueError(f"local_bytes = {self.local_bytes}: 0 to {2**32 - 1}")
-        sizes = tuple(whole("workgroup", size) for size in self.workgroup)
+        integer("registers", self.registers, 1, REGISTER_LIMIT)
+        integer("local_bytes", self.local_bytes, 0, 2**32 - 1)
+        sizes = tuple(integer("workgroup", size, 0) for size in self.workgroup)
         object.__setattr__(self, "workgroup", sizes)
         if len(sizes) != 3 or (any(sizes) and not 1 <= _threads(sizes) <= THREAD_LIMIT):
             raise ValueError(
@@ -152,16 +136,16 @@ class Launch:
     local_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        if whole("wave_width", self.wave_width) not in (8, 16, 32, 64):
+        if integer("wave_width", self.wave_width) not in (8, 16, 32, 64):
             raise ValueError(f"wave_width = {self.wave_width}: 8, 16, 32 or 64")
         for name in ("grid", "workgroup"):
             given = getattr(self, name)
-            sizes = tuple(whole(name, size) for size in given)
-            if len(sizes) != 3 or min(sizes) < 1:
-                raise ValueError(f"{name} = {given}: three numbers of at least 1")
+            sizes = tuple(integer(name, size) for size in given)
+            if len(sizes) != 3:
+                raise ValueError(f"{name} = {given}: three numbers, each 1 or more")
             object.__setattr__(self, name, sizes)
         if self.local_bytes is not None:
-            whole("local_bytes", self.local_bytes)
+            integer("local_bytes", self.local_bytes, 0)
         if self.threads > THREAD_LIMIT:
             raise DispatchRejected(
                 f"workgroup = {self.workgroup}: the core takes {THREAD_LIMIT} threads, not"

@@ -13,10 +13,9 @@ from jaxtyping import Float64
 from scipy.optimize import least_squares
 
 from quire.isa.costs.cards import Card
-from quire.isa.costs.model import FITTED_NAMES, Fitted, predict
+from quire.isa.costs.model import FITTED_NAMES, Fitted, Work, predict
 from quire.isa.costs.workloads import (
     REDUCTION_KINDS,
-    VARIANTS,
     grid_stride,
     histogram_work,
     product_work,
@@ -71,18 +70,21 @@ def read_measured(tables: Mapping[str, Sequence[Mapping[str, str]]]) -> tuple[Me
 
 def judge(rows: Sequence[Measured], card: Card, fitted: Fitted) -> tuple[Judged, ...]:
     """Predict every measured launch."""
-    return tuple(_judge(row, card, fitted) for row in rows)
+    return tuple(_judge(row, work_of(row, card), card, fitted) for row in rows)
 
 
-def _judge(row: Measured, card: Card, fitted: Fitted) -> Judged:
+def work_of(row: Measured, card: Card) -> Work:
+    """Return what a measured launch has a card do."""
     if row.kernel == "reduction":
         size, how = row.variant.split("_")
         elements = grid_stride(card, row.n) if size == "many" else 1.0
-        work = reduction_work(card, REDUCTION_KINDS[how], row.n, elements)
-    elif row.kernel == "product":
-        work = product_work(card, VARIANTS[row.variant], row.n)
-    else:
-        work = histogram_work(card, row.n)
+        return reduction_work(card, REDUCTION_KINDS[how], row.n, elements)
+    if row.kernel == "product":
+        return product_work(card, row.variant, row.n)
+    return histogram_work(card, row.n)
+
+
+def _judge(row: Measured, work: Work, card: Card, fitted: Fitted) -> Judged:
     time = predict(work, card, fitted)
     error = time.total / row.us - 1
     return Judged(row.kernel, row.variant, row.n, row.us, time.total, error, time.bound)
@@ -97,10 +99,14 @@ def fit(rows: Sequence[Measured], card: Card, begin: Fitted = BEGIN) -> Fitted:
     weights = np.array([1 / math.sqrt(counts[row.kernel]) for row in rows])
     first = np.array([getattr(begin, name) for name in FITTED_NAMES])
 
+    works = [work_of(row, card) for row in rows]
+    measured = np.array([row.us for row in rows])
+
     def residuals(scaled: Float64[np.ndarray, " constants"]) -> Float64[np.ndarray, " rows"]:
         values = np.abs(scaled * first).tolist()
         fitted = Fitted(**dict(zip(FITTED_NAMES, values, strict=True)))
-        return weights * np.array([math.log1p(j.error) for j in judge(rows, card, fitted)])
+        times = np.array([predict(work, card, fitted).total for work in works])
+        return weights * np.log(times / measured)
 
     scale = _SOFT * float(weights.mean())
     found = least_squares(residuals, np.ones(first.size), loss="soft_l1", f_scale=scale)

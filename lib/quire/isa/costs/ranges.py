@@ -5,7 +5,7 @@ every other number is a range that we hold to contain the truth (ours), and the 
 the measured cards are widened in the same way. What comes out is a range, and only that.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -14,7 +14,7 @@ from scipy.stats import qmc
 
 from quire.isa.costs.cards import Card
 from quire.isa.costs.critical_path import Latencies
-from quire.isa.costs.model import Fitted, Work, predict
+from quire.isa.costs.model import Fitted
 
 Interval = tuple[float, float]
 
@@ -88,17 +88,3 @@ def draw(card: UncertainCard, samples: int, seed: int) -> list[tuple[Card, Fitte
         )
         drawn.append((known, fitted))
     return drawn
-
-
-def speed_ratios(
-    drawn: list[tuple[Card, Fitted]],
-    abstract: Callable[[Card], Work],
-    native: Callable[[Card], Work],
-) -> np.ndarray:
-    """Return the speed of one kernel over that of another (native time over abstract) per card."""
-    return np.array(
-        [
-            predict(native(card), card, fitted).total / predict(abstract(card), card, fitted).total
-            for card, fitted in drawn
-        ]
-    )

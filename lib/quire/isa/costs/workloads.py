@@ -30,7 +30,7 @@ def reduction_profile(how: str, elements: int, skip_empty: bool = True) -> Profi
     return profile(kernel, Launch((1, 1, 1), (THREADS, 1, 1)), memory, options=options)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _reduction_path(how: str, elements: int, latencies: Latencies) -> tuple[float, float]:
     return reduction_profile(how, elements).path(latencies)
 
@@ -86,6 +86,14 @@ class Variant:
         return f"tile{self.tile}_{'columns' if self.by_columns else 'rows'}_{padded}"
 
 
+@dataclass(frozen=True)
+class Tiles:
+    """A product's tiles, taken apart once: the variant and what one workgroup executes."""
+
+    variant: Variant
+    profile: Profile
+
+
 _VARIANTS = tuple(
     Variant(tile, by_columns, padding)
     for tile in (16, 32)
@@ -97,26 +105,28 @@ VARIANTS = MappingProxyType({variant.name: variant for variant in _VARIANTS})
 
 
 @lru_cache(maxsize=32)
-def product_profile(variant: Variant) -> Profile:
-    """Profile one workgroup of one tile of a product, its inner loop written out."""
+def tiles(name: str) -> Tiles:
+    """Profile one workgroup of one tile of a variant in `VARIANTS`, its inner loop written out."""
+    variant = VARIANTS[name]
     tile = variant.tile
     text = gemm(tile, tile, variant.padding, variant.by_columns, unrolled=True)
     memory = np.zeros(3 * tile * tile, np.uint32)
     launch = Launch((1, 1, 1), (tile, tile, 1))
-    return profile(assemble(text).kernel(), launch, memory, options=_OPTIONS)
+    return Tiles(variant, profile(assemble(text).kernel(), launch, memory, options=_OPTIONS))
 
 
-@lru_cache(maxsize=32)
-def _product_path(variant: Variant, latencies: Latencies) -> tuple[float, float]:
-    return product_profile(variant).path(latencies)
+@lru_cache(maxsize=4096)
+def _product_path(name: str, latencies: Latencies) -> tuple[float, float]:
+    return tiles(name).profile.path(latencies)
 
 
-def product_work(card: Card, variant: Variant, n: int, wide: bool = True) -> Work:
+def product_work(card: Card, name: str, n: int, wide: bool = True) -> Work:
     """Return the product of two matrices of ``n`` rows; ``wide``: neighbouring loads are joined."""
-    tile = variant.tile
-    path, waits = _product_path(variant, card.latencies)
+    found = tiles(name)
+    tile = found.variant.tile
+    path, waits = _product_path(name, card.latencies)
     return Work(
-        profile=product_profile(variant),
+        profile=found.profile,
         workgroups=(n // tile) ** 2,
         resident=max(card.max_waves * 32 // tile**2, 1),
         device_bytes=12.0 * n * n,

@@ -11,9 +11,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import UInt32
 
+from quire.checks import integer
 from quire.isa.deviations import CONTROL_FLOW, Deviation, deviations
 from quire.isa.errors import DispatchRejected, UnsupportedCapability, UnsupportedOption
-from quire.isa.program import LOCAL_LIMIT, Kernel, Launch, whole
+from quire.isa.program import LOCAL_LIMIT, Kernel, Launch
 from quire.isa.structure import analyse
 from quire.isa.table import Kind
 
@@ -38,8 +39,7 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.kind not in ("lockstep", "random"):
             raise ValueError(f"schedule = {self.kind!r}: 'lockstep' or 'random'")
-        if not 0 <= self.quantum <= 31:
-            raise ValueError(f"quantum = {self.quantum}: 0 to 31")
+        integer("quantum", self.quantum, 0, 31)
 
 
 LOCKSTEP = Schedule()
@@ -76,11 +76,10 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         deviations(self.compat)
-        lanes, limit = whole("lanes", self.lanes), whole("limit", self.limit)
+        lanes = integer("lanes", self.lanes, 0)
         if not 256 <= lanes <= MOST_LANES or lanes & (lanes - 1):
             raise ValueError(f"lanes = {lanes}: a power of two from 256 to {MOST_LANES}")
-        if not 1 <= limit < 2**62:
-            raise ValueError(f"limit = {limit}: at least 1 step")
+        integer("limit", self.limit, 1, 2**62 - 1)
 
     @property
     def switches(self) -> Deviation:

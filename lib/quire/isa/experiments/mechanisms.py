@@ -27,7 +27,7 @@ def agreements(
     """Run random programs on every engine and width and compare with the mask stack.
 
     Compiling takes seconds a program, so that the execution masks run only the first program, at
-    the widths ``compiled``.
+    those of the widths that are in ``compiled``.
     """
     generator = np.random.default_rng(seed)
     drawn = [draw_program(lambda n: int(generator.integers(n)), 12) for _ in range(programs)]
@@ -51,3 +51,27 @@ def agreements(
             )
             table.append(Agreement(width, engine, count, differ))
     return table
+
+
+@dataclass(frozen=True)
+class EngineAgreement:
+    """All runs of one engine: at which widths, how many, and how many left another memory."""
+
+    engine: str
+    widths: str
+    programs: int
+    differ: int
+
+
+def by_engine(rows: Sequence[Agreement]) -> list[EngineAgreement]:
+    """Add up the runs of every engine over its widths."""
+    return [
+        EngineAgreement(
+            engine=engine,
+            widths=", ".join(str(row.width) for row in mine),
+            programs=sum(row.programs for row in mine),
+            differ=sum(row.differ for row in mine),
+        )
+        for engine in dict.fromkeys(row.engine for row in rows)
+        for mine in ([row for row in rows if row.engine == engine],)
+    ]
