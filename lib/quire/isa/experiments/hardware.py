@@ -286,7 +286,7 @@ def explored(
         }
         for n in sizes:
             tree, shuffle = (
-                predict(reduction_work(machine, how, n, each), machine, fitted).total
+                predict(reduction_work(machine, how, n, float(each)), machine, fitted).total
                 for how in ("tree", "shuffle")
             )
             table += [Explored(n, each, what, ratio) for what, ratio in ratios.items()]

@@ -96,7 +96,7 @@ class _Reduction:
     elements: int
 
     def work(self, card: Card) -> Work:
-        each = self.elements or grid_stride(card, self.n)
+        each = float(self.elements) or grid_stride(card, self.n)
         return reduction_work(card, self.how, self.n, each)
 
 
