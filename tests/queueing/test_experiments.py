@@ -102,19 +102,26 @@ def test_no_setting_is_faster_than_the_lower_bound():
         assert (curve.mixed[family] <= single * (1 + 1e-9)).all()
     assert (curve.single["band"] <= curve.single["static"]).all()
     assert (np.diff(curve.single["band"]) <= 0).all()
+    reached = np.isfinite(curve.mixed["optimal"])  # few prices: near the bound, not on it
+    assert (curve.mixed["optimal"] <= 1.02 * curve.least)[reached].all()
     row = spending.excess_at_equal_spending([curve])[0]
     assert 0 <= row.mixed <= row.single <= row.static
+    assert row.optimal > 0.1 and not row.void
     assert row.at in curve.spending
 
 
 def test_a_spending_that_no_setting_keeps_to_counts_as_a_hundred_per_cent():
     none = np.full(3, np.inf)
     curve = spending.SpendingCurve(
-        0.5, 1.0, np.arange(3.0), np.ones(3), {"static": none, "band": np.array([np.inf, 1.2, 1])},
+        0.5, 1.0, np.arange(3.0), np.ones(3),
+        {"optimal": none, "static": none, "band": np.array([np.inf, 1.2, 1])},
         {"static": none, "band": np.ones(3)},
     )  # fmt: skip
     row = spending.excess_at_equal_spending([curve])[0]
     assert (row.static, row.single, row.mixed, row.at) == (100, 100, 0, 0)
+    assert row.optimal == 100 and not row.void
+    same = spending.SpendingCurve(0.5, 1.0, np.full(3, 2.0), np.ones(3), curve.single, curve.mixed)
+    assert spending.excess_at_equal_spending([same])[0].void
 
 
 def test_setups():

@@ -183,3 +183,10 @@ def test_show_and_say_are_shown_by_the_running_cell(capsys: pytest.CaptureFixtur
     workbook.show(RUNS, {"grid": "grid"})
     workbook.say("One sentence.")
     assert capsys.readouterr().out == "grid\n-----\n4 x 1\n2 x 2\nOne sentence.\n"
+
+
+def test_fractions_below_the_least_are_told_as_such() -> None:
+    made = shown.table({"gap": [4.3e-6, -2e-9, 0.0, 0.5, 3, None]}, least=1e-3)
+    column = made.columns[0]
+    assert column.cells == ("< 0.001", "< 0.001", "0", "0.500", "3", "—") and column.numeric
+    assert "&lt; 0.001" in made._repr_html_()

@@ -110,6 +110,7 @@ def show(
     columns: Mapping[str, str] | Sequence[str] | None = None,
     digits: int | Mapping[str, int] = 3,
     caption: str = "",
+    least: float = 0.0,
 ) -> None:
     """Show rows as a table, as an output of the running cell.
 
@@ -125,13 +126,15 @@ def show(
         Significant digits of fractions, for all columns or by field (3 where a field is absent).
     caption
         A line above the table.
+    least
+        Fractions nearer to zero than this are shown as less than it; zero itself stays 0.
 
     Raises
     ------
     UserError
         When `rows` has no such form, a field is absent, or `digits` is not between 1 and 15.
     """
-    display(table(rows, columns, digits, caption))
+    display(table(rows, columns, digits, caption, least))
 
 
 def say(text: str) -> None:
@@ -148,6 +151,7 @@ def table(
     columns: Mapping[str, str] | Sequence[str] | None = None,
     digits: int | Mapping[str, int] = 3,
     caption: str = "",
+    least: float = 0.0,
 ) -> Table:
     """Return the table that `show` shows; its parameters are those of `show`.
 
@@ -173,7 +177,7 @@ def table(
                 f"use some of {', '.join(given) or 'none'}",
             )
     made = [
-        _column(heading, given.get(name, []), _digits(digits, name))
+        _column(heading, given.get(name, []), _digits(digits, name), least)
         for name, heading in headings.items()
     ]
     return Table(tuple(made), _plain(caption))
@@ -258,13 +262,19 @@ def _digits(digits: int | Mapping[str, int], name: str) -> int:
     return chosen
 
 
-def _column(heading: str, values: Sequence[Any], digits: int) -> Column:
+def _column(heading: str, values: Sequence[Any], digits: int, least: float) -> Column:
     plain = [_as_python(value) for value in values]
     told = [value for value in plain if not _is_missing(value)]
     numeric = bool(told) and all(
         isinstance(value, Real) and not isinstance(value, bool) for value in told
     )
-    return Column(_plain(heading), tuple(in_words(value, digits) for value in plain), numeric)
+    cells = (
+        f"< {least:g}"
+        if isinstance(value, float) and 0 < abs(value) < least
+        else in_words(value, digits)
+        for value in plain
+    )
+    return Column(_plain(heading), tuple(cells), numeric)
 
 
 def _as_python(value: Any) -> Any:

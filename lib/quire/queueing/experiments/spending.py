@@ -26,6 +26,8 @@ WEIGHTS = 16
 
 PATIENCE = 16  # most waiting requests that a band tolerates
 UNREACHED = 100.0  # per cent that count where no setting keeps to the spending
+STEP = 1e-5  # relative step of the delay price over which an optimal policy stays the same
+VARIES = 0.01  # servers; a range of spending narrower than this is none
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class SpendingCurve:
     """Least response time against spending on one farm, for all policies and for simple ones.
 
     ``single[family]`` is the fastest single setting that spends no more, ``mixed[family]`` the
-    fastest mixture of two settings that spends as much on average; infinite where none does.
+    fastest mixture of two settings that spends as much on average; infinite where none does. The
+    family ``optimal`` holds one optimal policy for each of the `WEIGHTS` delay prices.
     """
 
     load: float
@@ -50,11 +53,13 @@ class ExcessRow:
 
     load: float
     setup_rate: float
+    optimal: float  # the fastest single policy of those optimal at one of the delay prices
     static: float  # the fastest constant number of servers that spends no more
     single: float  # the fastest single band, constant numbers among them
     at: float  # the spending at which that excess is largest
     mixed: float  # mixtures of two bands
     static_mixed: float  # mixtures of two constant numbers
+    void: bool  # spending does not vary: the optimum is the same at every delay price
 
 
 def _settings(servers: int) -> Float[np.ndarray, "settings three"]:
@@ -67,17 +72,23 @@ def _settings(servers: int) -> Float[np.ndarray, "settings three"]:
     return np.unique(np.array(grid, dtype=float), axis=0)
 
 
-def _optimal_costs(farms: list[tuple[float, float]], servers: int, weights: Curve) -> np.ndarray:
-    """Return a lower bound on the optimal cost, per farm and weight."""
+def _optimal_costs(
+    farms: list[tuple[float, float]], servers: int, weights: Curve
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the optimal cost and a lower bound on it, per farm and weight."""
     pairs = [(load, rate, w) for (load, rate), w in product(farms, weights)]
-    pairs += [pairs[-1]] * (-len(pairs) % SIZE)
+    count = len(pairs)
+    pairs += [pairs[-1]] * (-count % SIZE)
     load, rate, delay = np.array(pairs).T
     batch = points(servers, load, rate, delay)
-    lower = [
-        committed_optimum(batch.take(np.arange(at, at + SIZE))).lower
-        for at in range(0, len(pairs), SIZE)
+    found = [
+        committed_optimum(batch.take(np.arange(at, at + SIZE))) for at in range(0, len(pairs), SIZE)
     ]
-    return np.concatenate(lower)[: len(farms) * len(weights)].reshape(len(farms), -1)
+    cost, lower = (
+        np.concatenate([getattr(solved, name) for solved in found])[:count].reshape(len(farms), -1)
+        for name in ("cost", "lower")
+    )
+    return cost, lower
 
 
 def _spent_and_present(batch: Points, tried: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +125,9 @@ def spending_curves(
     """
     farms = list(product(loads, setup_rates))
     weights = np.geomspace(0.2, 25, WEIGHTS)
-    best = _optimal_costs(farms, servers, weights)
+    cost, best = _optimal_costs(farms, servers, weights)
+    # a policy that stays optimal over a small step: requests are the slope of its cost
+    waiting = (_optimal_costs(farms, servers, weights * (1 + STEP))[0] - cost) / (weights * STEP)
     load, rate = np.array(farms).T
     spent, present = _spent_and_present(points(servers, load, rate, 1.0), _settings(servers))
     curves = []
@@ -128,6 +141,7 @@ def spending_curves(
         kept = np.array([k for k in range(1, servers + 1) if k > arrivals], dtype=float)
         constant = np.array([mmk_response_time(int(k), arrivals) for k in kept])
         options = {
+            "optimal": (cost[i] - weights * waiting[i], waiting[i] / arrivals),
             "static": (kept, constant),
             "band": (
                 np.concatenate([kept, spent[i]]),
@@ -161,11 +175,13 @@ def excess_at_equal_spending(curves: Sequence[SpendingCurve]) -> list[ExcessRow]
             ExcessRow(
                 curve.load,
                 curve.setup_rate,
+                optimal=float(excess(curve.single["optimal"]).max()),
                 static=float(excess(curve.single["static"]).max()),
                 single=float(single.max()),
                 at=float(curve.spending[single.argmax()]),
                 mixed=float(excess(curve.mixed["band"]).max()),
                 static_mixed=float(excess(curve.mixed["static"]).max()),
+                void=bool(np.ptp(curve.spending) < VARIES),
             )
         )
     return rows
