@@ -38,11 +38,8 @@ class GroupRow:
     ----------
     users, colluders, group
         K, T and G.
-    rate
-        Independent symbols of all keys over the number of groups, per input symbol: the rank of
-        the drawn protocol's keys, the largest of the draws.
     theorem
-        The rate that the theorem calls least.
+        The rate that the theorem calls least, with which the scheme is built.
     correct
         Whether every user obtains the sum, with either length.
     leak
@@ -55,7 +52,6 @@ class GroupRow:
     users: int
     colluders: int
     group: int
-    rate: Fraction
     theorem: Fraction
     correct: bool
     leak: int
@@ -77,7 +73,6 @@ def group_keys(cases: Iterable[tuple[int, int, int]], seed: int, draws: int = 5)
         symbols, length = comb(users - colluders - 1, group), users - colluders - 2
         leaks: list[int] = []
         short: list[int] = []
-        rates: list[Fraction] = []
         right = True
         tried = [(length, leaks)] + [(length - 1, short)] * (length > 1)
         for draw in range(draws):
@@ -85,14 +80,11 @@ def group_keys(cases: Iterable[tuple[int, int, int]], seed: int, draws: int = 5)
                 p = groupwise_protocol(users, group, symbols, key_symbols, FIELD, seed + draw)
                 right &= bool(correct(p).all())
                 found.append(leakage(p, range(colluders + 1)).worst.symbols)
-                if key_symbols == length:
-                    rates.append(p.rates().total_key / comb(users, group))
         rows.append(
             GroupRow(
                 users=users,
                 colluders=colluders,
                 group=group,
-                rate=max(rates),
                 theorem=theorem,
                 correct=right,
                 leak=max(leaks),
