@@ -17,12 +17,12 @@ from quire.circuits.netlist.waveforms import waveform
     [
         ("10", 10.0), ("4.7k", 4700.0), ("1PF", 1e-12), ("10ns", 1e-8), ("3meg", 3e6), ("3M", 3e-3),
         ("2mil", 50.8e-6), ("1e-3k", 1.0), ("-.5", -0.5), ("5volts", 5.0), ("1.5Ghz", 1.5e9),
-        ("2f", 2e-15), ("7a", 7e-18), ("1d3", 1000.0), ("+3", 3.0), ("1e3meg", 1e9), ("2t", 2e12),
-        ("0.1u", 1e-7), ("0", 0.0), ("1.", 1.0),
+        ("2f", 2e-15), ("7a", 7.0), ("5Amp", 5.0), ("1d3", 1000.0), ("+3", 3.0), ("1e3meg", 1e9),
+        ("2t", 2e12), ("0.1u", 1e-7), ("0", 0.0), ("1.", 1.0),
     ],
 )  # fmt: skip
 def test_a_number_of_spice(text: str, value: float) -> None:
-    assert parse_number(text) == pytest.approx(value, rel=1e-15)
+    assert parse_number(text) == pytest.approx(value, rel=1e-15, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,22 @@ def test_pulse_has_the_defaults_of_spice() -> None:
     pulse = waveform("pulse", (0.0, 1.0), 0.1, 7.0)
     assert pulse.value(np.array([0.0, 0.05, 0.1, 6.9])) == pytest.approx([0, 0.5, 1, 1])
     assert pulse.corners(7.0) == pytest.approx([0.1])
+
+
+def test_a_pulse_of_no_width_lasts_to_the_end_as_in_spice() -> None:
+    for numbers in ((0.0, 1.0, 0.0, 1.0, 1.0), (0.0, 1.0, 0.0, 1.0, 1.0, 0.0)):
+        assert waveform("pulse", numbers, 0.1, 7.0).value(np.array([3.0, 6.9])).tolist() == [1, 1]
+
+
+def test_a_comment_may_touch_its_dollar_sign() -> None:
+    deck = "t\ni1 0 1 5A $glued\nr1 1 0 1k $ apart\n.op\n"
+    assert read_deck(deck).element("r1").ohms == 1000
+
+
+def test_an_initial_condition_in_a_subcircuit_is_refused() -> None:
+    deck = "t\nx1 a s\n.subckt s m\nc1 m 0 1u\n.ic v(m)=4\n.ends\n"
+    with pytest.raises(UnsupportedElement, match=r"v\(x1\.node\)"):
+        read_deck(deck)
 
 
 def test_pulse_repeats() -> None:

@@ -8,11 +8,11 @@ import numpy as np
 from quire.circuits.analyses.linear_solvers import find_solver
 from quire.circuits.analyses.newton import Point, operating_point
 from quire.circuits.analyses.results import Counts, Result
-from quire.circuits.errors import SingularCircuit
+from quire.circuits.errors import CircuitError, SingularCircuit
 from quire.circuits.formulations.assembly import Ports
 from quire.circuits.formulations.mna import System, build_system
 from quire.circuits.formulations.topology import check_topology
-from quire.circuits.netlist.elements import AcSweep, Circuit, DcSweep, OperatingPoint
+from quire.circuits.netlist.elements import AcSweep, Circuit, DcSweep, Mosfet, OperatingPoint
 
 
 def dc_levels(system: System) -> Any:
@@ -130,6 +130,22 @@ def frequencies(asked: AcSweep) -> Any:
     return asked.start * base ** (np.arange(count) / asked.points)
 
 
+def check_charges(circuit: Circuit) -> None:
+    """Refuse MOS models that give TOX: their gate's charge is not modelled.
+
+    Raises
+    ------
+    CircuitError
+        With the device and its model.
+    """
+    for element in circuit.elements:
+        if isinstance(element, Mosfet) and "tox" in element.model.values:
+            raise CircuitError(
+                f"{element.name}: the gate capacitance that TOX of model {element.model.name} asks "
+                "for in time and frequency is outside the subset: leave TOX out"
+            )
+
+
 def solve_ac(
     circuit: Circuit, analysis: AcSweep | None = None, *, solver: str = "automatic"
 ) -> Result:
@@ -153,12 +169,15 @@ def solve_ac(
         As in `solve_op`, and where a complex system is singular.
     NewtonFailure
         As in `solve_op`.
+    CircuitError
+        For a MOS model with TOX.
     """
     from quire.circuits.elimination.gauss_jordan import solve as gauss_jordan
 
     asked = analysis or circuit.analysis(AcSweep)
     assert isinstance(asked, AcSweep)
     check_topology(circuit)
+    check_charges(circuit)
     system = build_system(circuit)
     ports = Ports(system)
     point = find_point(system, dc_levels(system), solver, ports)

@@ -20,11 +20,12 @@ from quire import checks
 from quire.circuits.analyses.linear_solvers import find_solver
 from quire.circuits.analyses.newton import Step, newton, operating_point
 from quire.circuits.analyses.results import Counts, Result
-from quire.circuits.errors import CircuitError, NewtonFailure, TimestepTooSmall
+from quire.circuits.analyses.steady import check_charges
+from quire.circuits.errors import NewtonFailure, TimestepTooSmall
 from quire.circuits.formulations.assembly import Ports
 from quire.circuits.formulations.mna import System, build_system
 from quire.circuits.formulations.topology import check_topology
-from quire.circuits.netlist.elements import Capacitor, Circuit, Inductor, Mosfet, Transient
+from quire.circuits.netlist.elements import Capacitor, Circuit, Inductor, Transient
 
 _LEAST = 2.0**-40  # of the longest step
 
@@ -90,22 +91,6 @@ def solve_transient(
     check_charges(circuit)
     run = _Run(build_system(circuit), asked, solver, fixed)
     return run.result()
-
-
-def check_charges(circuit: Circuit) -> None:
-    """Refuse MOS models that give TOX: their gate's charge is not modelled.
-
-    Raises
-    ------
-    CircuitError
-        With the device and its model.
-    """
-    for element in circuit.elements:
-        if isinstance(element, Mosfet) and "tox" in element.model.values:
-            raise CircuitError(
-                f"{element.name}: the gate capacitance that TOX of model {element.model.name} asks "
-                "for in time and frequency is outside the subset: leave TOX out"
-            )
 
 
 def source_table(system: System, asked: Transient, times: Any) -> Any:

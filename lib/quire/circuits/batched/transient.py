@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from quire.circuits.analyses.transient import check_charges, initial_gap, initial_point
+from quire.circuits.analyses.steady import check_charges
+from quire.circuits.analyses.transient import initial_gap, initial_point
 from quire.circuits.batched.grid import Grid, make_grid
 from quire.circuits.batched.parameters import Varied, find_varied
 from quire.circuits.batched.reduced import gauss_jordan_lanes, independent_directions, times

@@ -8,7 +8,7 @@ from quire.circuits.errors import NetlistError
 # In a card parentheses and commas separate like blanks; an equals sign is a token of its own.
 _TOKEN = re.compile(r"[^\s(),=]+|=|[(]|[)]")
 # A dollar sign begins a comment where a blank stands before it; the others do anywhere.
-_COMMENT = re.compile(r"(?:^|(?<=[\s,]))\$(?=\s|$)|;|//")
+_COMMENT = re.compile(r"(?:^|(?<=[\s,]))\$|;|//")
 
 
 @dataclass(frozen=True)

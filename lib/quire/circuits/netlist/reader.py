@@ -95,7 +95,13 @@ def read_deck(text: str) -> Circuit:
 def _sorted(
     cards: Sequence[Card],
 ) -> tuple[Options, _Scope, list[tuple[Card, Analysis]], list[tuple[Card, Mapping[str, float]]]]:
-    """Sort the cards into scopes, options, analyses and initial conditions."""
+    """Sort the cards into scopes, options, analyses and initial conditions.
+
+    Raises
+    ------
+    UnsupportedElement
+        For an initial condition in a subcircuit.
+    """
     root = scope = _Scope(Card(1, ""))
     options = Options()
     analyses: list[tuple[Card, Analysis]] = []
@@ -123,6 +129,9 @@ def _sorted(
         elif word in controls.OUTPUT:
             continue
         elif word == ".ic":
+            if scope is not root:
+                why = ".ic in a subcircuit is outside the subset: write it outside, v(x1.node)"
+                raise UnsupportedElement(card.line, card.text, why)
             initial.append((card, controls.read_initial(card)))
         elif word.startswith("."):
             if scope is not root:

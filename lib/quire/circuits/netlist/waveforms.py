@@ -175,11 +175,11 @@ def waveform(kind: str, numbers: tuple[float, ...], step: float, stop: float) ->
             raise ValueError(f"{kind} takes {least} to {most} numbers, not {len(numbers)}")
     if kind == "pulse":
         rise, fall = (given.get(k, 0.0) if given.get(k, 0.0) > 0 else step for k in (3, 4))
-        width = given.get(5, 0.0 if len(numbers) == 5 else stop)
+        width = given.get(5, 0.0)
         period = given.get(6, 0.0)
         return Pulse(
             given[0], given[1], given.get(2, 0.0), rise, fall,
-            width if width >= 0 else stop, period if period > 0 else stop,
+            width if width > 0 else stop, period if period > 0 else stop,
         )  # fmt: skip
     if kind == "sin":
         return Sine(
