@@ -179,6 +179,10 @@ def test_where_to_stand() -> None:
     ("function", "arguments", "told"),
     [
         (consistent, ([[0.0, 1]], NEW_JERSEY), "times_ns"),
+        (consistent, ([[0.0, 1]], [0, 1]), "sites ="),
+        (cut_speeds, ([[0.0, 1]], "ab"), "sites ="),
+        (inertial_share, ("x",), "sites ="),
+        (sampled_inertial_share, ("xyz", 9, 1), "sites ="),
         (consistent, ([[0.0, 1, math.nan]], NEW_JERSEY), "times_ns"),
         (inertial_share, (CORRIDOR,), "at most 3"),
         (sampled_inertial_share, (NEW_JERSEY, 0, 1), "samples"),

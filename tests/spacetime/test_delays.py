@@ -182,6 +182,10 @@ def test_a_stored_graph_is_read_as_text() -> None:
         (Links, ([[0, 0]], [[0, 0]], [0]), "lengths_km"),
         (Links, ([[0, 0, 0]], [[0, 0]], [1]), "ends_a"),
         (straight_ms, ((0, 0), (0, 1), 0), "km_per_ms"),
+        (fastest_route, ("x", (0, 0), (0, 1)), "links ="),
+        (links_of_graph, (3,), "text ="),
+        (race_profit, ([1], 100), "shares ="),
+        (consolidated_view, ([stream([1], [1], [2])], [0], DELAYS, 0, 17_000, 1), "processor ="),
     ],
 )
 def test_what_does_not_fit_is_refused(function, arguments, told) -> None:

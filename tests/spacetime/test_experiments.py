@@ -1,5 +1,7 @@
 """The chapter's experiments on small input, each against something computed in another way."""
 
+import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -56,6 +58,9 @@ def test_cut_shares_have_their_known_limits() -> None:
     assert (two.sampled, line.sampled) == (1, 0)
     assert jersey.low < jersey.exact < jersey.high
     assert 0.02 < corridor.sampled < 0.05
+    assert 0 < jersey.errors < 4
+    assert (two.errors, line.errors, corridor.errors) == (None, None, None)
+    assert replace(jersey, sampled=jersey.exact + 0.02).errors > 5
 
 
 def test_the_rate_law_within_its_errors() -> None:
@@ -85,11 +90,20 @@ def test_every_lateness_pays_both_distances() -> None:
     assert far.sip_us == pytest.approx(1000 + 2 * 184.763, abs=1e-2)
 
 
+def test_the_ratio_is_the_processing_beside_the_exchange_and_the_distance_apart() -> None:
+    least, twenty = theory.ratios([0.0, 20.0])
+    assert (least.beside_least, least.apart_most) == (math.inf, pytest.approx(16.5, abs=0.1))
+    assert (twenty.beside_least, twenty.apart_most) == (56.4, pytest.approx(13.4, abs=0.1))
+    assert twenty.beside_most == pytest.approx((1128 + 2 * 184.763) / 20, abs=0.01)
+
+
 def test_magnitudes_are_positive_and_frames_stay_below_light() -> None:
     rows = theory.magnitudes()
     light = next(row for row in rows if row.effect == "light, one way")
     assert all(0 < row.jersey_us <= row.chicago_us for row in rows)
     assert all(row.chicago_us < light.chicago_us for row in rows if row.kind == "relativity")
+    jersey, chicago = theory.signals_over_relativity(rows)
+    assert (jersey, chicago) == (pytest.approx(20 / 0.228, rel=0.01), pytest.approx(4.12, rel=0.01))
 
 
 def test_the_shortest_batch_is_twice_the_largest_distance() -> None:
@@ -126,10 +140,14 @@ def test_ambiguity_is_that_of_the_light_cone(day) -> None:
     }
     assert by_medium["fibre"] > by_medium["vacuum"]
     assert len(session.ambiguity(day, NEW_JERSEY, ["vacuum"], "even", 5, 7)) == 3
-    caused = session.causes(day, NEW_JERSEY, 8)
-    assert {(r.anchor, r.site) for r in caused} == {
-        (a, b) for a in NEW_JERSEY.names for b in NEW_JERSEY.names if a != b
+    caused = session.causes(day, NEW_JERSEY, 2, 7)
+    assert {(r.draw, r.anchor, r.site) for r in caused} == {
+        (k, a, b) for k in (0, 1) for a in NEW_JERSEY.names for b in NEW_JERSEY.names if a != b
     }
+    # of the same draws: while it is ambiguous at least one other site is open
+    for row in (r for r in rows if r.medium == "vacuum"):
+        parts = [r.share for r in caused if (r.draw, r.anchor) == (row.draw, row.anchor)]
+        assert max(parts) <= row.ambiguous <= sum(parts) + 1e-15
 
 
 def test_slow_observers_see_less(day) -> None:
@@ -173,13 +191,36 @@ def test_feeds_differ_longer_with_more_processing(day) -> None:
     assert 0 < shares[0] < shares[1] < shares[2]
 
 
+def test_what_a_faster_sip_would_leave_depends_on_the_place(day) -> None:
+    own = {"Mahwah": 50.0, "Carteret": 20.0}
+    rows = feeds.remaining_without_processing(day, NEW_JERSEY, own, 2, 7)
+    assert [(r.processor, r.trader) for r in rows] == [
+        ("Mahwah", "Secaucus"), ("Mahwah", "Carteret"),
+        ("Carteret", "Mahwah"), ("Carteret", "Secaucus"),
+    ]  # fmt: skip
+    assert all(0 < r.low <= r.share <= r.high for r in rows) and max(r.share for r in rows) < 1
+    (beside,) = feeds.feed_rows(day, NEW_JERSEY, [0.0], 1, 7, "Mahwah", "Mahwah")
+    assert beside.share_of_time == 0
+
+
 def test_trades_are_held_against_the_quotes_before(day) -> None:
     trades = {"DT": columns(200, seed=9)["DT"]}
     (row,) = feeds.trade_rows(day, trades, 1130.0, 1, 7)
     (never,) = feeds.trade_rows(day, trades, 0.0, 1, 7)
     assert row.trades == 200
-    assert 0 <= row.same_millisecond <= 1
-    assert never.dislocated == 0 <= row.dislocated
+    assert 0 <= row.coincide <= row.dislocated
+    assert (never.dislocated, never.control, never.beyond_chance) == (0, 0, 0)
+
+
+def test_trades_that_follow_quotes_coincide_and_shifted_ones_do_so_by_chance(day) -> None:
+    nbbo = best_of(list(session.streams_of_tape(day.tape, "uniform", 7).values()))
+    after = {"DT": DAY + nbbo.times[1:] // MS * MS}  # in the very millisecond of each change
+    (row,) = feeds.trade_rows(day, after, 1130.0, 1, 7)
+    assert row.dislocated > 0.4 > 4 * row.control
+    assert row.beyond_chance > 0.9
+    elsewhere = {"DT": DAY + day.start + np.arange(40_000) * 7 * MS}
+    (chance,) = feeds.trade_rows(day, elsewhere, 1130.0, 1, 7)
+    assert abs(chance.beyond_chance) < 0.2 and chance.control > 0
 
 
 def test_the_tiny_market_is_read_inside_its_bands() -> None:

@@ -225,6 +225,10 @@ def test_no_observer_slower_than_the_slowest_reads_an_unseen_state_from_any_site
         (slowest_beta, ([[1, 0, 0]], [math.nan], [1]), "lows"),
         (slowest_beta, ([[1, 0]], [0], [1]), "normals"),
         (interval_km2, ([], []), "dt_ns"),
+        (sagnac_ns, ([[0, 0, 0]],), "sites ="),
+        (unseen_states, ([stream([0], [1], [2])], "x"), "sites ="),
+        (achievable_by_frames, ([stream([0], [1], [2])], None, 0, 5), "sites ="),
+        (frame_dependent_ns, ([stream([0], [1], [2])], [0], 0, 0, 5), "sites ="),
     ],
 )
 def test_what_is_no_motion_is_refused(function, arguments, told) -> None:

@@ -44,6 +44,7 @@ from quire.spacetime.cuts.polytope import (
 )
 from quire.spacetime.delays.auctions import batch_ambiguous_share, least_batch_ns
 from quire.spacetime.delays.consolidated_feed import (
+    SIP_2018_US,
     Dislocations,
     Processor,
     consolidated_view,
@@ -105,6 +106,7 @@ __all__ = [
     "NO_ASK",
     "NO_BID",
     "REFRACTIVE_INDEX",
+    "SIP_2018_US",
     "CrossedQuote",
     "Dislocations",
     "LightConeNbbo",

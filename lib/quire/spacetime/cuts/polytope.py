@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from quire.checks import integer, real_array
-from quire.spacetime.geometry.sites import NS_PER_KM, Sites
+from quire.spacetime.geometry.sites import NS_PER_KM, check_sites
 
 _MOST_SAMPLES = 100_000_000
 _BATCH = 200_000
@@ -29,13 +29,13 @@ class Share:
     samples: int
 
 
-def consistent(times_ns: Any, sites: Sites) -> Bool[np.ndarray, " cuts"]:
+def consistent(times_ns: Any, sites: Any) -> Bool[np.ndarray, " cuts"]:
     """Return which cuts, one row of reading times (ns) each, are causally consistent.
 
     Raises
     ------
     ValueError
-        For times that are not finite, or not one per site.
+        For times that are not finite or not one per site, or what is no `Sites`.
     """
     cuts = _cuts(times_ns, sites)
     apart = np.abs(cuts[:, :, None] - cuts[:, None, :])
@@ -43,7 +43,7 @@ def consistent(times_ns: Any, sites: Sites) -> Bool[np.ndarray, " cuts"]:
     return (apart < light)[:, ~np.eye(len(sites), dtype=bool)].all(axis=1)
 
 
-def cut_speeds(times_ns: Any, sites: Sites) -> Float[np.ndarray, " cuts"]:
+def cut_speeds(times_ns: Any, sites: Any) -> Float[np.ndarray, " cuts"]:
     """Return the least |beta| of an observer who makes each cut; infinite when none makes it.
 
     A cut belongs to an inertial frame exactly if this is below one. A cut of four sites that do not
@@ -52,7 +52,7 @@ def cut_speeds(times_ns: Any, sites: Sites) -> Float[np.ndarray, " cuts"]:
     Raises
     ------
     ValueError
-        For times that are not finite, or not one per site.
+        For times that are not finite or not one per site, or what is no `Sites`.
     """
     cuts = _cuts(times_ns, sites)
     places = sites.positions_ns
@@ -65,7 +65,7 @@ def cut_speeds(times_ns: Any, sites: Sites) -> Float[np.ndarray, " cuts"]:
     return np.where(missed <= 1e-6, np.linalg.norm(beta, axis=1), np.inf)
 
 
-def inertial_share(sites: Sites) -> float:
+def inertial_share(sites: Any) -> float:
     """Return the exact share of causal cuts that belong to inertial frames, up to three sites.
 
     Two sites: 1, since every pair of spacelike readings is simultaneous to somebody. Three: the
@@ -75,8 +75,9 @@ def inertial_share(sites: Sites) -> float:
     Raises
     ------
     ValueError
-        For more than three sites (`sampled_inertial_share` takes them).
+        For what is no `Sites`, or more than three sites (`sampled_inertial_share` takes them).
     """
+    check_sites(sites)
     if len(sites) > 3:
         raise ValueError(f"sites = {len(sites)} of them: must be at most 3")
     if len(sites) < 3:
@@ -90,7 +91,7 @@ def inertial_share(sites: Sites) -> float:
     return 0.0 if flat else math.pi * twice_triangle / hexagon
 
 
-def sampled_inertial_share(sites: Sites, samples: Any, seed: Any) -> Share:
+def sampled_inertial_share(sites: Any, samples: Any, seed: Any) -> Share:
     """Return the share of causal cuts that belong to inertial frames, from random cuts in the box.
 
     Parameters
@@ -107,6 +108,7 @@ def sampled_inertial_share(sites: Sites, samples: Any, seed: Any) -> Share:
     ValueError
         For fewer than two sites, or a number of samples out of range.
     """
+    check_sites(sites)
     if len(sites) < 2:
         raise ValueError(f"sites = {len(sites)}: must be two or more")
     wanted = integer("samples", samples, 1, _MOST_SAMPLES)
@@ -132,7 +134,8 @@ def _wilson(hits: int, samples: int) -> Share:
     )
 
 
-def _cuts(times_ns: Any, sites: Sites) -> Float[np.ndarray, "cuts sites"]:
+def _cuts(times_ns: Any, sites: Any) -> Float[np.ndarray, "cuts sites"]:
+    check_sites(sites)
     cuts = real_array("times_ns", times_ns, 2)
     if cuts.shape[1] != len(sites):
         raise ValueError(f"times_ns = {cuts.shape[1]} columns: must be one per site ({len(sites)})")

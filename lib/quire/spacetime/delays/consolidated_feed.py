@@ -23,6 +23,10 @@ from quire.spacetime.quotes.streams import (
     merged,
 )
 
+SIP_2018_US = {"Mahwah": 50.0, "Carteret": 20.0}
+"""The longest processing time, microseconds, that each SIP's operator named in 2018: expected
+below 50 (CTA, Mahwah), median below 20 (UTP, Carteret)."""
+
 
 @dataclass(frozen=True)
 class Processor:
@@ -123,7 +127,7 @@ def consolidated_view(
     places: Any,
     delays: Any,
     processor_site: Any,
-    processor: Processor,
+    processor: Any,
     trader_site: Any,
 ) -> Stream:
     """Return the NBBO of the consolidated feed as a trader hears it.
@@ -146,6 +150,8 @@ def consolidated_view(
     ValueError
         For arguments that do not fit.
     """
+    if not isinstance(processor, Processor):
+        raise ValueError(f"processor = {processor!r}: must be a Processor")
     metric, where = _placed(streams, places, delays)
     here = integer("processor_site", processor_site, 0, len(metric) - 1)
     there = integer("trader_site", trader_site, 0, len(metric) - 1)
@@ -219,7 +225,7 @@ def dislocations(one: Stream, other: Stream, start: Any, stop: Any) -> Dislocati
     )
 
 
-def race_profit(shares: Dislocations, size: Any, ticks_to_currency: Any = 0.01) -> float:
+def race_profit(shares: Any, size: Any, ticks_to_currency: Any = 0.01) -> float:
     """Return what a faster trader earns who takes one race per dislocation: |gap| times size.
 
     Parameters
@@ -234,8 +240,10 @@ def race_profit(shares: Dislocations, size: Any, ticks_to_currency: Any = 0.01) 
     Raises
     ------
     ValueError
-        For negative values.
+        For what is no `Dislocations`, or negative values.
     """
+    if not isinstance(shares, Dislocations):
+        raise ValueError(f"shares = {shares!r}: must be Dislocations")
     gaps = np.maximum(shares.bid_gaps, shares.ask_gaps)
     worth = non_negative("ticks_to_currency", ticks_to_currency)
     return float(gaps.sum()) * non_negative("size", size) * worth

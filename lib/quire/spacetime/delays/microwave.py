@@ -70,7 +70,7 @@ class Route:
     fibre_km: float
 
 
-def fastest_route(links: Links, start: Any, end: Any) -> Route | None:
+def fastest_route(links: Any, start: Any, end: Any) -> Route | None:
     """Return the fastest way from one data centre to another, or None when there is none.
 
     Parameters
@@ -83,8 +83,10 @@ def fastest_route(links: Links, start: Any, end: Any) -> Route | None:
     Raises
     ------
     ValueError
-        For coordinates that are none.
+        For what is no `Links`, or coordinates that are none.
     """
+    if not isinstance(links, Links):
+        raise ValueError(f"links = {links!r}: must be Links")
     both = np.stack([_coordinates("start", start), _coordinates("end", end)])
     ends = np.concatenate([links.ends_a, links.ends_b])
     towers, number = np.unique(ends, axis=0, return_inverse=True)
@@ -156,7 +158,7 @@ def links_by_licensee(rows: Any) -> dict[str, Links]:
     return {entity: _links(values) for entity, values in sorted(read.items())}
 
 
-def links_of_graph(text: str) -> Links | None:
+def links_of_graph(text: Any) -> Links | None:
     """Return the links of a graph as HFTNetView stores it (YAML of a networkx graph), None without.
 
     Only the numbers of edges and nodes are read; the file's object tags are text to us, and nothing
@@ -165,8 +167,10 @@ def links_of_graph(text: str) -> Links | None:
     Raises
     ------
     ValueError
-        When an edge names a node without coordinates.
+        For what is no text, or when an edge names a node without coordinates.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"text = {text!r}: must be the text of a stored graph")
     section, tail, head, node = "", "", "", ""
     edges: dict[tuple[str, str], float] = {}
     places: dict[str, dict[str, float]] = {}

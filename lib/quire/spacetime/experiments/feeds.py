@@ -14,7 +14,7 @@ from quire.spacetime.delays.consolidated_feed import (
     direct_view,
     dislocations,
 )
-from quire.spacetime.experiments.session import DAY_NS, Session
+from quire.spacetime.experiments.session import DAY_NS, Session, spread_of
 from quire.spacetime.geometry.sites import NEW_JERSEY, Sites
 from quire.spacetime.quotes.stamps import MILLISECOND, moments_within_stamps
 from quire.spacetime.quotes.streams import NO_ASK, NO_BID, Stream, best_of, stream
@@ -83,19 +83,84 @@ def feed_rows(
 
 
 @dataclass(frozen=True)
+class Remaining:
+    """The dislocated time without processing, over that with the SIP's own, at one place."""
+
+    processor: str
+    trader: str
+    own_us: float
+    share: float
+    low: float
+    high: float
+
+
+def remaining_without_processing(
+    session: Session, sites: Sites, own_us: Mapping[str, float], draws: int, seed: int
+) -> list[Remaining]:
+    """Return how much of the dislocated time no faster SIP would end, at every place away from it.
+
+    Parameters
+    ----------
+    session, sites
+        Real quotes, and where they are made.
+    own_us
+        The processing time of the SIP at each of some sites, microseconds, above zero.
+    draws, seed
+        Of the moments inside the milliseconds; the interval is that of the mean over draws.
+    """
+    found = []
+    for processor, micros in own_us.items():
+        for trader in sites.names:
+            if trader == processor:
+                continue
+            rows = feed_rows(session, sites, [0.0, micros], draws, seed, processor, trader)
+            ratios = [
+                none.share_of_time / own.share_of_time
+                for none, own in zip(rows[::2], rows[1::2], strict=True)
+            ]
+            found.append(Remaining(processor, trader, micros, *spread_of(ratios)))
+    return found
+
+
+SHIFTS_S = (-60, -10, -1, 1, 10, 60)
+"""By how many seconds the control moves every trade."""
+
+
+@dataclass(frozen=True)
 class TradeRow:
-    """Trades whose best quote was another a SIP's delay before, in one draw."""
+    """Trades whose best quote was another a SIP's delay before, in one draw.
+
+    Attributes
+    ----------
+    draw, trades
+        Of the moments; how many trades were looked at.
+    dislocated, control
+        The share of trades that see another best quote, and the mean of that share over trades
+        shifted in time.
+    coincide, control_coincides
+        The share of all trades that do, and have a change of the best quote before them in their
+        own millisecond; and its mean over shifts.
+    """
 
     draw: int
     trades: int
     dislocated: float
-    same_millisecond: float
+    coincide: float
+    control: float
+    control_coincides: float
+
+    @property
+    def beyond_chance(self) -> float:
+        """The share of the dislocated trades that coincide, less what shifted trades do."""
+        if not self.dislocated:
+            return 0.0
+        return (self.coincide - self.control_coincides) / self.dislocated
 
 
 def trade_rows(
     session: Session, trades: Mapping[str, Any], delay_us: float, draws: int, seed: int
 ) -> list[TradeRow]:
-    """Return the share of trades that see another NBBO a delay earlier, and why.
+    """Return the share of trades that see another NBBO a delay earlier, and that of shifted ones.
 
     Parameters
     ----------
@@ -116,19 +181,27 @@ def trade_rows(
         nbbo = best_of(list(streams_of_tape(session.tape, "uniform", seed + draw).values()))
         moments = moments_within_stamps(stamps, np.zeros(len(stamps), np.int64), "uniform",
                                         seed + draw + 1_000_000)  # fmt: skip
-        differs = _quotes_at(nbbo, moments) != _quotes_at(nbbo, moments - int(delay_us * 1000))
-        changed_in = np.unique(nbbo.times // MILLISECOND)
-        same = np.isin(stamps // MILLISECOND, changed_in)
-        hit = differs.any(axis=0)
-        rows.append(
-            TradeRow(
-                draw,
-                len(stamps),
-                float(hit.mean()),
-                float((hit & same).sum()) / max(int(hit.sum()), 1),
-            )
-        )
+        shifted = []
+        for shift in SHIFTS_S:
+            moved = moments + shift * 1000 * MILLISECOND
+            moved = moved[(moved >= session.start) & (moved < session.stop)]
+            if len(moved):
+                shifted.append(_dislocated(nbbo, moved, int(delay_us * 1000)))
+        control = np.mean(shifted, axis=0).tolist() if shifted else [0.0, 0.0]
+        own = _dislocated(nbbo, moments, int(delay_us * 1000))
+        rows.append(TradeRow(draw, len(stamps), *own, *control))
     return rows
+
+
+def _dislocated(nbbo: Stream, moments: np.ndarray, delay: int) -> tuple[float, float]:
+    """Return the share of moments that see another quote a delay before, and that coincide as well.
+
+    A moment coincides when the best quote changed before it in its own millisecond.
+    """
+    hit = (_quotes_at(nbbo, moments) != _quotes_at(nbbo, moments - delay)).any(axis=0)
+    before = nbbo.times[np.maximum(np.searchsorted(nbbo.times, moments, side="right") - 1, 0)]
+    same = (before <= moments) & (before // MILLISECOND == moments // MILLISECOND)
+    return float(hit.mean()), float((hit & same).mean())
 
 
 def _quotes_at(view: Stream, times: np.ndarray) -> np.ndarray:

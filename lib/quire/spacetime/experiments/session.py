@@ -129,23 +129,29 @@ def ambiguity(
 
 @dataclass(frozen=True)
 class Causes:
-    """How much of an anchor's ambiguous time each other site is open, ns per million."""
+    """In which share of the session an anchor's NBBO is ambiguous while another site is open."""
 
+    draw: int
     anchor: str
     site: str
     share: float
 
 
-def causes(session: Session, sites: Sites, seed: int) -> list[Causes]:
-    """Return which site is open while the NBBO is ambiguous, for every anchor (one draw)."""
-    streams = quotes_by_site(session.tape, sites, "uniform", seed)
+def causes(session: Session, sites: Sites, draws: int, seed: int) -> list[Causes]:
+    """Return which site is open while the NBBO is ambiguous, for every anchor and draw.
+
+    Light in vacuum; draws and seed are those of `ambiguity`, so that the same moments are taken.
+    """
     rows = []
-    for anchor, name in enumerate(sites.names):
-        seen = light_cone_nbbo(streams, sites.delays_ns(), anchor)
-        for other, site in enumerate(sites.names):
-            if other != anchor:
-                marks = seen.ambiguous & ((seen.open_sites >> other) & 1).astype(bool)
-                rows.append(Causes(name, site, seen.share(marks, session.start, session.stop)))
+    for draw in range(draws):
+        streams = quotes_by_site(session.tape, sites, "uniform", seed + draw)
+        for anchor, name in enumerate(sites.names):
+            seen = light_cone_nbbo(streams, sites.delays_ns(), anchor)
+            for other, site in enumerate(sites.names):
+                if other != anchor:
+                    marks = seen.ambiguous & ((seen.open_sites >> other) & 1).astype(bool)
+                    share = seen.share(marks, session.start, session.stop)
+                    rows.append(Causes(draw, name, site, share))
     return rows
 
 

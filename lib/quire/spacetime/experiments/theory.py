@@ -8,6 +8,7 @@ import numpy as np
 
 from quire.spacetime.cuts._light_cone_nbbo import LightConeNbbo, light_cone_nbbo
 from quire.spacetime.cuts.polytope import inertial_share, sampled_inertial_share
+from quire.spacetime.delays.consolidated_feed import SIP_2018_US
 from quire.spacetime.delays.rates import ambiguous_share
 from quire.spacetime.frames.boosts import flip_speed_km_s, spacelike
 from quire.spacetime.frames.magnitudes import FRAMES_KM_S, gravity_ns_per_day, sagnac_ns
@@ -131,6 +132,15 @@ class CutShare:
     sampled: float
     low: float
     high: float
+    samples: int
+
+    @property
+    def errors(self) -> float | None:
+        """How many standard errors the sampled share is from the exact one, between 0 and 1."""
+        if self.exact is None or not 0 < self.exact < 1:
+            return None
+        error = math.sqrt(self.exact * (1 - self.exact) / self.samples)
+        return abs(self.sampled - self.exact) / error
 
 
 def cut_shares(samples: int, seed: int) -> list[CutShare]:
@@ -146,7 +156,7 @@ def cut_shares(samples: int, seed: int) -> list[CutShare]:
     for name, sites in cases:
         found = sampled_inertial_share(sites, samples, seed)
         exact = inertial_share(sites) if len(sites) < 4 else None
-        rows.append(CutShare(name, exact, found.share, found.low, found.high))
+        rows.append(CutShare(name, exact, found.share, found.low, found.high, samples))
     return rows
 
 
@@ -228,7 +238,10 @@ def magnitudes() -> list[Magnitude]:
             "fibre, one way", "signal", light_jersey * 1.468, light_chicago * 1.468, "coordinates"
         ),
         Magnitude("SIP, 2015-16", "signal", 1128.0, 1128.0, "Bartlett and McCrary"),
-        Magnitude("SIP, 2018 (processing)", "signal", 20.0, 20.0, "operators' release"),
+        *(
+            Magnitude(f"SIP at {site}, 2018", "signal", us, us, "operator's upper figure")
+            for site, us in SIP_2018_US.items()
+        ),
         Magnitude("clock tolerance by law", "clocks", 100.0, 100.0, "CAT, MiFID II (recalled)"),
     ]
     for name, speed in sorted(FRAMES_KM_S.items(), key=lambda item: -item[1]):
@@ -268,6 +281,19 @@ class Lateness:
     ratio: float
 
 
+def signals_over_relativity(sizes: list[Magnitude]) -> tuple[float, float]:
+    """Return the least effect of signals and clocks over the largest of relativity.
+
+    Inside New Jersey, and to Chicago.
+    """
+    slow = [row for row in sizes if row.kind == "relativity"]
+    rest = [row for row in sizes if row.kind != "relativity"]
+    return (
+        min(row.jersey_us for row in rest) / max(row.jersey_us for row in slow),
+        min(row.chicago_us for row in rest) / max(row.chicago_us for row in slow),
+    )
+
+
 def lateness(sip_us: float = 1128.0, direct_us: float = 20.0) -> list[Lateness]:
     """Return the delays of direct and consolidated feeds for every quote and trader.
 
@@ -276,7 +302,7 @@ def lateness(sip_us: float = 1128.0, direct_us: float = 20.0) -> list[Lateness]:
     Parameters
     ----------
     sip_us, direct_us
-        Processing times, microseconds.
+        Processing times, microseconds; the ratio is infinite where a direct feed takes no time.
     """
     light = CORRIDOR.distances_km[:3, :3] * NS_PER_KM / 1e3
     names = CORRIDOR.names[:3]
@@ -288,9 +314,43 @@ def lateness(sip_us: float = 1128.0, direct_us: float = 20.0) -> list[Lateness]:
                 sip = float(light[quote, processor] + light[processor, trader]) + sip_us
                 rows.append(
                     Lateness(
-                        names[quote], names[trader], names[processor], direct, sip, sip / direct
+                        names[quote],
+                        names[trader],
+                        names[processor],
+                        direct,
+                        sip,
+                        sip / direct if direct > 0 else math.inf,
                     )
                 )
+    return rows
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The SIP's delay over a direct feed's, over SIPs, quotes and traders, for one direct feed."""
+
+    direct_us: float
+    beside_least: float
+    beside_most: float
+    apart_least: float
+    apart_most: float
+
+
+def ratios(direct_us: list[float], sip_us: float = 1128.0) -> list[Ratio]:
+    """Return the ranges of the ratio beside the exchange and between two sites.
+
+    Parameters
+    ----------
+    direct_us, sip_us
+        Processing times, microseconds; without one a direct feed beside the exchange has no ratio
+        (infinite).
+    """
+    rows = []
+    for micros in direct_us:
+        late = lateness(sip_us, micros)
+        beside = [row.ratio for row in late if row.quote == row.trader]
+        apart = [row.ratio for row in late if row.quote != row.trader]
+        rows.append(Ratio(micros, min(beside), max(beside), min(apart), max(apart)))
     return rows
 
 

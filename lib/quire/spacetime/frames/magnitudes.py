@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from quire.checks import real_array
 from quire.spacetime.geometry.earth import LIGHT_KM_PER_S
-from quire.spacetime.geometry.sites import Sites
+from quire.spacetime.geometry.sites import check_sites
 
 EARTH_TURNS = 7.2921150e-5
 """The Earth's rotation, rad/s (WGS84)."""
@@ -25,13 +25,19 @@ FRAMES_KM_S = {
 """Speeds of frames that something real rests in, against the ground, km/s."""
 
 
-def sagnac_ns(sites: Sites) -> Float[np.ndarray, "sites sites"]:
+def sagnac_ns(sites: Any) -> Float[np.ndarray, "sites sites"]:
     """Return by how much light from a to b is late, seen from the turning Earth, ns.
 
     2 omega A / c^2, where A is the area that the straight path sweeps around the axis:
     omega (x_a y_b - x_b y_a) / c^2. Positive eastwards. Needs sites `on_earth`, whose coordinates
     turn about the third axis.
+
+    Raises
+    ------
+    ValueError
+        For what is no `Sites`.
     """
+    check_sites(sites)
     x, y = sites.positions_km[:, 0], sites.positions_km[:, 1]
     swept = np.outer(x, y) - np.outer(y, x)
     return EARTH_TURNS * swept / LIGHT_KM_PER_S**2 * 1e9

@@ -16,7 +16,7 @@ from quire.spacetime.cuts.achievable import all_states, quotes_of, states_at
 from quire.spacetime.cuts.segments import EVER
 from quire.spacetime.frames.slowest import shortest
 from quire.spacetime.geometry.earth import LIGHT_KM_PER_S
-from quire.spacetime.geometry.sites import Sites
+from quire.spacetime.geometry.sites import check_sites
 from quire.spacetime.quotes.streams import best_of, check_streams
 
 
@@ -52,7 +52,7 @@ class UnseenStates:
         return len(self.since)
 
 
-def unseen_states(streams: Any, sites: Sites) -> UnseenStates:
+def unseen_states(streams: Any, sites: Any) -> UnseenStates:
     """Return the states that the rest frame misses, each with its slowest observer.
 
     Parameters
@@ -65,8 +65,9 @@ def unseen_states(streams: Any, sites: Sites) -> UnseenStates:
     Raises
     ------
     ValueError
-        For streams that do not fit, or more than twenty million states.
+        For streams or sites that do not fit, or more than twenty million states.
     """
+    check_sites(sites)
     table, states = all_states(streams, sites.delays_ns())
     since, until = table.ends[states].min(axis=1), table.starts[states].max(axis=1)
     missed = until >= since
@@ -95,7 +96,7 @@ def unseen_states(streams: Any, sites: Sites) -> UnseenStates:
 
 def achievable_by_frames(
     streams: Any,
-    sites: Sites,
+    sites: Any,
     anchor: Any,
     time: Any,
     speed_km_s: Any = LIGHT_KM_PER_S,
@@ -116,6 +117,7 @@ def achievable_by_frames(
     ValueError
         For arguments that do not fit, or a speed above that of light.
     """
+    check_sites(sites)
     beta = _fraction_of_light(speed_km_s)
     place, now = integer("anchor", anchor, 0, len(sites) - 1), integer("time", time, -EVER, EVER)
     table, states = states_at(streams, sites.delays_ns(), place, now)
@@ -125,7 +127,7 @@ def achievable_by_frames(
 
 def frame_dependent_ns(
     streams: Any,
-    sites: Sites,
+    sites: Any,
     anchor: Any,
     start: Any,
     stop: Any,
@@ -150,6 +152,7 @@ def frame_dependent_ns(
     ValueError
         For arguments that do not fit.
     """
+    check_sites(sites)
     beta = _fraction_of_light(speed_km_s)
     place = integer("anchor", anchor, 0, len(sites) - 1)
     check_streams(streams, len(sites))

@@ -115,6 +115,18 @@ class Sites:
         return Sites(names, self.positions_km[[self.index(name) for name in names]])
 
 
+def check_sites(sites: Any) -> None:
+    """Refuse what is no `Sites`.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if not isinstance(sites, Sites):
+        raise ValueError(f"sites = {sites!r}: must be Sites")
+
+
 def delay_matrix(delays: Any) -> Int[np.ndarray, "sites sites"]:
     """Return a matrix of delays in whole ns, after checking that it is a metric.
 
