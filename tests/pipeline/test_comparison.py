@@ -181,6 +181,17 @@ def test_settings_are_checked():
         replace(SMALL, method="luck")
     with pytest.raises(ValueError, match="depth = 0"):
         replace(SMALL, depth=0)
+    with pytest.raises(ValueError, match="segment_depth = 0"):
+        replace(SMALL, segment_depth=0)
+
+
+def test_a_limit_of_the_segments_is_none_of_the_rival():
+    setting = replace(SMALL, depth=3, segment_depth=2)
+    assert setting.most_segments == 2
+    limited = prepare(setting)
+    assert sum(limited.choice.layers.segments) <= 2
+    whole = prepare(replace(SMALL, depth=3)).rival
+    assert limited.rival == whole and whole.whole.chunks == 3
 
 
 def test_tables_count_every_batch(prepared, compared):
@@ -192,7 +203,8 @@ def test_tables_count_every_batch(prepared, compared):
     assert all(rows[tables.BEST].least <= rows[name].least for name in comparison.RIVALS)
     assert rows[tables.BEST].mean <= rows[tables.BEST_WHOLE].mean
     worth = {row.idea: row for row in tables.idea_worth(runs)}
-    assert worth["all of it"].low <= worth["all of it"].ratio <= worth["all of it"].high
+    together = worth["all ideas together"]
+    assert together.low <= together.ratio <= together.high
     assert 0 <= tables.lost_share(runs).value <= 1
     assert tables.excess(runs, "plan_free").value > 0
     assert tables.split_ratio((compared, other)).value > 0

@@ -24,6 +24,7 @@ FLIGHTS = (1.0, 2.0, 4.0)
 class ShortMemory:
     """The same batch with room for so many of its largest microbatch, with and without tuning.
 
+    Each is the best of as many searches of the same budget, one per entry of ``FLIGHTS``.
     Milliseconds, infinite where nothing fits; ``peak`` is the largest share of the limit in use by
     the untuned schedule, ``breach`` the share that the schedule without a limit would use;
     ``broken`` counts rules that the untuned schedule breaks, the limit among them.
@@ -42,12 +43,12 @@ def short_memory(prepared: Prepared, k: int, rooms: Sequence[float]) -> list[Sho
     s = prepared.setting
     plan = prepared.choice.layers.plan
     need = segmented_program(s.model, s.batch(k), plan, s.hardware).memory_need().max(axis=0)
-    free = _step(prepared, k, plan, None)
+    free = _step(prepared, k, (plan,), None)
     assert free is not None
     rows = []
     for room in rooms:
         limit = room * need
-        even = _step(prepared, k, plan, limit)
+        even = _step(prepared, k, (plan,), limit)
         rows.append(
             ShortMemory(
                 room,
@@ -62,10 +63,10 @@ def short_memory(prepared: Prepared, k: int, rooms: Sequence[float]) -> list[Sho
 
 
 def tuned_seconds(prepared: Prepared, k: int, limit: Float[np.ndarray, " ranks"]) -> float:
-    """Search the batch on the best plan of the integer program; infinite where nothing fits."""
+    """Search the batch on the plans of the integer program; infinite where nothing fits."""
     s = prepared.setting
     plan, batch = prepared.choice.layers.plan, s.batch(k)
-    spans = []
+    plans = []
     for flight in FLIGHTS:
         try:
             tuned = tune_plan(
@@ -73,10 +74,9 @@ def tuned_seconds(prepared: Prepared, k: int, limit: Float[np.ndarray, " ranks"]
             )
         except InfeasibleMemory:
             continue
-        found = _step(prepared, k, tuned, limit)
-        if found is not None:
-            spans.append(found.makespan)
-    return min(spans, default=np.inf)
+        plans.append(tuned)
+    found = _step(prepared, k, plans, limit)
+    return np.inf if found is None else found.makespan
 
 
 def tuning_ratios(prepared: Prepared, batches: Sequence[int], room: float) -> list[float]:
@@ -91,13 +91,26 @@ def idle_limits(rows: Sequence[ShortMemory]) -> int:
 
 
 def _step(
-    prepared: Prepared, k: int, plan: Plan, limit: Float[np.ndarray, " ranks"] | None
+    prepared: Prepared, k: int, plans: Sequence[Plan], limit: Float[np.ndarray, " ranks"] | None
 ) -> Schedule | None:
-    """Return the searched schedule within the limit, None where no microbatch fits."""
+    """Return the best of ``len(FLIGHTS)`` searches within the limit, None where nothing fits.
+
+    Searches take the plans that fit in turn, each with a seed of its own, so that one plan gets as
+    many searches as several together.
+    """
     s = prepared.setting
-    program = segmented_program(s.model, s.batch(k), plan, s.hardware)
-    try:
-        scheduler = ListScheduler(program, Rules(memory_limit=limit))
-    except InfeasibleMemory:
+    schedulers = []
+    for plan in plans:
+        program = segmented_program(s.model, s.batch(k), plan, s.hardware)
+        try:
+            schedulers.append(ListScheduler(program, Rules(memory_limit=limit)))
+        except InfeasibleMemory:
+            continue
+    if not schedulers:
         return None
-    return search_step(scheduler, evaluations=max(1, s.evaluations // 4), seed=s.seed).schedule
+    budget = max(1, s.evaluations // 4)
+    found = [
+        search_step(schedulers[n % len(schedulers)], evaluations=budget, seed=s.seed + n).schedule
+        for n in range(len(FLIGHTS))
+    ]
+    return min(found, key=lambda schedule: schedule.makespan)

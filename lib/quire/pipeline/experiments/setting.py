@@ -42,9 +42,10 @@ KEEP = 2
 class Setting:
     """One point of the experiments: a model on a pipeline, the law of its data, the budgets.
 
-    ``depth`` bounds the slices per rank, for the rivals' chunks as for segments; ``slack`` is the
-    memory per rank in largest microbatches beyond ``ranks``; ``evaluations`` are list schedules per
-    search, ``choosing`` those per setting tried. Clips last six frames per mean image.
+    ``depth`` bounds the slices per rank, for the rivals' chunks as for segments, unless
+    ``segment_depth`` allows plans of segments fewer; ``slack`` is the memory per rank in largest
+    microbatches beyond ``ranks``; ``evaluations`` are list schedules per search, ``choosing`` those
+    per setting tried. Clips last six frames per mean image.
     """
 
     model: Model
@@ -55,6 +56,7 @@ class Setting:
     shape: float = CALIBRATED_SHAPE
     slack: float = 2.0
     depth: int = 6
+    segment_depth: int | None = None
     evaluations: int = 400
     choosing: int = 60
     layer_moves: int = 3
@@ -65,9 +67,16 @@ class Setting:
         for name in ("ranks", "microbatches", "depth", "evaluations", "choosing"):
             checks.integer(name, getattr(self, name))
         checks.integer("layer_moves", self.layer_moves, 0)
+        if self.segment_depth is not None:
+            checks.integer("segment_depth", self.segment_depth)
         checks.non_negative("slack", self.slack)
         if self.method not in METHODS:
             raise ValueError(f"search = {self.method!r}: choose 'mcts' or 'swap'")
+
+    @property
+    def most_segments(self) -> int:
+        """Most segments per rank of a plan."""
+        return self.depth if self.segment_depth is None else min(self.depth, self.segment_depth)
 
     def draw(self, count: int, *stream: int) -> Batch:
         """Draw ``count`` microbatches from the stream of random numbers of that name."""
@@ -153,7 +162,7 @@ def prepare(setting: Setting) -> Prepared:
     limits = tuple(equal_memory(s, batch, history) for batch in batches)
     choice = choose_plan(
         s.model, s.ranks, s.hardware, Validation(batches, limits),
-        depth=s.depth, evaluations=s.choosing, layer_moves=s.layer_moves,
+        depth=s.most_segments, evaluations=s.choosing, layer_moves=s.layer_moves,
     )  # fmt: skip
 
     def encoder_seconds(plan: Plan) -> float:
@@ -166,7 +175,7 @@ def prepare(setting: Setting) -> Prepared:
     plans = [
         balanced_plan(s.model, s.ranks, (first, k))
         for first in (1, 2)
-        for k in range(1, s.depth - first + 1)
+        for k in range(1, s.most_segments - first + 1)
         if encoder.layers >= first * s.ranks and last.layers >= k * s.ranks
     ]
     rival = choose_interleavings(s, history, batches, limits)
