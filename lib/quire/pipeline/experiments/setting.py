@@ -56,12 +56,12 @@ class Setting:
     shape: float = CALIBRATED_SHAPE
     slack: float = 2.0
     depth: int = 6
-    segment_depth: int | None = None
     evaluations: int = 400
     choosing: int = 60
     layer_moves: int = 3
     method: str = "swap"
     seed: int = 0
+    segment_depth: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("ranks", "microbatches", "depth", "evaluations", "choosing"):
