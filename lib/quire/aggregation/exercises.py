@@ -7,11 +7,11 @@ or a wrong value is False; nothing raises.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 import numpy as np
+
+from quire.answers import called, is_near
 
 RATE, DECAY, START = 0.01, 5e-4, 0.3
 
@@ -20,8 +20,10 @@ def interference_of_equal_cosines(answer: Any) -> bool:
     """Whether the answer is a function (K, rho): DI of K updates of one length, cosines rho."""
     cases = [(clients, rho) for clients in (2, 5, 8, 20) for rho in (0.0, 0.1, 0.5, 1.0)]
     return callable(answer) and all(
-        _is_number(
-            _called(answer, clients, rho), 1 - math.sqrt((1 + (clients - 1) * rho) / clients), 1e-9
+        is_near(
+            called(answer, clients, rho),
+            1 - math.sqrt((1 + (clients - 1) * rho) / clients),
+            abs_=1e-9,
         )
         for clients, rho in cases
     )
@@ -38,7 +40,7 @@ def steps_to_halve(answer: Any) -> bool:
         return False
     # A step more or less is rounding; thousands of AdamW's are not worth counting one by one.
     return all(
-        _is_number(mine, float(wanted), max(1.0, 0.01 * wanted))
+        is_near(mine, float(wanted), abs_=max(1.0, 0.01 * wanted))
         for mine, wanted in zip(given, right, strict=True)
     )
 
@@ -65,7 +67,7 @@ def change_that_predictions_see(answer: Any) -> bool:
         scores, bare = rng.standard_normal((2, nodes, classes)) + rng.uniform(-2, 2, (2, nodes, 1))
         one, other = (x - x.mean(axis=1, keepdims=True) for x in (scores, bare))
         right = float(np.linalg.norm(one - other) / np.linalg.norm(one))
-        if not _is_number(_called(answer, scores.copy(), bare.copy()), right, 1e-6):
+        if not is_near(called(answer, scores.copy(), bare.copy()), right, abs_=1e-6):
             return False
     return True
 
@@ -106,29 +108,3 @@ def _listed(answer: Any) -> list[Any] | None:
     if hasattr(answer, "tolist"):
         answer = answer.tolist()
     return list(answer) if isinstance(answer, list | tuple) else None
-
-
-def _called(function: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return function(*arguments)
-    except Exception:  # a reader's function may do anything
-        return None
-
-
-def _is_number(answer: Any, right: float, tolerance: float) -> bool:
-    """Whether the answer is one real number within an absolute tolerance; a boolean is none."""
-    if hasattr(answer, "item") and getattr(answer, "size", 1) == 1:
-        try:
-            answer = answer.item()
-        except Exception:
-            return False
-    if isinstance(answer, bool) or not isinstance(answer, Real):
-        return False
-    try:
-        return _near(float(answer), right, tolerance)
-    except OverflowError:
-        return False
-
-
-def _near(value: float, right: float, tolerance: float) -> bool:
-    return math.isfinite(value) and abs(value - right) <= tolerance

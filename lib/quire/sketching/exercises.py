@@ -4,11 +4,10 @@ Every check takes whatever a reader wrote and returns whether it is right. None,
 or a wrong value is False; nothing raises.
 """
 
-import math
-from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
+from quire.answers import called, is_near
 from quire.sketching.bounds.processor_grids import Rates, grid_cost, grids, optimal_grid
 from quire.sketching.bounds.sketch_bounds import free_operand_bound
 from quire.sketching.problem import Grid, Shape
@@ -18,7 +17,7 @@ def last_of_case_two(answer: Any) -> bool:
     """Whether the answer is the largest P of case 2 for (n1, n2, r) = (4, 4096, 256)."""
     shape = Shape(4, 4096, 256)
     right = max(p for p in range(1, 1024) if free_operand_bound(shape, p).case == 2)
-    return _is_number(answer, float(right), 0.0)
+    return is_near(answer, float(right), rel=0.0)
 
 
 def cost_with_all_reduce(answer: Any) -> bool:
@@ -30,11 +29,11 @@ def cost_with_all_reduce(answer: Any) -> bool:
         for grid in grids(Shape(n1, n2, r), p)
     ]
     return callable(answer) and all(
-        _is_number(
-            _called(answer, shape.n1, shape.n2, shape.r, grid.p1, grid.p2, grid.p3),
+        is_near(
+            called(answer, shape.n1, shape.n2, shape.r, grid.p1, grid.p2, grid.p3),
             (1 - 1 / grid.p3) * shape.n1 * shape.n2 / (grid.p1 * grid.p2)
             + 2 * (1 - 1 / grid.p2) * shape.n1 * shape.r / (grid.p1 * grid.p3),
-            1e-9,
+            rel=1e-9,
         )
         for shape, grid in cases
     )
@@ -68,27 +67,4 @@ def first_power_for_four_parts(answer: Any) -> bool:
         if rates.seconds(grid_cost(shape, Grid(2 ** (k - 2), 4, 1)))
         < rates.seconds(grid_cost(shape, Grid(2 ** (k - 1), 2, 1)))
     )
-    return _is_number(answer, float(right), 0.0)
-
-
-def _called(function: Callable[..., Any], *arguments: int) -> Any:
-    try:
-        return function(*arguments)
-    except Exception:  # a reader's function may do anything
-        return None
-
-
-def _is_number(answer: Any, right: float, tolerance: float) -> bool:
-    """Whether the answer is one real number within a relative tolerance; a boolean is none."""
-    if hasattr(answer, "item") and getattr(answer, "size", 1) == 1:
-        try:
-            answer = answer.item()
-        except Exception:
-            return False
-    if isinstance(answer, bool) or not isinstance(answer, Real):
-        return False
-    try:
-        value = float(answer)
-    except OverflowError:
-        return False
-    return math.isfinite(value) and abs(value - right) <= tolerance * abs(right)
+    return is_near(answer, float(right), rel=0.0)

@@ -4,12 +4,12 @@ Every check takes whatever a reader wrote and returns whether it is right. None,
 or a wrong value is False; nothing raises.
 """
 
-import math
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from quire.answers import is_near
 from quire.spacetime.delays.auctions import least_batch_ns
 from quire.spacetime.experiments.feeds import tiny_market
 from quire.spacetime.frames.observers import unseen_states
@@ -42,7 +42,7 @@ def reading_without_a_cut(answer: Any) -> bool:
 
 def batch_with_chicago(answer: Any) -> bool:
     """Whether the answer is the shortest batch, ms, with an instant at which four sites agree."""
-    return _is_number(answer, least_batch_ns(CORRIDOR.delays_ns()) / 1e6, 2e-3)
+    return is_near(answer, least_batch_ns(CORRIDOR.delays_ns()) / 1e6, rel=2e-3)
 
 
 def detour_over_secaucus(answer: Any) -> bool:
@@ -53,7 +53,7 @@ def detour_over_secaucus(answer: Any) -> bool:
     light = NEW_JERSEY.distances_km * NS_PER_KM / 1e3
     mahwah, secaucus, carteret = range(3)
     right = light[mahwah, secaucus] + light[secaucus, carteret] - light[mahwah, carteret]
-    return _is_number(answer, float(right), 1e-2)
+    return is_near(answer, float(right), rel=1e-2)
 
 
 def slowest_dissenter(answer: Any) -> bool:
@@ -63,20 +63,4 @@ def slowest_dissenter(answer: Any) -> bool:
     """
     found = unseen_states(tiny_market(), NEW_JERSEY)
     late = (found.since > 0) & found.dissents
-    return _is_number(answer, float(found.speeds_km_s[late].min()), 1e-2)
-
-
-def _is_number(answer: Any, right: float, tolerance: float) -> bool:
-    """Whether the answer is one real number within a relative tolerance; a boolean is none."""
-    try:
-        if hasattr(answer, "item") and getattr(answer, "size", 1) == 1:
-            answer = answer.item()
-    except Exception:
-        return False
-    if isinstance(answer, bool) or not isinstance(answer, Real):
-        return False
-    try:
-        value = float(answer)
-    except OverflowError:
-        return False
-    return math.isfinite(value) and abs(value - right) <= tolerance * abs(right)
+    return is_near(answer, float(found.speeds_km_s[late].min()), rel=1e-2)
