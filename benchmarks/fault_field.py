@@ -153,7 +153,8 @@ def no_leftovers(folder: Path) -> None:
 
 
 @contextmanager
-def scheduler(field: Field) -> Iterator[tuple[str, Process, list[Process]]]:
+def scheduler(field: Field, count: int = 1) -> Iterator[tuple[str, Process, list[Process]]]:
+    """Yield a scheduler's address and process, and those of its ``count`` workers."""
     file = field.root / "scheduler.json"
     python = [sys.executable, "-m", "dask"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": field.root}
@@ -164,13 +165,11 @@ def scheduler(field: Field) -> Iterator[tuple[str, Process, list[Process]]]:
         wait(lambda: file.exists() and file.read_text().strip().endswith("}"), "a scheduler")
         address = json.loads(file.read_text())["address"]
         command = [*python, "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
-        workers.append(
-            subprocess.Popen(  # type: ignore[call-overload]
-                [*command, "--local-directory", str(field.root / "scratch")],
-                env={**os.environ, "QUIRE_HOME": str(field.home)},
-                **quiet,
-            )
-        )
+        command += ["--local-directory", str(field.root / "scratch")]
+        environment = {**os.environ, "QUIRE_HOME": str(field.home)}
+        for _ in range(count):
+            worker = subprocess.Popen(command, env=environment, **quiet)  # type: ignore[call-overload]
+            workers.append(worker)
         yield address, boss, workers
     finally:
         for process in (*workers, boss):

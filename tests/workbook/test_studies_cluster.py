@@ -119,6 +119,32 @@ def test_killed_worker_and_killed_driver_lose_nothing(
     assert again.equals(study("99", {"size": SIZES}, output=output))
 
 
+def test_workers_that_come_and_go_lose_nothing(
+    tiny: Chapter, start: Start, scheduler: tuple[str, subprocess.Popen], tmp_path: Path
+) -> None:
+    log, sizes = tmp_path / "log", [1, 2, 3, 4]
+    count_runs(tiny, log, pause=0.3)
+    address, _ = scheduler
+    first = start_worker(start, address, tmp_path / "scratch")
+    late: list[subprocess.Popen] = []
+
+    def come_and_go(done: int, total: int) -> None:
+        if done == 1:  # a second worker comes, and the first is asked to leave, as at a job's end
+            late.append(start_worker(start, address, tmp_path / "scratch"))
+            first.terminate()
+        if done == 2:  # for a while there is none at all: the next one is started in its place
+            late[0].terminate()
+            late.append(start_worker(start, address, tmp_path / "scratch"))
+
+    output = tmp_path / "table.parquet"
+    table = study("99", {"size": sizes}, scheduler=address, output=output, on_progress=come_and_go)
+    assert list(table["size"]) == sizes
+    assert set(table["state"]) == {"done"}, list(table["error"])
+    assert len(late) == 2
+    assert set(runs(log)) == set(sizes)
+    wait_for(lambda: gone([first.pid, late[0].pid]), 20, "the workers that left to end")
+
+
 def _children(process: subprocess.Popen) -> list[int]:
     try:
         return [child.pid for child in psutil.Process(process.pid).children(recursive=True)]

@@ -22,6 +22,7 @@ from quire.workbook.chapters import Chapter, all_chapters, find_chapter
 from quire.workbook.errors import UserError, check_timeout, plain_line
 from quire.workbook.home import check_user
 from quire.workbook.parameters import parse_assignments, parse_given, resolve
+from quire.workbook.subcommands import AsJson, data, peers
 from quire.workbook.terminal import leave_quietly, prepare, print_changes, print_rows
 
 if TYPE_CHECKING:
@@ -34,17 +35,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-data = typer.Typer(help="External datasets: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(data, name="data")
-peers = typer.Typer(
-    help="Peers with an environment of their own: list, install, run.", no_args_is_help=True
-)
 app.add_typer(peers, name="peers")
 
 _OURS, _INTERRUPTED = 3, 130
-_HOLDING = ("name", "state", "bytes", "licence")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ChapterName = Annotated[str, typer.Argument(metavar="CHAPTER", help="Slug or number.")]
 Profile = Annotated[str, typer.Option(help="smoke, default or full.")]
 Given = Annotated[
@@ -369,74 +364,6 @@ def new(
         made = new_chapter(arxiv_id, slug, title, on_progress=advance)
     for path in made:
         typer.echo(path)
-
-
-@data.command("list")
-def data_list(as_json: AsJson = False) -> None:
-    """List the registered datasets and whether each is here."""
-    from quire.workbook import datasets
-
-    print_rows([asdict(row) for row in datasets.listing()], as_json, _HOLDING, keep="name")
-
-
-@data.command("fetch")
-def data_fetch(
-    name: Annotated[str | None, typer.Argument(help="One dataset; all without it.")] = None,
-) -> None:
-    """Fetch and verify datasets."""
-    from quire.workbook import datasets
-    from quire.workbook.progress import bar
-
-    with bar("fetch") as advance:
-        for path in datasets.fetch(name, on_progress=advance):
-            typer.echo(path)
-
-
-@data.command("verify")
-def data_verify(as_json: AsJson = False) -> None:
-    """Check the checksum of every dataset that is here."""
-    from quire.workbook import datasets
-
-    rows = datasets.verify()
-    print_rows([asdict(row) for row in rows], as_json, _HOLDING, keep="name")
-    if any(row.state == "corrupt" for row in rows):
-        raise typer.Exit(1)
-
-
-@peers.command("list")
-def peers_list(as_json: AsJson = False) -> None:
-    """List the peers and whether the environment of each is here."""
-    from quire.workbook import peers as rooms
-
-    rows = [asdict(peer) for peer in rooms.listing()]
-    print_rows(rows, as_json, ("name", "state", "pins"), keep="name")
-
-
-@peers.command("install")
-def peers_install(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Make a peer's environment in the user's cache, from its pins."""
-    from quire.workbook import peers as rooms
-
-    started = time.monotonic()
-    folder = rooms.install(name, on_line=typer.echo)
-    typer.echo(f"{name}: {folder} ({time.monotonic() - started:.0f} s)")
-
-
-@peers.command("run", context_settings={"ignore_unknown_options": True})
-def peers_run(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[SCRIPT ARGUMENT...]", help="What it runs.")
-    ] = None,
-) -> None:
-    """Run a script by the Python of a peer; without one, tell what the peer can be asked."""
-    from quire.workbook import peers as rooms
-
-    if arguments:
-        raise typer.Exit(rooms.run(name, arguments))
-    answer, _ = rooms.call(name, {"call": "calls"})
-    for call, does in answer["calls"].items():
-        typer.echo(f"{call}: {does}")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
