@@ -141,7 +141,8 @@ def codecheck(chapter: Chapter, members: Mapping[str, bytes]) -> bytes:
         ],
         "summary": "Run 'quire verify' on the bundle: it replays the chapter claim by claim.",
     }
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100).encode()
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100, explicit_start=True)
+    return text.encode()
 
 
 def _about(name: str, content: bytes, notebook: str) -> dict[str, Any]:
