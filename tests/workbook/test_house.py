@@ -67,3 +67,10 @@ def test_the_readmes_ten_lines_print_what_they_say() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "32.0 words, 1.0 times the bound", done.stderr
     assert "# 32.0 words, 1.0 times" in code
+
+
+def test_what_belongs_together_runs_in_one_process(request: pytest.FixtureRequest) -> None:
+    """With pytest 9.2 pytest-xdist 3.8 does not group, and says nothing of it."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("one process, or another way to share the tests")
+    assert request.node.nodeid.endswith("@workbook-house")

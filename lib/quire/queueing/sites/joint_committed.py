@@ -7,15 +7,20 @@ the best joint decision is found one site after the other.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import no_type_check
 
 import numpy as np
 from numba import njit
 
 from quire.checks import integer, positive
-from quire.queueing.errors import ConvergenceError
 from quire.queueing.farm import Costs, Farm
-from quire.queueing.sites.joint_routing import JointPolicy, checked_distances, checked_size
+from quire.queueing.sites.joint_routing import (
+    JointPolicy,
+    checked_distances,
+    checked_size,
+    iterated,
+)
 from quire.queueing.sites.routing import check_sites
 
 
@@ -136,14 +141,9 @@ def committed_joint_optimum(
     for row, at in zip(held, phase, strict=True):
         price = price + costs.server * row[at]
     h, after, released = np.zeros(count), np.empty(count), np.empty(count)
-    bounds = (-np.inf, np.inf)
-    for iteration in range(1, max_iterations + 1):
-        low, high = _sweep(
-            h, after, released, requests, phase, active, setups,
-            strides[::2].copy(), strides[1::2].copy(), down, done, servers, levels, rates,
-            np.array(far), float(costs.allocation), price, total,
-        )  # fmt: skip
-        bounds = (max(bounds[0], low), min(bounds[1], high))
-        if bounds[1] - bounds[0] < tolerance:
-            return JointPolicy(sum(bounds) / 2, *bounds, h, iteration)
-    raise ConvergenceError(bounds, max_iterations)
+    sweep = partial(
+        _sweep, h, after, released, requests, phase, active, setups,
+        strides[::2].copy(), strides[1::2].copy(), down, done, servers, levels, rates,
+        np.array(far), float(costs.allocation), price, total,
+    )  # fmt: skip
+    return iterated(sweep, h, tolerance, max_iterations)

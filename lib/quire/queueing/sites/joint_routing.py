@@ -6,8 +6,9 @@ least value, starts all or none of a site's spare servers (their worth is linear
 and releases any number of its idle ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import no_type_check
 
 import numpy as np
@@ -159,22 +160,29 @@ def joint_optimum(
     )
     price = costs.server * active.sum(axis=0) + costs.delay * requests.sum(axis=0)
     h, following = np.zeros(count), np.empty(count)
+    sweep = partial(
+        _sweep, h, following, requests, active, strides[::2].copy(), strides[1::2].copy(),
+        servers, levels, rates, prices, price.astype(float), total,
+    )  # fmt: skip
+    return iterated(sweep, h, tolerance, max_iterations)
+
+
+def iterated(
+    sweep: Callable[[], tuple[float, float]], h: np.ndarray, tolerance: float, max_iterations: int
+) -> JointPolicy:
+    """Sweep until the bounds on the average cost meet: relative value iteration.
+
+    ``sweep`` improves the relative values ``h`` in place and returns the least and the greatest
+    change per time, between which the average cost lies.
+
+    Raises
+    ------
+    ConvergenceError
+        With both bounds, after ``max_iterations``.
+    """
     bounds = (-np.inf, np.inf)
     for iteration in range(1, max_iterations + 1):
-        low, high = _sweep(
-            h,
-            following,
-            requests,
-            active,
-            strides[::2].copy(),
-            strides[1::2].copy(),
-            servers,
-            levels,
-            rates,
-            prices,
-            price.astype(float),
-            total,
-        )
+        low, high = sweep()
         bounds = (max(bounds[0], low), min(bounds[1], high))
         if bounds[1] - bounds[0] < tolerance:
             return JointPolicy(sum(bounds) / 2, *bounds, h, iteration)
