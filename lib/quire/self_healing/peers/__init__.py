@@ -1,0 +1,1 @@
+"""Somebody else's packages: drain3, rapidfuzz and scikit-learn."""

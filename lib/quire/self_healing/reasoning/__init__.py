@@ -1,0 +1,1 @@
+"""See the reading order of :mod:`quire.self_healing`."""
