@@ -5,7 +5,7 @@ that no unknown moved beyond its tolerance, that nothing was limited, and that t
 predicted by the last linearisation are those of the devices.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from quire.circuits.netlist.elements import Options
 
 Vector = Float[np.ndarray, " n"]
 Matrix = Float[np.ndarray, "n n"]
+_STIFF = 1e10  # siemens
 _ROUNDING = 16 * float(np.finfo(float).eps)
 Attempt = Callable[[Matrix, Vector, tuple[Vector, Voltages]], "Point"]
 
@@ -49,6 +50,7 @@ class Step:
     x0: Vector | None = None
     q0: Branchwise | None = None
     matrix: Matrix | None = None  # G + alpha C, where it is at hand
+    time: float = 0.0  # of the point, for sources given by an expression
 
     def linear(self, x: Vector) -> Vector:
         """Return the linear elements' part of the residual."""
@@ -95,10 +97,12 @@ def newton(
     predicted: Branchwise | None = None
     moved, worst, change = True, 0, np.inf
     for iteration in range(1, most + 1):
-        at = ports.evaluate(w, options.gmin)
+        at = ports.evaluate(w, options.gmin, step.time)
         j, d = at.j, at.dj
         if step.alpha and step.q0 is not None:
             j, d = j + step.alpha * (at.q - step.q0), d + step.alpha * at.dq
+        if not (np.isfinite(j).all() and np.isfinite(d).all()):
+            return Point(x, w, iteration, False, worst, np.inf)
         if predicted is not None and not moved:
             room = options.reltol * np.maximum(np.abs(j), np.abs(predicted)) + options.abstol
             if np.all(
@@ -140,7 +144,7 @@ def operating_point(
     ports, matrix, right, options, solve
         As in `newton`.
     start
-        A neighbouring solution, or None.
+        A neighbouring solution, or None; then nodes of ``.nodeset`` are held at first.
 
     Raises
     ------
@@ -159,6 +163,10 @@ def operating_point(
         iterations += point.iterations
         return point
 
+    if start is None and ports.system.circuit.guesses:
+        held, wanted = hold(ports, matrix, right, ports.system.circuit.guesses)
+        guess = attempt(held, wanted, first)
+        first = (guess.x, guess.w) if guess.converged else first
     direct = attempt(matrix, right, first)
     if direct.converged:
         return direct
@@ -171,6 +179,22 @@ def operating_point(
         if point is not None:
             return Point(point.x, point.w, iterations, True)
     raise NewtonFailure(None, ports.system.unknowns[direct.worst], direct.change)
+
+
+def hold(
+    ports: Ports, matrix: Matrix, right: Vector, volts: Mapping[str, float]
+) -> tuple[Matrix, Vector]:
+    """Return the equations with nodes held at voltages.
+
+    SPICE holds a node by a source so stiff that the rest of its row does not matter.
+    """
+    matrix, right = matrix.copy(), right.copy()
+    for node, value in volts.items():
+        if node != "0":
+            row = ports.system.index(node)
+            matrix[row, row] += _STIFF
+            right[row] += _STIFF * value
+    return matrix, right
 
 
 def _gmin_stepping(

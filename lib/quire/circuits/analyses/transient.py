@@ -18,7 +18,7 @@ import numpy as np
 
 from quire import checks
 from quire.circuits.analyses.linear_solvers import find_solver
-from quire.circuits.analyses.newton import Step, newton, operating_point
+from quire.circuits.analyses.newton import Step, hold, newton, operating_point
 from quire.circuits.analyses.results import Counts, Result
 from quire.circuits.analyses.steady import check_charges
 from quire.circuits.errors import NewtonFailure, TimestepTooSmall
@@ -136,14 +136,8 @@ def initial_point(system: System, ports: Ports, asked: Transient, solver: str) -
             if isinstance(element, Inductor) and element.initial is not None:
                 x[system.index(element.name)] = element.initial
         return x, ports.steering(x)
-    matrix = system.G.copy()
     right = system.B @ source_table(system, asked, np.zeros(1))[0]
-    for node, volts in circuit.initial.items():
-        if node != "0":
-            # SPICE holds the node by a source so stiff that the rest of the row does not matter
-            row = system.index(node)
-            matrix[row, row] += 1e10
-            right[row] += 1e10 * volts
+    matrix, right = hold(ports, system.G, right, circuit.initial)
     point = operating_point(ports, matrix, right, circuit.options, find_solver(solver))
     return point.x, point.w
 
@@ -253,7 +247,7 @@ class _Run:
             before = history[-2]
             start = old.x + (old.x - before.x) * (h / (old.t - before.t))
         w = self.ports.limit(self.ports.steering(start), old.w) if self.ports.branches else old.w
-        step = Step(self.system.G, right, alpha, self.system.C, old.x, old.q, self.matrices[key])
+        step = Step(self.system.G, right, alpha, self.system.C, old.x, old.q, self.matrices[key], t)
         point = newton(
             self.ports, step, (start, w), self.options, self.solve,
             max(self.options.itl4, 10) if self.storing else self.options.itl1,

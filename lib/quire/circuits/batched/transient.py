@@ -104,6 +104,9 @@ def prepare(
     check_topology(circuit, moving=asked.use_initial)
     check_charges(circuit)
     system = build_system(circuit)
+    timed = next((g.names[0] for g in system.groups if "time" in g.parameters), None)
+    if timed is not None:
+        raise CircuitError(f"{timed}: a source by expression is outside what a batched run takes")
     if circuit.initial and not asked.use_initial:
         raise CircuitError(".ic without uic is outside what a batched run takes")
     if not outputs:

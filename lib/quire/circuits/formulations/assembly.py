@@ -67,16 +67,20 @@ class Ports:
     def begin(self) -> Voltages:
         """Return the steering voltages at which Newton begins."""
         parts = [
-            np.stack([np.broadcast_to(v, group.count) for v in group.kind.start(group.parameters)])
+            np.broadcast_to(v, group.count)
             for group in self.system.groups
+            for v in group.kind.start(group.parameters)
         ]
-        return np.concatenate([p.ravel() for p in parts]) if parts else np.zeros(0)
+        return np.concatenate(parts) if parts else np.zeros(0)
 
-    def evaluate(self, w: Voltages, gmin: float) -> Evaluation:
-        """Evaluate every device."""
+    def evaluate(self, w: Voltages, gmin: float, time: float = 0.0) -> Evaluation:
+        """Evaluate every device; ``time`` enters sources given by an expression."""
         pieces: tuple[list[Any], ...] = ([], [], [], [])
         for group, (vs, _) in zip(self.system.groups, self.slices, strict=True):
-            law = group.kind.law(np, group.parameters, w[vs].reshape(-1, group.count), gmin)
+            given = group.parameters
+            if "time" in given:
+                given = given | {"time": time}
+            law = group.kind.law(np, given, w[vs].reshape(-1, group.count), gmin)
             pieces[0].extend(law.j)
             pieces[1].extend(x for row in law.dj for x in row)
             pieces[2].extend(law.q)
@@ -91,7 +95,7 @@ class Ports:
             parts = group.kind.limit(
                 np, group.parameters, new[vs].reshape(shape), old[vs].reshape(shape)
             )
-            limited[vs] = np.concatenate(parts)
+            limited[vs] = np.concatenate(parts) if len(parts) else []
         return limited
 
     def conductances(self, d: Terms) -> Float[np.ndarray, "n n"]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from quire import checks
 from quire.circuits.devices.diode import diode_parameters
-from quire.circuits.devices.junctions import junction, limit_junction, thermal_voltage
+from quire.circuits.devices.junctions import junction, limit_junction
+from quire.circuits.devices.temperature import at_temperature
 from quire.circuits.errors import CircuitError, NewtonFailure
 from quire.circuits.formulations.branch import Branch, Solved, solve_branches
 from quire.circuits.netlist import elements as e
@@ -107,11 +108,10 @@ def branch_transient(
             state[element.name] = (0.0, element.initial or 0.0)
         elif isinstance(element, e.Diode):
             state[element.name] = (0.0, 0.0)
-    vt = thermal_voltage(circuit.options.temp)
     times, found = [0.0], []
     for k in range(1, steps + 1):
         times.append(k * h)
-        solved = _one_step(circuit, state, times[-1], h, k > 1, step or h, stop, vt)
+        solved = _one_step(circuit, state, times[-1], h, k > 1, step or h, stop)
         for element in circuit.elements:
             if element.name in state:
                 a, b = terminals(element)
@@ -123,10 +123,11 @@ def branch_transient(
 
 def _one_step(
     circuit: e.Circuit, state: Mapping[str, tuple[float, float]], t: float, h: float,
-    trapezoidal: bool, step: float, stop: float, vt: float,
+    trapezoidal: bool, step: float, stop: float,
 ) -> Solved:  # fmt: skip
     diodes = {x.name: x for x in circuit.elements if isinstance(x, e.Diode)}
-    laws = {name: diode_parameters(x, vt, 1e-9) for name, x in diodes.items()}
+    placed = {name: at_temperature(x, circuit.options) for name, x in diodes.items()}
+    laws = {name: diode_parameters(x, vt, 1e-9) for name, (x, vt) in placed.items()}
     guess = {name: state[name][0] for name in diodes}
     for _ in range(100):
         branches = [

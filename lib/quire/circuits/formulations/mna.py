@@ -15,13 +15,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from quire.circuits.devices.behavioural import behavioural_kind
 from quire.circuits.devices.bipolar import BIPOLAR, bipolar_parameters
 from quire.circuits.devices.diode import DIODE, NEVER, diode_parameters
-from quire.circuits.devices.junctions import thermal_voltage
 from quire.circuits.devices.mosfet import MOSFET, mosfet_parameters
 from quire.circuits.devices.ports import CHARGES, Kind
+from quire.circuits.devices.temperature import at_temperature
 from quire.circuits.errors import CircuitError, ZeroResistance
 from quire.circuits.netlist import elements as e
+from quire.circuits.netlist.expressions import probes_of
+
+_STEERED = e.VoltageControlled | e.CurrentControlled | e.Behavioural
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,9 @@ def build_system(circuit: e.Circuit) -> System:
     ZeroResistance
         For a resistor of zero ohms; the branch form (`formulations.branch`) takes it.
     CircuitError
-        For devices away from the temperature at which their models were measured.
+        For a source steered by the current of an element that has none of its own.
     """
     builder = _Builder(circuit)
-    vt = thermal_voltage(circuit.options.temp)
     for element in circuit.elements:
         match element:
             case e.Resistor():
@@ -147,11 +150,10 @@ def build_system(circuit: e.Circuit) -> System:
             case e.Inductor():
                 builder.linear["l"].append((element.name, *element.nodes, element.henries, 0.0))
             case e.Diode() | e.Bipolar() | e.Mosfet():
-                if circuit.options.temp != circuit.options.tnom:
-                    raise CircuitError(
-                        f"temp = {circuit.options.temp:g}: must equal tnom where devices are"
-                    )
-                _device(builder, element, vt, circuit.options.reltol)
+                placed, vt = at_temperature(element, circuit.options)
+                _device(builder, placed, vt, circuit.options.reltol)
+            case e.Behavioural():
+                _behavioural(builder, element)
     return _assemble(circuit, builder)
 
 
@@ -207,13 +209,13 @@ def _assemble(circuit: e.Circuit, builder: _Builder) -> System:
         element
         for element in circuit.elements
         if isinstance(element, e.VoltageSource | e.Inductor)
-        or (isinstance(element, e.VoltageControlled) and element.voltage)
+        or (isinstance(element, _STEERED) and element.voltage)
     ]
     nodes = len(names)
     unknowns = (*names, *(f"{element.name}#branch" for element in carrying))
     n = len(unknowns)
     branch = {element.name: nodes + k for k, element in enumerate(carrying)}
-    spot = {"0": n} | place
+    spot = {"0": n} | place | {f"{name}#branch": row for name, row in branch.items()}
     G, G_ac, C = (np.zeros((n + 1, n + 1)) for _ in range(3))
     sources = [s for s in circuit.elements if isinstance(s, e.VoltageSource | e.CurrentSource)]
     B = np.zeros((n + 1, len(sources)))
@@ -243,6 +245,9 @@ def _assemble(circuit: e.Circuit, builder: _Builder) -> System:
             p, q = (spot[node] for node in element.control)
             for matrix in (G, G_ac):
                 np.add.at(matrix, (row, [p, q]), (-element.gain, element.gain))
+        elif isinstance(element, e.CurrentControlled):
+            for matrix in (G, G_ac):
+                matrix[row, _current(branch, element.control)] -= element.gain
     henries = {x.name: x.henries for x in circuit.elements if isinstance(x, e.Inductor)}
     for other in circuit.elements:
         if isinstance(other, e.Coupling):
@@ -258,6 +263,11 @@ def _assemble(circuit: e.Circuit, builder: _Builder) -> System:
                     matrix, ([a, a, b, b], [p, q, p, q]),
                     (other.gain, -other.gain, -other.gain, other.gain),
                 )  # fmt: skip
+        elif isinstance(other, e.CurrentControlled) and not other.voltage:
+            a, b = (spot[node] for node in other.nodes)
+            column = _current(branch, other.control)
+            for matrix in (G, G_ac):
+                np.add.at(matrix, ([a, b], column), (other.gain, -other.gain))
     for k, source in enumerate(sources):
         if isinstance(source, e.VoltageSource):
             B[branch[source.name], k] = 1.0
@@ -268,11 +278,40 @@ def _assemble(circuit: e.Circuit, builder: _Builder) -> System:
         _group(kind, builder.devices[name], spot)
         for name, kind in (("diode", DIODE), ("bipolar", BIPOLAR), ("mosfet", MOSFET))
         if name in builder.devices
+    ) + tuple(
+        _group(behavioural_kind(rows[0][0]), rows, spot)
+        for name, rows in builder.devices.items()
+        if name.startswith("behavioural")
     )
     return System(
         circuit, unknowns, nodes, G[:n, :n], G_ac[:n, :n], C[:n, :n], B[:n], tuple(sources),
         groups, linear["r"], linear["c"], linear["l"],
     )  # fmt: skip
+
+
+def _behavioural(builder: _Builder, source: e.Behavioural) -> None:
+    """Add a source by expression: terminals of its probes, then of its branch."""
+    nodes: list[str] = []
+    for probe in probes_of(source.expression):
+        if probe.kind == "v":
+            nodes += [*probe.names, "0"][:2]
+        else:
+            nodes += [f"{probe.names[0]}#branch", "0"]
+    nodes += [f"{source.name}#branch", "0"] if source.voltage else source.nodes
+    builder.devices[f"behavioural {source.name}"] = [(source, tuple(nodes), {"time": 0.0})]
+
+
+def _current(branch: dict[str, int], name: str) -> int:
+    """Return the unknown that is an element's current.
+
+    Raises
+    ------
+    CircuitError
+        When the element has none.
+    """
+    if name not in branch:
+        raise CircuitError(f"{name}: has no current of its own; put a source of 0 V in series")
+    return branch[name]
 
 
 def _conductance(matrix: Any, a: Any, b: Any, value: Any) -> None:
@@ -291,6 +330,10 @@ def _group(kind: Kind, rows: list[Any], spot: dict[str, int]) -> Group:
         kind,
         tuple(row[0].name for row in rows),
         parameters,
-        np.stack([places[:, pair] for pair in map(list, kind.steering)]),
+        (
+            np.stack([places[:, pair] for pair in map(list, kind.steering)])
+            if kind.steering
+            else np.zeros((0, len(rows), 2), dtype=np.int64)
+        ),
         np.stack([places[:, pair] for pair in map(list, kind.branches)]),
     )

@@ -69,7 +69,9 @@ def _conducting(elements: Iterable[e.Element], moving: bool) -> Iterable[Edge]:
                 yield element.name, *element.nodes
             case e.Capacitor() if moving and element.farads > 0:
                 yield element.name, *element.nodes
-            case e.VoltageControlled() if element.voltage:
+            case e.VoltageControlled() | e.CurrentControlled() | e.Behavioural() if element.voltage:
+                yield element.name, *element.nodes
+            case e.Behavioural() if set(element.nodes) <= {*e.terminals(element)[2:], "0"}:
                 yield element.name, *element.nodes
             case e.VoltageControlled() if set(element.nodes) == set(element.control):
                 yield element.name, *element.nodes
@@ -93,7 +95,7 @@ def _fixing(elements: Iterable[e.Element], moving: bool) -> Iterable[Edge]:
         match element:
             case e.VoltageSource():
                 yield element.name, *element.nodes
-            case e.VoltageControlled() if element.voltage:
+            case e.VoltageControlled() | e.CurrentControlled() | e.Behavioural() if element.voltage:
                 yield element.name, *element.nodes
             case e.Inductor() if not moving or element.henries == 0:
                 yield element.name, *element.nodes

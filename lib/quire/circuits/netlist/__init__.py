@@ -1,5 +1,6 @@
 """SPICE decks.
 
-Read ``numbers``, ``lines``, ``waveforms``, ``elements`` (what a circuit is), ``models`` and
-``cards`` (how each card is read), ``controls`` (dot cards), ``reader`` (the whole).
+Read ``numbers``, ``lines``, ``expressions`` and ``functions``, ``parameters`` (values put into
+cards), ``waveforms``, ``elements`` (what a circuit is), ``models``, ``cards`` and ``controlled``
+(how each card is read), ``controls`` (dot cards), ``commands``, ``reader`` (the whole).
 """

@@ -6,13 +6,14 @@ that finds a model; it returns one element.
 
 import cmath
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 from quire.circuits.errors import UnsupportedElement
 from quire.circuits.netlist import elements as e
 from quire.circuits.netlist.lines import Card
 from quire.circuits.netlist.numbers import is_number, parse_number
+from quire.circuits.netlist.parameters import Environment, substituted
 
 SHAPES = ("pulse", "sin", "exp", "pwl")
 
@@ -25,6 +26,8 @@ class Place:
     node: Callable[[str], str]
     model: Callable[[str], e.Model | None]
     options: e.Options
+    env: Environment
+    models: Container[str] = ()  # names of the models it can see
 
     def name(self, card: Card) -> str:
         """Return the element's name in the flat circuit, such as ``x1.x2.q3``."""
@@ -48,11 +51,16 @@ def read_element(card: Card, place: Place) -> e.Element:
     NetlistError
         For a card that is torn.
     """
-    reader = _READERS.get(card.text[0])
+    letter = card.text[0]
+    if letter in "efghb":
+        from quire.circuits.netlist.controlled import read_controlled
+
+        return read_controlled(card, place)
+    reader = _READERS.get(letter)
     if reader is None:
-        why = f"element {card.text[0].upper()} is outside the subset {_LETTERS} and X"
-        raise UnsupportedElement(card.line, card.text, why)
-    return reader(card, place)
+        why = f"element {letter.upper()} is outside the subset {_LETTERS} and X"
+        raise UnsupportedElement(card.line, card.shown, why)
+    return reader(substituted(card, place.env, place.models), place)
 
 
 def number(card: Card, text: str, what: str) -> float:
@@ -87,7 +95,7 @@ def keywords(card: Card, words: tuple[str, ...], allowed: set[str]) -> dict[str,
         name = words[position]
         if name not in allowed:
             why = f"parameter {name} is outside the subset: {', '.join(sorted(allowed))}"
-            raise UnsupportedElement(card.line, card.text, why)
+            raise UnsupportedElement(card.line, card.shown, why)
         found[name] = number(card, words[position + 2], name)
         position += 3
     return found
@@ -103,11 +111,8 @@ def _resistor(card: Card, place: Place) -> e.Resistor:
         model, words = _model(card, place, words[0], {"r"}), words[1:]
         if ohms is None and words and is_number(words[0]):
             ohms, words = number(card, words[0], "resistance"), words[1:]
-    given = keywords(card, words, {"r", "resistance", "ac", "m", "scale", "l", "w", "tc1", "tc2"})
-    drifts = given.get("tc1", 0.0) or given.get("tc2", 0.0)
-    if drifts and place.options.temp != place.options.tnom:
-        why = "a temperature coefficient away from TNOM is outside the subset"
-        raise UnsupportedElement(card.line, card.text, why)
+    words, given = _coefficients(card, words)
+    given |= keywords(card, words, {"r", "resistance", "ac", "m", "scale", "l", "w", *_HEAT})
     ohms = given.get("r", given.get("resistance", ohms))
     if ohms is None and model is not None and model.get("rsh", 0.0) > 0:
         # SPICE takes SHORT and NARROW off once; ngspice from version 39 on takes them off twice
@@ -121,34 +126,74 @@ def _resistor(card: Card, place: Place) -> e.Resistor:
     if ohms is None:
         raise card.fault("a resistance is needed")
     factor = given.get("scale", 1.0) / _positive(card, given.get("m", 1.0), "m")
+    factor *= _drift(card, place, given, model)
     return e.Resistor(
         place.name(card), place.pair(card), ohms * factor, given.get("ac", ohms) * factor
     )
 
 
 def _capacitor(card: Card, place: Place) -> e.Capacitor:
-    farads, given = _value(card, {"c", "capacitance"}, {"ic", "m", "scale"}, "capacitance")
+    farads, given = _value(card, {"c", "capacitance"}, "capacitance")
     farads *= given.get("scale", 1.0) * _positive(card, given.get("m", 1.0), "m")
+    farads *= _drift(card, place, given)
     return e.Capacitor(place.name(card), place.pair(card), farads, given.get("ic"))
 
 
 def _inductor(card: Card, place: Place) -> e.Inductor:
-    henries, given = _value(card, {"l", "inductance"}, {"ic", "m", "scale"}, "inductance")
+    henries, given = _value(card, {"l", "inductance"}, "inductance")
     henries *= given.get("scale", 1.0) / _positive(card, given.get("m", 1.0), "m")
+    henries *= _drift(card, place, given)
     return e.Inductor(place.name(card), place.pair(card), henries, given.get("ic"))
 
 
-def _value(
-    card: Card, names: set[str], more: set[str], what: str
-) -> tuple[float, dict[str, float]]:
+_HEAT = {"tc1", "tc2", "temp", "dtemp"}
+
+
+def _coefficients(card: Card, words: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, float]]:
+    """Take ``tc = a b`` out of the words of a resistor."""
+    if "tc" not in words or words[words.index("tc") + 1 :][:1] != ("=",):
+        return words, {}
+    at = words.index("tc")
+    rest = words[at + 2 :]
+    count = 2 if len(rest) > 1 and is_number(rest[1]) else 1
+    numbers = [number(card, word, "tc") for word in rest[:count]]
+    if not numbers:
+        raise card.fault("tc has no value")
+    return words[:at] + rest[count:], dict(zip(("tc1", "tc2"), numbers, strict=False))
+
+
+def temperature(card: Card, place: Place, given: Mapping[str, float]) -> float | None:
+    """Return the temperature that a card gives its element, in celsius, or None."""
+    found = given.get("temp")
+    if found is None and "dtemp" in given:
+        found = place.options.temp + given["dtemp"]
+    if found is not None and found <= -273.15:
+        raise card.fault(f"temp = {found:g}: must lie above absolute zero")
+    return found
+
+
+def _drift(
+    card: Card, place: Place, given: Mapping[str, float], model: e.Model | None = None
+) -> float:
+    """Return the factor that the temperature puts on a value: 1 + TC1 dT + TC2 dT^2."""
+    celsius = temperature(card, place, given)
+    nominal = place.options.tnom if model is None else model.get("tnom", place.options.tnom)
+    heat = (place.options.temp if celsius is None else celsius) - nominal
+    tc1, tc2 = (
+        given.get(name, 0.0 if model is None else model.get(name, 0.0)) for name in ("tc1", "tc2")
+    )
+    return 1 + tc1 * heat + tc2 * heat**2
+
+
+def _value(card: Card, names: set[str], what: str) -> tuple[float, dict[str, float]]:
     words = card.tokens[3:]
     value: float | None = None
     if words and is_number(words[0]) and words[1:2] != ("=",):
         value, words = number(card, words[0], what), words[1:]
     elif words and words[1:2] != ("=",):
         why = f"a {what} by model ({words[0]}) is outside the subset"
-        raise UnsupportedElement(card.line, card.text, why)
-    given = keywords(card, words, names | more)
+        raise UnsupportedElement(card.line, card.shown, why)
+    given = keywords(card, words, names | {"ic", "m", "scale", *_HEAT})
     for name in names:
         value = given.get(name, value)
     if value is None:
@@ -207,13 +252,13 @@ def _source(card: Card) -> e.Source:
             kind, numbers = ("sin" if word == "sine" else word), run(1_000_000)
         else:
             why = f"{word!r} is outside the subset: DC, AC, {', '.join(s.upper() for s in SHAPES)}"
-            raise UnsupportedElement(card.line, card.text, why)
+            raise UnsupportedElement(card.line, card.shown, why)
     found_source = e.Source(dc, ac, kind, numbers)
     try:
         found_source.in_time(1.0, 1.0)
     except ValueError as fault:
         if kind == "pulse" and len(numbers) > 7:
-            raise UnsupportedElement(card.line, card.text, str(fault)) from fault
+            raise UnsupportedElement(card.line, card.shown, str(fault)) from fault
         raise card.fault(str(fault)) from fault
     return found_source
 
@@ -234,24 +279,12 @@ def _current_source(card: Card, place: Place) -> e.CurrentSource:
     return e.CurrentSource(place.name(card), place.pair(card), _source(card))
 
 
-def _controlled(card: Card, place: Place) -> e.VoltageControlled:
-    words = card.tokens
-    if len(words) != 6 or not is_number(words[5]):
-        why = "only the linear form is read: two nodes, two nodes that steer, a gain"
-        raise UnsupportedElement(card.line, card.text, why)
-    return e.VoltageControlled(
-        place.name(card), place.pair(card), place.pair(card, 3),
-        number(card, words[5], "gain"), card.text[0] == "e",
-    )  # fmt: skip
-
-
 def _diode(card: Card, place: Place) -> e.Diode:
     words = card.tokens
     if len(words) < 4:
         raise card.fault("two nodes and a model are needed")
     model = _model(card, place, words[3], {"d"})
-    area, off = _area(card, words[4:])
-    return e.Diode(place.name(card), place.pair(card), model, area, off)
+    return e.Diode(place.name(card), place.pair(card), model, *_area(card, place, words[4:]))
 
 
 def _bipolar(card: Card, place: Place) -> e.Bipolar:
@@ -265,20 +298,21 @@ def _bipolar(card: Card, place: Place) -> e.Bipolar:
     else:
         model = _model(card, place, words[5], {"npn", "pnp"})
         substrate, rest = place.node(words[4]), words[6:]
-    area, off = _area(card, rest)
     c, b, emitter = (place.node(w) for w in words[1:4])
-    return e.Bipolar(place.name(card), (c, b, emitter, substrate), model, area, off)
+    nodes = (c, b, emitter, substrate)
+    return e.Bipolar(place.name(card), nodes, model, *_area(card, place, rest))
 
 
-def _area(card: Card, words: tuple[str, ...]) -> tuple[float, bool]:
+def _area(card: Card, place: Place, words: tuple[str, ...]) -> tuple[float, bool, float | None]:
     off = "off" in words
     words = tuple(w for w in words if w != "off")
     area = 1.0
     if words and is_number(words[0]):
         area, words = number(card, words[0], "area"), words[1:]
-    given = keywords(card, words, {"area", "m"})
+    given = keywords(card, words, {"area", "m", "temp", "dtemp"})
     factor = _positive(card, given.get("m", 1.0), "m")
-    return _positive(card, given.get("area", area), "area") * factor, off
+    size = _positive(card, given.get("area", area), "area") * factor
+    return size, off, temperature(card, place, given)
 
 
 def _mosfet(card: Card, place: Place) -> e.Mosfet:
@@ -288,8 +322,10 @@ def _mosfet(card: Card, place: Place) -> e.Mosfet:
     model = _model(card, place, words[5], {"nmos", "pmos"})
     off = "off" in words
     rest = tuple(w for w in words[6:] if w != "off")
-    allowed = {"l", "w", "ad", "as", "pd", "ps", "nrd", "nrs", "m"}
+    allowed = {"l", "w", "ad", "as", "pd", "ps", "nrd", "nrs", "m", "temp", "dtemp"}
     given = keywords(card, rest, allowed)
+    celsius = temperature(card, place, given)
+    given = {name: given[name] for name in given if name not in ("temp", "dtemp")}
     o = place.options
     sizes = {"l": o.defl, "w": o.defw, "ad": o.defad, "as": o.defas} | given
     for name in ("l", "w", "m"):
@@ -297,7 +333,7 @@ def _mosfet(card: Card, place: Place) -> e.Mosfet:
     if sizes["l"] <= 2 * model.get("ld", 0.0):
         raise card.fault("the channel's length must exceed twice LD")
     nodes = tuple(place.node(w) for w in words[1:5])
-    return e.Mosfet(place.name(card), nodes, model, sizes, off)  # type: ignore[arg-type]
+    return e.Mosfet(place.name(card), nodes, model, sizes, off, celsius)  # type: ignore[arg-type]
 
 
 def _model(card: Card, place: Place, name: str, kinds: set[str]) -> e.Model:
@@ -319,6 +355,6 @@ def _positive(card: Card, value: float, what: str) -> float:
 
 _READERS: dict[str, Callable[[Card, Place], e.Element]] = {
     "r": _resistor, "c": _capacitor, "l": _inductor, "v": _voltage_source, "i": _current_source,
-    "d": _diode, "q": _bipolar, "m": _mosfet, "e": _controlled, "g": _controlled, "k": _coupling,
+    "d": _diode, "q": _bipolar, "m": _mosfet, "k": _coupling,
 }  # fmt: skip
-_LETTERS = "R C L V I D Q M E G K"
+_LETTERS = "R C L K V I E F G H B D Q M"

@@ -18,7 +18,8 @@ from quire.circuits.netlist.elements import (
 from quire.circuits.netlist.lines import Card
 from quire.circuits.netlist.numbers import is_number
 
-OUTPUT = {".print", ".plot", ".save", ".probe", ".width", ".title"}  # say what to show, no more
+# cards that say what to show of the results, no more
+OUTPUT = {".print", ".plot", ".save", ".probe", ".width", ".title", ".measure", ".meas", ".four"}
 _NUMBERS = {field.name for field in fields(Options)} - {"method"}
 # Options of output, bookkeeping or strategy: they change no number beyond the tolerances.
 _WITHOUT_EFFECT = {
@@ -27,10 +28,15 @@ _WITHOUT_EFFECT = {
     "itl3", "itl5", "itl6", "pivtol", "pivrel", "savecurrents", "noopiter", "bypass", "interp",
 }  # fmt: skip
 _POINTS = 2_000_000
+_REFUSED = {
+    ".tf": ".tf is not built: a small-signal gain is what .ac with a source of AC 1 gives",
+    ".if": ".if is not built: write the cards that hold",
+    ".csparam": ".csparam sets a variable of ngspice's command language: use .param",
+}
 
 
 def read_options(card: Card, options: Options) -> Options:
-    """Return the options after a ``.options`` card.
+    """Return the options after an ``.options`` or ``.temp`` card.
 
     Raises
     ------
@@ -40,6 +46,10 @@ def read_options(card: Card, options: Options) -> Options:
         For a value that is none or makes no sense.
     """
     words = card.tokens[1:]
+    if card.tokens[0] == ".temp":
+        if len(words) != 1:
+            raise UnsupportedElement(card.line, card.shown, "one temperature is read, in celsius")
+        words = ("temp", "=", words[0])
     position = 0
     changes: dict[str, float | int | str] = {}
     while position < len(words):
@@ -51,14 +61,14 @@ def read_options(card: Card, options: Options) -> Options:
         if name == "method":
             if given not in ("trap", "trapezoidal"):
                 why = f"method = {given}: only trap is read"
-                raise UnsupportedElement(card.line, card.text, why)
+                raise UnsupportedElement(card.line, card.shown, why)
         elif name in _NUMBERS:
             if given is None:
                 raise card.fault(f"option {name} needs a value")
             value = number(card, given, name)
             changes[name] = _option(card, name, value)
         elif name not in _WITHOUT_EFFECT:
-            raise UnsupportedElement(card.line, card.text, f"option {name} is outside the subset")
+            raise UnsupportedElement(card.line, card.shown, f"option {name} is outside the subset")
     return replace(options, **changes)  # type: ignore[arg-type]
 
 
@@ -96,7 +106,9 @@ def read_analysis(card: Card) -> Analysis:
         return _ac(card, words[1:])
     if kind == ".tran":
         return _tran(card, words[1:])
-    raise UnsupportedElement(card.line, card.text, f"{kind} is outside .op .dc .ac .tran")
+    raise UnsupportedElement(
+        card.line, card.shown, _REFUSED.get(kind, f"{kind} is outside .op .dc .ac .tran")
+    )
 
 
 def _dc(card: Card, words: tuple[str, ...]) -> DcSweep:
@@ -107,7 +119,7 @@ def _dc(card: Card, words: tuple[str, ...]) -> DcSweep:
         name = words[first]
         if name[0] not in "vi":
             why = f"{name}: only independent sources can be swept"
-            raise UnsupportedElement(card.line, card.text, why)
+            raise UnsupportedElement(card.line, card.shown, why)
         start, stop, step = (number(card, w, "sweep") for w in words[first + 1 : first + 4])
         if step == 0 or (stop - start) * step < 0:
             raise card.fault(f"step = {step:g}: must lead from start to stop")
@@ -155,7 +167,7 @@ def _tran(card: Card, words: tuple[str, ...]) -> Transient:
 
 
 def read_initial(card: Card) -> dict[str, float]:
-    """Return the voltages of an ``.ic`` card by node.
+    """Return the voltages of an ``.ic`` or ``.nodeset`` card by node.
 
     Raises
     ------

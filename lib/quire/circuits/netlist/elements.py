@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from quire.circuits.netlist.expressions import Expression, probes_of
 from quire.circuits.netlist.waveforms import Constant, Waveform, waveform
 
 Pair = tuple[str, str]
@@ -111,6 +112,27 @@ class VoltageControlled:
 
 
 @dataclass(frozen=True)
+class CurrentControlled:
+    """A linear source, of voltage (H) or of current (F), steered by the current of an element."""
+
+    name: str
+    nodes: Pair
+    control: str
+    gain: float
+    voltage: bool
+
+
+@dataclass(frozen=True)
+class Behavioural:
+    """A source of voltage or of current given by an expression (B, or E and G by expression)."""
+
+    name: str
+    nodes: Pair
+    expression: Expression
+    voltage: bool
+
+
+@dataclass(frozen=True)
 class Diode:
     """A junction diode, anode first."""
 
@@ -119,6 +141,7 @@ class Diode:
     model: Model
     area: float = 1.0
     off: bool = False
+    temp: float | None = None  # celsius, where it is not the circuit's
 
 
 @dataclass(frozen=True)
@@ -130,6 +153,7 @@ class Bipolar:
     model: Model
     area: float = 1.0
     off: bool = False
+    temp: float | None = None  # celsius, where it is not the circuit's
 
 
 @dataclass(frozen=True)
@@ -141,6 +165,7 @@ class Mosfet:
     model: Model
     sizes: Mapping[str, float]
     off: bool = False
+    temp: float | None = None  # celsius, where it is not the circuit's
 
 
 Element = (
@@ -151,6 +176,8 @@ Element = (
     | VoltageSource
     | CurrentSource
     | VoltageControlled
+    | CurrentControlled
+    | Behavioural
     | Diode
     | Bipolar
     | Mosfet
@@ -233,6 +260,7 @@ class Circuit:
     analyses: tuple[Analysis, ...] = ()
     options: Options = field(default_factory=Options)
     initial: Mapping[str, float] = field(default_factory=dict)  # volts, by node
+    guesses: Mapping[str, float] = field(default_factory=dict)  # volts to start from, by node
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -277,4 +305,7 @@ def terminals(element: Element) -> tuple[str, ...]:
         return ()
     if isinstance(element, VoltageControlled):
         return (*element.nodes, *element.control)
+    if isinstance(element, Behavioural):
+        probed = (p.names for p in probes_of(element.expression) if p.kind == "v")
+        return (*element.nodes, *(name for names in probed for name in names))
     return element.nodes

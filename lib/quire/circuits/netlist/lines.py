@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from quire.circuits.errors import NetlistError
 
 # In a card parentheses and commas separate like blanks; an equals sign is a token of its own.
-_TOKEN = re.compile(r"[^\s(),=]+|=|[(]|[)]")
+TOKEN = re.compile(r"[^\s(),=]+|=|[(]|[)]")
 # A dollar sign begins a comment where a blank stands before it; the others do anywhere.
 _COMMENT = re.compile(r"(?:^|(?<=[\s,]))\$|;|//")
 
@@ -15,25 +15,25 @@ _COMMENT = re.compile(r"(?:^|(?<=[\s,]))\$|;|//")
 class Card:
     """One card: where it begins in the deck, its text in lower case, and its tokens.
 
-    Parentheses are kept as tokens, so that a reader of cards can tell ``sin(0 1)`` from a list.
+    Cards are compared by their place and text.
     """
 
     line: int
     text: str
+    shown: str = ""  # as the deck has it, where values were put into the text
+
+    def __post_init__(self) -> None:
+        if not self.shown:
+            object.__setattr__(self, "shown", self.text)
 
     @property
     def tokens(self) -> tuple[str, ...]:
         """The card's tokens without parentheses; ``=`` is a token."""
-        return tuple(t for t in _TOKEN.findall(self.text) if t not in "()")
-
-    @property
-    def marked(self) -> tuple[str, ...]:
-        """The card's tokens with parentheses."""
-        return tuple(_TOKEN.findall(self.text))
+        return tuple(t for t in TOKEN.findall(self.text) if t not in "()")
 
     def fault(self, why: str) -> NetlistError:
         """Return the error that names this card."""
-        return NetlistError(self.line, self.text, why)
+        return NetlistError(self.line, self.shown, why)
 
 
 def split_cards(text: str) -> tuple[str, tuple[Card, ...]]:
@@ -55,6 +55,7 @@ def split_cards(text: str) -> tuple[str, tuple[Card, ...]]:
     for number, raw in enumerate(lines[1:], start=2):
         comment = _COMMENT.search(raw)
         line = (raw[: comment.start()] if comment else raw).strip().lower()
+        line = line.replace("\u00b5", "u").replace("\u03bc", "u")
         if not line or line.startswith(("*", "$")):
             continue
         if line.startswith("+"):

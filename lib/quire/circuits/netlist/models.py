@@ -20,27 +20,25 @@ _ALIASES: dict[str, dict[str, str]] = {
     "r": {},
 }  # fmt: skip
 _READ: dict[str, set[str]] = {
-    "d": {"is", "rs", "n", "tt", "cjo", "vj", "m", "fc", "bv", "ibv", "nbv"},
+    "d": {"is", "rs", "n", "tt", "cjo", "vj", "m", "fc", "bv", "ibv", "nbv", "eg", "xti", "tnom"},
     "npn": {
         "is", "bf", "nf", "vaf", "ikf", "ise", "ne", "br", "nr", "var", "ikr", "isc", "nc",
         "rb", "re", "rc", "cje", "vje", "mje", "tf", "cjc", "vjc", "mjc", "tr", "cjs", "vjs",
-        "mjs", "fc",
+        "mjs", "fc", "eg", "xti", "xtb", "tnom",
     },
     "nmos": {
         "vto", "kp", "gamma", "phi", "lambda", "rd", "rs", "cbd", "cbs", "is", "pb", "cgso", "cgdo",
         "cgbo", "rsh", "cj", "mj", "cjsw", "mjsw", "js", "ld", "fc", "tox", "nsub", "nss", "tpg",
-        "uo",
+        "uo", "tnom",
     },
-    "r": {"rsh", "narrow", "short", "defw", "l", "r"},
+    "r": {"rsh", "narrow", "short", "defw", "l", "r", "tc1", "tc2", "tnom"},
 }  # fmt: skip
-# Allowed at the value that switches the effect off (None: any, it acts only away from TNOM).
-_NEUTRAL: dict[str, dict[str, float | None]] = {
-    "d": {"eg": None, "xti": None, "jsw": 0.0, "cjsw": 0.0, "ikf": 0.0, "ikr": 0.0, "isr": 0.0,
-          "level": 1.0, "tnom": 27.0},
-    "npn": {"eg": None, "xti": None, "xtb": None, "xtf": 0.0, "itf": 0.0, "ptf": 0.0, "xcjc": 1.0,
-            "level": 1.0, "tnom": 27.0, "irb": 0.0},
-    "nmos": {"level": 1.0, "tnom": 27.0},
-    "r": {"tc1": 0.0, "tc2": 0.0, "tnom": 27.0},
+# Allowed at the value that switches the effect off.
+_NEUTRAL: dict[str, dict[str, float]] = {
+    "d": {"jsw": 0.0, "cjsw": 0.0, "ikf": 0.0, "ikr": 0.0, "isr": 0.0, "level": 1.0},
+    "npn": {"xtf": 0.0, "itf": 0.0, "ptf": 0.0, "xcjc": 1.0, "level": 1.0, "irb": 0.0},
+    "nmos": {"level": 1.0},
+    "r": {},
 }  # fmt: skip
 FAMILY = {"d": "d", "npn": "npn", "pnp": "npn", "nmos": "nmos", "pmos": "nmos", "r": "r"}
 
@@ -62,7 +60,9 @@ def read_model(card: Card) -> Model:
     family = FAMILY.get(kind)
     if family is None:
         known = ", ".join(FAMILY)
-        raise UnsupportedElement(card.line, card.text, f"model type {kind}: must be one of {known}")
+        raise UnsupportedElement(
+            card.line, card.shown, f"model type {kind}: must be one of {known}"
+        )
     values: dict[str, float] = {}
     pairs = sorted(_pairs(card, rest), key=lambda pair: pair[0] != "level")
     for key, number in pairs:
@@ -72,14 +72,14 @@ def read_model(card: Card) -> Model:
         neutral = _NEUTRAL[family]
         if key in neutral:
             wanted = neutral[key]
-            if wanted is not None and number != wanted:
+            if number != wanted:
                 why = f"{key} = {number:g} is outside the subset: only {wanted:g} is read"
-                raise UnsupportedElement(card.line, card.text, why)
+                raise UnsupportedElement(card.line, card.shown, why)
         elif family == "npn" and key in ("rbm", "vtf"):
             values[key] = number
         elif key not in _READ[family]:
             why = f"parameter {key} of a {kind} model is outside the subset"
-            raise UnsupportedElement(card.line, card.text, why)
+            raise UnsupportedElement(card.line, card.shown, why)
         else:
             values[key] = number
     _check(card, family, values)
@@ -113,7 +113,12 @@ def _check(card: Card, family: str, values: dict[str, float]) -> None:
         "nmos": {"phi", "pb", "tox"},
         "r": set(),
     }[family]
-    free = {"nmos": {"vto", "nss", "tpg", "ld", "lambda"}}.get(family, set())
+    free = {
+        "nmos": {"vto", "nss", "tpg", "ld", "lambda"}, "d": {"xti"}, "npn": {"xti", "xtb"},
+        "r": {"tc1", "tc2"},
+    }[family] | {"tnom"}  # fmt: skip
+    if values.get("tnom", 27.0) <= -273.15:
+        raise card.fault(f"tnom = {values['tnom']:g}: must lie above absolute zero")
     for key, number in values.items():
         if key in positive and number <= 0:
             raise card.fault(f"{key} = {number:g}: must be positive")
@@ -125,6 +130,6 @@ def _check(card: Card, family: str, values: dict[str, float]) -> None:
     if family == "npn":
         if "rbm" in values and values["rbm"] != values.get("rb", 0.0):
             why = "rbm differs from rb: a base resistance that changes is outside the subset"
-            raise UnsupportedElement(card.line, card.text, why)
+            raise UnsupportedElement(card.line, card.shown, why)
         values.pop("rbm", None)
         values.pop("vtf", None)

@@ -4,6 +4,7 @@ import math
 import re
 
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[ed]([+-]?\d*))?([a-z]*)(.*)", re.S)
+_REST = re.compile(r"[a-z0-9]*")
 _SCALES = {
     "t": 1e12, "g": 1e9, "k": 1e3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15,
 }  # fmt: skip
@@ -13,7 +14,8 @@ def parse_number(text: str) -> float:
     """Return the value of a SPICE number, scale factor included.
 
     ``m`` is milli, ``meg`` a million, ``mil`` 25.4e-6; letters that follow a scale factor, or that
-    are none, are units and say nothing (``10ns``, ``5volts``). The exponent's letter may be D.
+    are none, are units and say nothing (``10ns``, ``5volts``), nor does what follows them: ``4k7``
+    is 4000, as ngspice reads it. The exponent's letter may be D.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def _parsed(text: str) -> float:
         For anything that is no number.
     """
     match = _NUMBER.fullmatch(text.strip().lower())
-    if match is None or match[4]:
+    if match is None or not _REST.fullmatch(match[4]) or (match[4] and not match[3]):
         raise ValueError(f"{text!r}: must be a number, such as 10k, 1.5meg or 3e-12F")
     mantissa, exponent, letters = match[1], match[2], match[3]
     value = (
