@@ -1,0 +1,1 @@
+"""Calibration of stated confidence: scores with their parts, and recalibration."""

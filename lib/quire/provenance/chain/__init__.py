@@ -1,0 +1,1 @@
+"""Integrity: a hash chain with its head, Merkle trees with their proofs."""

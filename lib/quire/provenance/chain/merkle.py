@@ -1,0 +1,153 @@
+"""Merkle trees over leaves as RFC 6962 has them: short proofs of inclusion and of growth.
+
+A leaf is ``SHA256(00 data)``, a node ``SHA256(01 left right)``; the left subtree of ``n`` leaves
+holds the largest power of two below ``n``.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from quire.checks import integer
+from quire.provenance.chain.hash_chain import leaf_hash
+
+
+def merkle_root(leaves: Sequence[bytes]) -> bytes:
+    """Return the root over leaf hashes; of none, the hash of nothing (RFC 6962, 2.1)."""
+    leaves = _hashes(leaves)
+    if not leaves:
+        return hashlib.sha256(b"").digest()
+    return _levels(leaves)
+
+
+def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """Return the hashes that lead from leaf ``index`` to the root (RFC 6962, 2.1.1).
+
+    Raises
+    ------
+    ValueError
+        For an index that is no leaf's.
+    """
+    leaves = _hashes(leaves)
+    index = integer("index", index, 0, len(leaves) - 1)
+    proof: list[bytes] = []
+    low, high = 0, len(leaves)
+    while high - low > 1:
+        middle = low + _split(high - low)
+        if index < middle:
+            proof.append(_levels(leaves[middle:high]))
+            high = middle
+        else:
+            proof.append(_levels(leaves[low:middle]))
+            low = middle
+    return proof[::-1]
+
+
+def verify_inclusion(
+    leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
+) -> bool:
+    """Return whether a leaf hash is the one at ``index`` of the tree of ``size`` with that root."""
+    if type(index) is not int or type(size) is not int or not 0 <= index < size:
+        return False
+    node, position, last = leaf, index, size - 1
+    for sibling in proof:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            node = _node(sibling, node)
+            while position and not position & 1:
+                position >>= 1
+                last >>= 1
+        else:
+            node = _node(node, sibling)
+        position >>= 1
+        last >>= 1
+    return last == 0 and node == root
+
+
+def consistency_proof(leaves: Sequence[bytes], older: int) -> list[bytes]:
+    """Return the hashes that show that the first ``older`` leaves are still there (2.1.2).
+
+    Raises
+    ------
+    ValueError
+        For a size that is no earlier size of this tree.
+    """
+    leaves = _hashes(leaves)
+    older = integer("older", older, 1, len(leaves))
+
+    def part(count: int, low: int, high: int, whole: bool) -> list[bytes]:
+        if count == high - low:
+            return [] if whole else [_levels(leaves[low:high])]
+        split = _split(high - low)
+        if count <= split:
+            return [
+                *part(count, low, low + split, whole),
+                _levels(leaves[low + split : high]),
+            ]
+        return [*part(count - split, low + split, high, False), _levels(leaves[low : low + split])]
+
+    return part(older, 0, len(leaves), True)
+
+
+def verify_consistency(
+    older: int, newer: int, older_root: bytes, newer_root: bytes, proof: Sequence[bytes]
+) -> bool:
+    """Return whether a proof shows that the newer tree extends the older one (RFC 9162)."""
+    if type(older) is not int or type(newer) is not int or not 1 <= older <= newer:
+        return False
+    if older == newer:
+        return not proof and older_root == newer_root
+    path = list(proof)
+    if older & (older - 1) == 0:
+        path.insert(0, older_root)
+    if not path:
+        return False
+    first, second = older - 1, newer - 1
+    while first & 1:
+        first >>= 1
+        second >>= 1
+    left = right = path[0]
+    for node in path[1:]:
+        if second == 0:
+            return False
+        if first & 1 or first == second:
+            left, right = _node(node, left), _node(node, right)
+            while first and not first & 1:
+                first >>= 1
+                second >>= 1
+        else:
+            right = _node(right, node)
+        first >>= 1
+        second >>= 1
+    return second == 0 and left == older_root and right == newer_root
+
+
+def leaves_of(documents: Sequence[bytes]) -> list[bytes]:
+    """Return the leaf hashes of documents' canonical bytes."""
+    return [leaf_hash(document) for document in documents]
+
+
+def _split(count: int) -> int:
+    return 1 << (count - 1).bit_length() - 1
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def _levels(leaves: Sequence[bytes]) -> bytes:
+    """Return the root: pairs level by level, an odd last one moves up as it is."""
+    level = list(leaves)
+    while len(level) > 1:
+        paired = [_node(level[k], level[k + 1]) for k in range(0, len(level) - 1, 2)]
+        if len(level) % 2:
+            paired.append(level[-1])
+        level = paired
+    return level[0]
+
+
+def _hashes(leaves: Sequence[bytes]) -> list[bytes]:
+    for k, leaf in enumerate(leaves):
+        if not isinstance(leaf, bytes) or len(leaf) != 32:
+            raise ValueError(f"leaves[{k}] = {leaf!r:.40}: must be 32 bytes, a leaf's hash")
+    return list(leaves)

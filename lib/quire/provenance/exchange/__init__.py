@@ -1,0 +1,1 @@
+"""Exchange with other formats: OpenTelemetry spans, W3C PROV, published runs, Inspect logs."""

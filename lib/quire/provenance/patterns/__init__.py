@@ -1,0 +1,1 @@
+"""Patterns in a population of step sequences, and what sets failures apart."""

@@ -1,0 +1,1 @@
+"""Mock replay of recorded runs, and the comparison of what comes out."""

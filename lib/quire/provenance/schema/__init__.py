@@ -1,0 +1,1 @@
+"""The record's schema: strict JSON, fields, profiles, rules between documents, redaction."""

@@ -1,0 +1,263 @@
+"""JSON read strictly and written canonically (RFC 8785), so that equal records have equal bytes.
+
+`parse_json` refuses what two readers could read differently: duplicate keys, NaN and infinities,
+integers that a double does not hold, lone surrogates; and what could exhaust a reader: depth and
+size. `canonical_bytes` sorts keys by UTF-16 units and writes numbers as ECMAScript does.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from quire.provenance.schema.errors import DuplicateKey, Malformed
+
+_EXACT = 2**53 - 1  # the largest integer up to which doubles are exact
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a document may be before it is refused.
+
+    Attributes
+    ----------
+    depth
+        Levels of nesting.
+    string
+        Characters of one string.
+    document
+        Bytes of one document (a line of a stream, or a file).
+    """
+
+    depth: int = 64
+    string: int = 1_000_000
+    document: int = 16_000_000
+
+
+LIMITS = Limits()
+
+
+def parse_json(text: bytes | bytearray | str, path: str = "$", limits: Limits = LIMITS) -> Any:
+    """Return the value of a JSON document, or refuse it with the path of what is wrong.
+
+    Raises
+    ------
+    Malformed
+        For text that is not UTF-8 or not JSON, too large or too deep, for NaN and infinities, for
+        integers beyond 2^53 - 1, and for lone surrogates.
+    DuplicateKey
+        For an object that names a key twice.
+    """
+    if not isinstance(text, bytes | bytearray | str):
+        raise Malformed(path, f"is a {type(text).__name__}: must be JSON text")
+    if len(text) > limits.document:
+        raise Malformed(path, f"holds {len(text):,} bytes: at most {limits.document:,} are read")
+    if not isinstance(text, str):
+        try:
+            text = bytes(text).decode("utf-8")
+        except UnicodeDecodeError as fault:
+            raise Malformed(path, f"is not UTF-8 at byte {fault.start}") from None
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(items)
+        if len(found) != len(items):
+            seen: set[str] = set()
+            twice = next(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            raise DuplicateKey(path, f"the key {twice[:60]!r} stands twice in one object")
+        return found
+
+    def constant(name: str) -> NoReturn:
+        raise Malformed(path, f"holds {name}, which is no JSON number")
+
+    try:
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+    except json.JSONDecodeError as fault:
+        raise Malformed(path, f"is not JSON: {fault.msg} at character {fault.pos}") from None
+    except RecursionError:
+        raise Malformed(path, f"is nested more than {limits.depth} levels deep") from None
+    except Malformed:
+        raise
+    except ValueError:  # thousands of digits
+        raise Malformed(path, "holds an integer beyond 2^53 - 1") from None
+    return check_json(value, path, limits)
+
+
+def check_json(value: Any, path: str = "$", limits: Limits = LIMITS) -> Any:
+    """Return a value made of what JSON can hold: finite numbers, texts, lists, objects by text.
+
+    Raises
+    ------
+    Malformed
+        For anything else, with the path of it.
+    """
+    _check(value, path, limits, limits.depth)
+    return value
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """Return the canonical bytes of a JSON value (RFC 8785).
+
+    Raises
+    ------
+    Malformed
+        For what JSON cannot hold.
+    """
+    if _plain(value, LIMITS.depth):
+        text = _PLAIN.encode(value)  # fast
+    else:
+        parts: list[str] = []
+        _write(value, parts, "$", LIMITS.depth)
+        text = "".join(parts)
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Malformed("$", "holds a lone surrogate, which UTF-8 cannot write") from None
+
+
+_PLAIN = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
+)
+_STRING = json.JSONEncoder(ensure_ascii=False)
+
+
+def _plain(value: Any, depth: int) -> bool:
+    """Whether Python's writer is canonical: no large number, whole float, or key outside ASCII."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return -_EXACT <= value <= _EXACT
+    if kind is float:
+        # Python and ECMAScript write fractions of this range alike
+        return 1e-4 <= abs(value) < 1e15 and not value.is_integer()
+    if depth <= 0:
+        return False
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii():
+                return False
+            if type(item) is not str and not _plain(item, depth - 1):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(type(item) is str or _plain(item, depth - 1) for item in value)
+    return False
+
+
+def _write(value: Any, parts: list[str], path: str, depth: int) -> None:
+    if depth < 0:
+        raise Malformed(path, f"is nested more than {LIMITS.depth} levels deep")
+    if value is None or isinstance(value, bool):
+        parts.append({None: "null", True: "true", False: "false"}[value])
+    elif isinstance(value, str):
+        parts.append(_STRING.encode(value))
+    elif isinstance(value, int):
+        if abs(value) <= _EXACT:
+            parts.append(str(int(value)))
+        elif _is_double(value):
+            parts.append(_number(float(value), path))
+        else:
+            raise Malformed(path, "is an integer beyond 2^53 - 1 that no double holds")
+    elif isinstance(value, float):
+        parts.append(_number(value, path))
+    elif isinstance(value, dict):
+        parts.append("{")
+        for place, key in enumerate(_sorted_keys(value, path)):
+            parts.append(("," if place else "") + _STRING.encode(key) + ":")
+            _write(value[key], parts, f"{path}.{key[:40]}", depth - 1)
+        parts.append("}")
+    elif isinstance(value, list | tuple):
+        parts.append("[")
+        for place, item in enumerate(value):
+            if place:
+                parts.append(",")
+            _write(item, parts, f"{path}[{place}]", depth - 1)
+        parts.append("]")
+    else:
+        raise Malformed(path, f"is a {type(value).__name__}, which JSON cannot hold")
+
+
+def _sorted_keys(value: dict[Any, Any], path: str) -> list[str]:
+    for key in value:
+        if not isinstance(key, str):
+            raise Malformed(path, f"has the key {key!r}: keys are texts")
+    return sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+
+
+def _number(value: float, path: str) -> str:
+    """Write a double as ECMAScript does: the shortest digits that round back.
+
+    Raises
+    ------
+    Malformed
+        For NaN and infinities.
+    """
+    if not math.isfinite(value):
+        raise Malformed(path, f"is {value}, which is no JSON number")
+    if value == 0:
+        return "0"
+    sign, digits, power = _shortest(value)
+    count = len(digits)
+    if count <= power <= 21:
+        text = digits + "0" * (power - count)
+    elif 0 < power <= 21:
+        text = f"{digits[:power]}.{digits[power:]}"
+    elif -6 < power <= 0:
+        text = "0." + "0" * -power + digits
+    else:
+        exponent = power - 1
+        mantissa = digits if count == 1 else f"{digits[0]}.{digits[1:]}"
+        text = f"{mantissa}e{'+' if exponent > 0 else '-'}{abs(exponent)}"
+    return sign + text
+
+
+def _shortest(value: float) -> tuple[str, str, int]:
+    """Return sign, digits without zeros at either end, and the power n of 0.digits * 10^n."""
+    text = repr(abs(value))
+    mantissa, _, exponent = text.partition("e")
+    whole, _, part = mantissa.partition(".")
+    if part == "0":
+        part = ""
+    power = len(whole) + int(exponent or 0)
+    digits = whole + part
+    leading = len(digits) - len(digits.lstrip("0"))
+    return ("-" if value < 0 else ""), digits.strip("0"), power - leading
+
+
+def _check(value: Any, path: str, limits: Limits, depth: int) -> None:
+    kind = type(value)
+    if kind is str:
+        _check_string(value, path, limits)
+    elif value is None or kind is bool:
+        return
+    elif kind is int:
+        if not -_EXACT <= value <= _EXACT and not _is_double(value):
+            raise Malformed(path, "is an integer beyond 2^53 - 1 that no double holds")
+    elif kind is float:
+        if not math.isfinite(value):
+            raise Malformed(path, f"is {value}, which is no JSON number")
+    elif depth <= 0:
+        raise Malformed(path, f"is nested more than {limits.depth} levels deep")
+    elif kind is dict:
+        for key, item in value.items():
+            if type(key) is not str:
+                raise Malformed(path, f"has the key {key!r}: keys are texts")
+            _check_string(key, path, limits)
+            _check(item, f"{path}.{key}" if len(key) < 60 else path, limits, depth - 1)
+    elif kind is list or kind is tuple:
+        for place, item in enumerate(value):
+            _check(item, f"{path}[{place}]", limits, depth - 1)
+    else:
+        raise Malformed(path, f"is a {kind.__name__}, which JSON cannot hold")
+
+
+def _is_double(value: int) -> bool:
+    """Whether a large integer is exactly a double, as canonical JSON may write one."""
+    return value.bit_length() < 1024 and int(float(value)) == value
+
+
+def _check_string(value: str, path: str, limits: Limits) -> None:
+    if len(value) > limits.string:
+        raise Malformed(path, f"has {len(value):,} characters: at most {limits.string:,}")
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise Malformed(path, "holds a lone surrogate, which UTF-8 cannot write")

@@ -1,0 +1,67 @@
+"""What a record may break, as errors that carry the path of the field.
+
+Every error reads ``path: what is wrong``; ``path`` is a JSON pointer in dotted form, such as
+``steps[2].plan_version``, and each kind of fault has a class of its own.
+"""
+
+
+class RecordError(ValueError):
+    """A record that is refused; ``path`` names the field and ``why`` says what is wrong with it."""
+
+    def __init__(self, path: str, why: str) -> None:
+        path = path if len(path) <= 200 else f"{path[:197]}..."
+        super().__init__(f"{path}: {why}")
+        self.path = path
+        self.why = why
+
+
+class Malformed(RecordError):
+    """A text that is no JSON of this format: syntax, depth, size, a wrong type, a missing field."""
+
+
+class DuplicateKey(Malformed):
+    """An object that names one key twice: two readers would read two records."""
+
+
+class DanglingReference(RecordError):
+    """A step or a plan is named that the record does not hold."""
+
+
+class ConfidenceRange(RecordError):
+    """A confidence that is no number from 0 to 1."""
+
+
+class PlanVersionGap(RecordError):
+    """Plan versions that do not run 1, 2, 3, or a plan that supersedes another than the last."""
+
+
+class SequenceOrder(RecordError):
+    """Steps whose sequence numbers or plan versions do not go forward, or an id given twice."""
+
+
+class AuthorityExceeded(RecordError):
+    """A call, or a delegated scope, beyond what was permitted."""
+
+
+class UnsafeIdentifier(RecordError):
+    """An identifier that could name a path, hides characters, or is too long."""
+
+
+class EnvelopeSealed(RecordError):
+    """A second envelope for an investigation that has one."""
+
+
+class RecordClosed(RecordError):
+    """A write after the verdict."""
+
+
+class ProfileUnknown(RecordError):
+    """A domain profile, or a version of one, that is not registered."""
+
+
+class NonAdditiveChange(RecordError):
+    """A newer schema that drops a field or changes what a field may hold."""
+
+
+class ReplayMiss(RecordError):
+    """A replayed agent asked for an output that was never recorded."""
