@@ -1,0 +1,1 @@
+"""Laws of a broker under load: capacity, waits, saturation, fan-out, memory, stalls, habits."""

@@ -1,0 +1,151 @@
+"""How many messages a second a broker can pass, from its processor time at lower loads.
+
+**Utilisation law**: ``U = u0 + s lambda`` cores; the capacity is where U reaches the cores that the
+broker can use. **Batching**: a server that takes all that waits, k messages at ``A + B k`` seconds.
+It grows cheaper as batches grow, so it is saturated at 1/B and not at 1/(A+B).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from quire.checks import non_negative, positive, real_array
+
+_LEAST_LEVELS = 3
+
+
+class InsufficientLevels(ValueError):
+    """Too few levels of load to fit a law to."""
+
+
+@dataclass(frozen=True)
+class Utilisation:
+    """``U = idle + per_message_s * rate``, in cores."""
+
+    idle: float
+    per_message_s: float
+
+    def cores(self, rate_per_s: float) -> float:
+        """Return the cores in use at a rate."""
+        return self.idle + self.per_message_s * non_negative("rate_per_s", rate_per_s)
+
+    def capacity_per_s(self, cores: float) -> float:
+        """Return the rate at which that many cores are in use; zero when idling takes them all."""
+        return max(0.0, (positive("cores", cores) - self.idle) / self.per_message_s)
+
+
+def fit_utilisation(
+    rate_per_s: Float[np.ndarray, " levels"], cores: Float[np.ndarray, " levels"]
+) -> Utilisation:
+    """Fit the utilisation law by least squares; the order of the levels does not matter.
+
+    Raises
+    ------
+    InsufficientLevels
+        For fewer than three different rates.
+    ValueError
+        When processor time does not grow with the rate, or an array is no array of numbers.
+    """
+    rates, used = _levels(rate_per_s, cores)
+    order = np.lexsort((used, rates))
+    rates, used = rates[order], used[order]
+    middle = rates.mean()
+    slope = float(((rates - middle) * (used - used.mean())).sum() / ((rates - middle) ** 2).sum())
+    if slope <= 0:
+        raise ValueError(f"cores: must grow with the rate (slope {slope:.3g})")
+    return Utilisation(idle=float(used.mean() - slope * middle), per_message_s=slope)
+
+
+@dataclass(frozen=True)
+class Batching:
+    """A batch costs ``per_batch_s``, and each of its messages ``per_message_s``."""
+
+    per_batch_s: float
+    per_message_s: float
+
+    def capacity_per_s(self) -> float:
+        """Return the rate that batches of any size can pass, 1/B."""
+        return 1 / self.per_message_s
+
+    def batch(self, rate_per_s: float) -> float:
+        """Return the mean size of a batch at a rate, infinite from the capacity on.
+
+        The fixed point of ``k = lambda (A + B k) + exp(-lambda (A + B k))``: what comes during one
+        batch is the next; when nothing came, the server waits for one message.
+        """
+        rate = non_negative("rate_per_s", rate_per_s)
+        if rate * self.per_message_s >= 1:
+            return math.inf
+        k = 1.0
+        for _ in range(10_000):
+            busy = rate * (self.per_batch_s + self.per_message_s * k)
+            following = busy + math.exp(-busy)
+            if abs(following - k) < 1e-12 * k:
+                break
+            k = following
+        return max(1.0, k)
+
+    def busy_share(self, rate_per_s: float) -> float:
+        """Return the share of time in which the server works, below one until its capacity."""
+        rate = non_negative("rate_per_s", rate_per_s)
+        if rate == 0:
+            return 0.0
+        size = self.batch(rate)
+        if math.isinf(size):
+            return 1.0
+        span = self.per_batch_s + self.per_message_s * size
+        return span / (span + math.exp(-rate * span) / rate)
+
+    def cost_s(self, rate_per_s: float) -> float:
+        """Return processor seconds per message at a rate, ``A / k + B``."""
+        return self.per_batch_s / self.batch(rate_per_s) + self.per_message_s
+
+
+def fit_batching(
+    rate_per_s: Float[np.ndarray, " levels"], busy_share: Float[np.ndarray, " levels"]
+) -> Batching:
+    """Fit the batching law to one server's busy share, by least squares from several starts.
+
+    Raises
+    ------
+    InsufficientLevels
+        For fewer than three different rates.
+    ValueError
+        For shares outside of [0, 1.2] (a sampler may overshoot), or arrays that are none.
+    """
+    from scipy.optimize import least_squares
+
+    rates, used = _levels(rate_per_s, busy_share)
+    if used.max() > 1.2:
+        raise ValueError(f"busy_share = {used.max():.3g}: one server is busy at most all the time")
+    used = np.minimum(used, 1.0)
+
+    def misses(logs: Float[np.ndarray, " two"]) -> Float[np.ndarray, " levels"]:
+        law = Batching(*(float(x) for x in np.exp(logs)))
+        return np.array([law.busy_share(float(r)) for r in rates]) - used
+
+    first = float(np.median(used / rates))
+    best = None
+    for share in (0.1, 0.3, 0.6, 0.9):
+        start = np.log([first * (1 - share), first * share])
+        found = least_squares(misses, start, bounds=(np.log(first) - 9, np.log(first) + 3))
+        if best is None or found.cost < best.cost:
+            best = found
+    assert best is not None
+    return Batching(*(float(x) for x in np.exp(best.x)))
+
+
+def _levels(
+    rate_per_s: Float[np.ndarray, " levels"], used: Float[np.ndarray, " levels"]
+) -> tuple[Float[np.ndarray, " levels"], Float[np.ndarray, " levels"]]:
+    rates = real_array("rate_per_s", rate_per_s, 1, above=0.0)
+    cores = real_array("cores", used, 1, least=0.0)
+    if rates.shape != cores.shape:
+        raise ValueError(f"cores = {cores.size} levels: must be {rates.size}, one for each rate")
+    if np.unique(rates).size < _LEAST_LEVELS:
+        raise InsufficientLevels(
+            f"rate_per_s = {np.unique(rates).size} levels: must be {_LEAST_LEVELS} or more"
+        )
+    return rates, cores

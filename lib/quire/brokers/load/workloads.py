@@ -1,0 +1,94 @@
+"""What is sent to a broker: how many, how often, how large, for how long."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from quire.brokers.measuring.schedules import Arrival, Schedule, schedule
+from quire.brokers.protocols.stamps import LEAST_PAYLOAD
+from quire.checks import integer, non_negative, positive
+
+_LARGEST_PAYLOAD = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An open loop of publishers and subscribers.
+
+    Attributes
+    ----------
+    pairs
+        Publishers; each has a topic of its own.
+    rate_per_s
+        Messages a second of each publisher.
+    payload
+        Bytes of a message, at least the 24 of its stamp.
+    seconds, ignore_s
+        Length of the run, and what is left out of it at either end.
+    arrival, seed
+        Deterministic with random phases, or Poisson.
+    subscribers
+        None: one subscriber per publisher. Else a fan-out: all subscribe to the one publisher.
+    qos
+        Of MQTT, for publishing and subscribing.
+    nodelay
+        Whether the clients' sockets switch Nagle's algorithm off.
+    reconnect
+        Whether clients come back after a reset, with a session that persists.
+    drain_s
+        How long to wait, after the end, for what is still under way.
+    """
+
+    pairs: int = 10
+    rate_per_s: float = 10.0
+    payload: int = 1024
+    seconds: float = 10.0
+    ignore_s: float = 1.0
+    arrival: Arrival = "deterministic"
+    seed: int = 7
+    subscribers: int | None = None
+    qos: int = 0
+    nodelay: bool = True
+    reconnect: bool = False
+    drain_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        integer("pairs", self.pairs)
+        positive("rate_per_s", self.rate_per_s)
+        integer("payload", self.payload, LEAST_PAYLOAD, _LARGEST_PAYLOAD)
+        positive("seconds", self.seconds)
+        if 2 * non_negative("ignore_s", self.ignore_s) >= self.seconds:
+            raise ValueError(f"ignore_s = {self.ignore_s!r}: must leave a part of seconds")
+        if self.arrival not in ("deterministic", "poisson"):
+            raise ValueError(f"arrival = {self.arrival!r}: must be 'deterministic' or 'poisson'")
+        integer("seed", self.seed, 0)
+        integer("qos", self.qos, 0, 2)
+        non_negative("drain_s", self.drain_s)
+        if self.subscribers is not None:
+            integer("subscribers", self.subscribers)
+            if self.pairs != 1:
+                raise ValueError(f"pairs = {self.pairs}: must be 1 in a fan-out")
+
+    @property
+    def offered_per_s(self) -> float:
+        """Deliveries a second that are due."""
+        return self.pairs * self.rate_per_s * (self.subscribers or 1)
+
+    @property
+    def connections(self) -> int:
+        """Connections that the broker holds."""
+        return self.pairs + (self.subscribers or self.pairs)
+
+    @property
+    def window_ns(self) -> tuple[int, int]:
+        """From and to, since the start: messages due there are judged."""
+        return int(self.ignore_s * 1e9), int((self.seconds - self.ignore_s) * 1e9)
+
+    def schedule(self) -> Schedule:
+        """Return all due times."""
+        return schedule(
+            self.pairs, self.rate_per_s, self.seconds, arrival=self.arrival, seed=self.seed
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return asdict(self)

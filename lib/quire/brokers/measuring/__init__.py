@@ -1,0 +1,1 @@
+"""What is measured and how: schedules of due times, histograms, latencies, processes."""

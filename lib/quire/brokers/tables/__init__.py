@@ -1,0 +1,1 @@
+"""Tables of measurements that others published: read, derived from, and audited."""
