@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from quire.checks import non_negative, positive, real_array
 
@@ -36,9 +37,7 @@ class Utilisation:
         return max(0.0, (positive("cores", cores) - self.idle) / self.per_message_s)
 
 
-def fit_utilisation(
-    rate_per_s: Float[np.ndarray, " levels"], cores: Float[np.ndarray, " levels"]
-) -> Utilisation:
+def fit_utilisation(rate_per_s: ArrayLike, cores: ArrayLike) -> Utilisation:
     """Fit the utilisation law by least squares; the order of the levels does not matter.
 
     Raises
@@ -103,9 +102,7 @@ class Batching:
         return self.per_batch_s / self.batch(rate_per_s) + self.per_message_s
 
 
-def fit_batching(
-    rate_per_s: Float[np.ndarray, " levels"], busy_share: Float[np.ndarray, " levels"]
-) -> Batching:
+def fit_batching(rate_per_s: ArrayLike, busy_share: ArrayLike) -> Batching:
     """Fit the batching law to one server's busy share, by least squares from several starts.
 
     Raises
@@ -138,7 +135,7 @@ def fit_batching(
 
 
 def _levels(
-    rate_per_s: Float[np.ndarray, " levels"], used: Float[np.ndarray, " levels"]
+    rate_per_s: ArrayLike, used: ArrayLike
 ) -> tuple[Float[np.ndarray, " levels"], Float[np.ndarray, " levels"]]:
     rates = real_array("rate_per_s", rate_per_s, 1, above=0.0)
     cores = real_array("cores", used, 1, least=0.0)

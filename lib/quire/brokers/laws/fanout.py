@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from quire.brokers.measuring.histograms import share_of
 from quire.checks import integer, non_negative, positive, real_array
@@ -31,9 +32,7 @@ class FanOut:
         )
 
 
-def fit_fanout(
-    subscribers: Float[np.ndarray, " levels"], round_s: Float[np.ndarray, " levels"]
-) -> FanOut:
+def fit_fanout(subscribers: ArrayLike, round_s: ArrayLike) -> FanOut:
     """Fit ``a + g S`` to the times of rounds by least squares, with both kept at zero or more.
 
     Raises

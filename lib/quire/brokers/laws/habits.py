@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 
 from quire.brokers.measuring.histograms import share_of
 from quire.checks import integer, positive, real_array
@@ -59,9 +60,7 @@ def token_bucket(
     return Tokens(due, sent, sent_s)
 
 
-def averaged_snapshots(
-    received_s: Float[np.ndarray, " n"], latencies_s: Float[np.ndarray, " n"], q: float
-) -> float:
+def averaged_snapshots(received_s: ArrayLike, latencies_s: ArrayLike, q: float) -> float:
     """Return the mean, over whole seconds, of a percentile of all that came until then.
 
     Raises

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from quire.checks import non_negative, real_array
 
@@ -21,7 +21,7 @@ class Memory:
         return self.base_mb + self.per_pair_kb * non_negative("pairs", pairs) / 1e3 + held
 
 
-def fit_memory(pairs: Float[np.ndarray, " levels"], mb: Float[np.ndarray, " levels"]) -> Memory:
+def fit_memory(pairs: ArrayLike, mb: ArrayLike) -> Memory:
     """Fit the line through some levels by least squares.
 
     Raises

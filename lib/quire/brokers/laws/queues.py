@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from quire.checks import integer, non_negative, positive, real_array
 
@@ -60,9 +61,7 @@ def mean_wait(
     return variation / 2 * erlang_c(servers, rate * service) / spare
 
 
-def waits(
-    service_s: Float[np.ndarray, " n"], gaps_s: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, " n"]:
+def waits(service_s: ArrayLike, gaps_s: ArrayLike) -> Float[np.ndarray, " n"]:
     """Return the wait of each message at one server, from its prefix minimum.
 
     Parameters
@@ -82,9 +81,7 @@ def waits(
     return walk - np.minimum.accumulate(walk)
 
 
-def waits_in_turn(
-    service_s: Float[np.ndarray, " n"], gaps_s: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, " n"]:
+def waits_in_turn(service_s: ArrayLike, gaps_s: ArrayLike) -> Float[np.ndarray, " n"]:
     """Return the same by the recursion itself, one message after the other.
 
     Raises
@@ -99,9 +96,7 @@ def waits_in_turn(
     return found
 
 
-def waits_by_scan(
-    service_s: Float[np.ndarray, " n"], gaps_s: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, " n"]:
+def waits_by_scan(service_s: ArrayLike, gaps_s: ArrayLike) -> Float[np.ndarray, " n"]:
     """Return the same by JAX's associative scan of max-plus maps, in logarithmic depth.
 
     Raises
@@ -137,7 +132,7 @@ _compiled: Any = None
 
 
 def _times(
-    service_s: Float[np.ndarray, " n"], gaps_s: Float[np.ndarray, " n"]
+    service_s: ArrayLike, gaps_s: ArrayLike
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     service = real_array("service_s", service_s, 1, least=0.0)
     gaps = real_array("gaps_s", gaps_s, 1, least=0.0)

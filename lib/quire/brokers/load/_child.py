@@ -77,22 +77,24 @@ class _Run:
         options = {"qos": load.qos, "nodelay": load.nodelay, "reconnect": load.reconnect}
         on_lost = self._reconnect if load.reconnect else None
 
-        def client(name: str, k: int, subscriber: int | None) -> Client:
+        def client(name: str, k: int) -> Client:
             return Client(
                 dialect,
                 f"{name}{run}-{k}",
                 topic(k),
-                subscriber=subscriber,
+                number=k,
+                subscribes=name == "s",
                 record=self.record,
                 options=options,
                 on_lost=on_lost,
             )
 
         # an echo answers its publisher, who is its own subscriber
-        made = [] if echo else [client("s", k, k) for k in subscribers]
+        wanted = subscribers if self.spec["subscribe"] else []
+        made = [client("s", k) for k in wanted]
         self.subscribers = list(made)
         first = len(made)
-        made += [client("p", k, None) for k in publishers]
+        made += [client("p", k) for k in publishers]
         self.publishers = dict(zip(publishers, made[first:], strict=True))
         gate = asyncio.Semaphore(64)
 

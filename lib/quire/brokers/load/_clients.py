@@ -45,13 +45,15 @@ class Client(asyncio.Protocol):
         name: str,
         topic: str,
         *,
-        subscriber: int | None,
+        number: int,
+        subscribes: bool,
         record: Record,
         options: dict[str, Any],
         on_lost: "Callable[[Client], None] | None" = None,
     ) -> None:
         self.dialect, self.name, self.topic = dialect, name, topic
-        self.subscriber, self.record, self.options = subscriber, record, options
+        self.number, self.subscribes = number, subscribes
+        self.record, self.options = record, options
         self.on_lost = on_lost
         self.ready: asyncio.Future[None] | None = None
         self.up = False
@@ -78,7 +80,7 @@ class Client(asyncio.Protocol):
             return
         for kind, value in events:
             if kind == MESSAGE:
-                self.record.add(self.subscriber or 0, value, now)  # type: ignore[arg-type]
+                self.record.add(self.number, value, now)  # type: ignore[arg-type]
             elif kind == REPLY:
                 self.transport.write(value)  # type: ignore[arg-type]
             elif kind == ACKNOWLEDGED:
@@ -108,7 +110,7 @@ class Client(asyncio.Protocol):
             self.transport.write(out)
 
     def _opened(self) -> None:
-        if self.subscriber is not None:
+        if self.subscribes:
             self.transport.write(self.dialect.subscribe(self.topic, self.qos))
         else:
             self._stands()

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic_ns
@@ -94,6 +94,8 @@ def drive(
     cpus: Sequence[int] = (),
     port: int | None = None,
     echo: bool = False,
+    publish_only: bool = False,
+    during: Callable[[int, list[int]], None] | None = None,
 ) -> Run:
     """Run a workload against a server and return what came of it.
 
@@ -109,6 +111,11 @@ def drive(
         Another port than the server's, such as that of a proxy in front of it.
     echo
         Talk to the null broker as to an echo: what is published comes back to its sender.
+    publish_only
+        Connect no subscriber: for what a server does with messages that nobody wants.
+    during
+        Called once, while the workload runs, with the start (ns of the monotonic clock) and the
+        generator's processes.
 
     Raises
     ------
@@ -133,10 +140,11 @@ def drive(
             "port": server.port if port is None else port,
             "cpus": list(cpus),
             "echo": echo,
+            "subscribe": not (echo or publish_only),
             "run": f"{os.getpid()}-{next(_NUMBERS)}",
             "of": processes,
         }
-        children: list[subprocess.Popen] = []
+        children: list[Any] = []
         try:
             for share in range(processes):
                 child = _start(spec, share, server.pid, folder)
@@ -146,6 +154,8 @@ def drive(
             before = host_ticks()
             for child in children:
                 _write(child, {"start_ns": start_ns})
+            if during is not None:
+                during(start_ns, [child.pid for child in children])
             ends = [_read(child) for child in children]
             after = host_ticks()
             for child in children:
@@ -158,6 +168,30 @@ def drive(
     if errors and not workload.reconnect:
         raise GeneratorFailed(f"{chosen.label}: {errors[0]}")
     return _run(workload, held, start_ns, connected, ends, steal_share(before, after))
+
+
+def rounds_of(run: Run, rounds: int) -> list[Summary]:
+    """Cut a run's window into rounds of equal length, one row each, in order.
+
+    Raises
+    ------
+    ValueError
+        For fewer than one round.
+    """
+    rounds = integer("rounds", rounds)
+    low, high = run.workload.window_ns
+    edges = np.linspace(low, high, rounds + 1).astype(np.int64).tolist()
+    planned = run.workload.schedule()
+    return [
+        summary(
+            planned,
+            run.arrivals,
+            start_ns=run.start_ns,
+            window_ns=(a, b),
+            subscribers=run.workload.subscribers,
+        )
+        for a, b in itertools.pairwise(edges)
+    ]
 
 
 def server_name(server: Server) -> str:
@@ -209,7 +243,7 @@ def _run(
     )
 
 
-def _start(spec: dict[str, Any], share: int, pid: int, folder: str) -> subprocess.Popen:
+def _start(spec: dict[str, Any], share: int, pid: int, folder: str) -> Any:
     child = subprocess.Popen(
         [sys.executable, "-m", "quire.brokers.load._child"],
         stdin=subprocess.PIPE,
@@ -230,7 +264,7 @@ def _start(spec: dict[str, Any], share: int, pid: int, folder: str) -> subproces
     return child
 
 
-def _write(child: subprocess.Popen, what: dict[str, Any]) -> None:
+def _write(child: Any, what: dict[str, Any]) -> None:
     assert child.stdin is not None
     try:
         child.stdin.write(json.dumps(what) + "\n")
@@ -239,7 +273,7 @@ def _write(child: subprocess.Popen, what: dict[str, Any]) -> None:
         _fail(child)
 
 
-def _read(child: subprocess.Popen) -> dict[str, Any]:
+def _read(child: Any) -> dict[str, Any]:
     assert child.stdout is not None
     line = child.stdout.readline()
     if not line:
@@ -250,14 +284,14 @@ def _read(child: subprocess.Popen) -> dict[str, Any]:
     return told
 
 
-def _fail(child: subprocess.Popen) -> NoReturn:
+def _fail(child: Any) -> NoReturn:
     assert child.stderr is not None
     child.kill()
     lines = child.stderr.read().strip().splitlines()
     raise GeneratorFailed(f"the generator ended early: {lines[-1] if lines else 'no word'}")
 
 
-def _end(child: subprocess.Popen) -> None:
+def _end(child: Any) -> None:
     if child.poll() is None:
         child.kill()
     child.wait()

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from quire.brokers.measuring.schedules import Arrival, Schedule, schedule
+from quire.brokers.measuring.schedules import Schedule, schedule
 from quire.brokers.protocols.stamps import LEAST_PAYLOAD
 from quire.checks import integer, non_negative, positive
 
@@ -43,7 +43,7 @@ class Workload:
     payload: int = 1024
     seconds: float = 10.0
     ignore_s: float = 1.0
-    arrival: Arrival = "deterministic"
+    arrival: str = "deterministic"
     seed: int = 7
     subscribers: int | None = None
     qos: int = 0

@@ -7,7 +7,8 @@ HdrHistogram. The counts are integers, so merging is addition: associative and c
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
+from numpy.typing import ArrayLike
 
 from quire.checks import integer, positive
 
@@ -125,7 +126,7 @@ class Histogram:
         interval = integer("expected", expected)
         counts = self.counts.copy()
         for k in np.flatnonzero(self.counts):
-            value = int(lowest_of(np.array([k]))[0])
+            value = int(highest_of(np.array([k]))[0])
             missed = np.arange(value - interval, interval - 1, -interval, dtype=np.int64)
             if missed.size:
                 np.add.at(counts, bucket_of(missed), int(self.counts[k]))
@@ -175,7 +176,7 @@ def share_of(q: float) -> float:
 
 
 def percentile_interval(
-    samples: Float[np.ndarray, " n"], q: float, *, confidence: float = 0.95
+    samples: ArrayLike, q: float, *, confidence: float = 0.95
 ) -> tuple[float, float]:
     """Return a distribution-free interval for a percentile of independent samples.
 

@@ -8,7 +8,8 @@ that no message of the warm-up enters and a late one is not lost from sight.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
+from numpy.typing import ArrayLike
 
 from quire.brokers.measuring.histograms import share_of
 from quire.brokers.measuring.schedules import Schedule
@@ -183,7 +184,7 @@ def _gaps(distinct: Arrivals) -> int:
     return int((same & (np.diff(number) > 1)).sum())
 
 
-def spread(values: Float[np.ndarray, " n"] | list[float]) -> tuple[float, float, float]:
+def spread(values: ArrayLike) -> tuple[float, float, float]:
     """Return the median of some rounds, with the least and the greatest of them.
 
     Raises

@@ -51,6 +51,31 @@ def usage(pid: int) -> Usage:
     return Usage(cpu, resident, count)
 
 
+def busiest_thread_share(pid: int) -> float:
+    """Return the share of a process tree's processor time that its busiest thread has spent.
+
+    Raises
+    ------
+    ValueError
+        When no processor time was spent, or nothing runs.
+    """
+    spent = []
+    for one in children_of(pid):
+        try:
+            tasks = list(Path(f"/proc/{one}/task").iterdir())
+        except OSError:
+            continue
+        for task in tasks:
+            try:
+                fields = (task / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            spent.append(int(fields[11]) + int(fields[12]))
+    if not sum(spent):
+        raise ValueError(f"pid = {pid}: has spent no processor time")
+    return max(spent) / sum(spent)
+
+
 def listening(pid: int) -> list[str]:
     """Return the addresses (``ip:port``) on which a process and its descendants accept calls."""
     inodes = set()

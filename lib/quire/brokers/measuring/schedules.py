@@ -5,14 +5,12 @@ are uniform in ``[0, 1/r)``; without them all publishers fire at once, which is 
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Int
 
 from quire.checks import integer, positive
 
-Arrival = Literal["deterministic", "poisson"]
 MOST_MESSAGES = 50_000_000
 
 
@@ -40,7 +38,7 @@ def schedule(
     rate_per_s: float,
     seconds: float,
     *,
-    arrival: Arrival = "deterministic",
+    arrival: str = "deterministic",
     seed: int = 0,
 ) -> Schedule:
     """Return all due times of some publishers within ``[0, seconds)``, sorted once.

@@ -1,7 +1,7 @@
 """What a protocol offers to the load generator, and the one error that all of them raise."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 READY, SUBSCRIBED, MESSAGE, ACKNOWLEDGED, REPLY = range(5)
 """Kinds of events: session open, subscribed, a message came, one was confirmed, answer due."""
@@ -20,6 +20,7 @@ class ProtocolError(ValueError):
         self.what = what
 
 
+@runtime_checkable
 class Parser(Protocol):
     """Reads a stream of bytes in pieces of any size, and tells what they say."""
 
@@ -34,6 +35,7 @@ class Parser(Protocol):
         ...
 
 
+@runtime_checkable
 class Dialect(Protocol):
     """What a client says in one protocol."""
 

@@ -105,6 +105,8 @@ class RespParser:
             return line, following
         if sign == 0x2D:  # -
             raise self._buffer.error(at, f"the server says {line.decode(errors='replace')}")
+        if sign not in (0x3A, 0x24, 0x2A):
+            raise self._buffer.error(at, f"{bytes(held[at : at + 1])!r} begins no reply")
         number = self._number(line, at)
         if sign == 0x3A:  # :
             return number, following
@@ -116,18 +118,16 @@ class RespParser:
             if held[following + number : following + number + 2] != b"\r\n":
                 raise self._buffer.error(following + number, "a bulk string without its end")
             return bytes(held[following : following + number]), following + number + 2
-        if sign == 0x2A:  # *
-            items: list[bytes | int | list | None] = []
-            for _ in range(number):
-                if following >= len(held):
-                    return None
-                found = self._reply(held, following)
-                if found is None:
-                    return None
-                items.append(found[0])
-                following = found[1]
-            return items, following
-        raise self._buffer.error(at, f"{bytes(held[at : at + 1])!r} begins no reply")
+        items: list[bytes | int | list | None] = []
+        for _ in range(number):
+            if following >= len(held):
+                return None
+            found = self._reply(held, following)
+            if found is None:
+                return None
+            items.append(found[0])
+            following = found[1]
+        return items, following
 
     def _number(self, line: bytes, at: int) -> int:
         digits = line.removeprefix(b"-")

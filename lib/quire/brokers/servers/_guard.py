@@ -83,7 +83,10 @@ def _main() -> int:
         signal.signal(number, lambda n, _: asked_to_end.append(n))
     _LIBC.prctl(_SUBREAPER, 1, 0, 0, 0)
     parent = os.getppid()
-    spec = json.loads(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line:
+        return 0
+    spec = json.loads(line)
     servers = []
     status = 0
     try:

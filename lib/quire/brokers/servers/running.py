@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from quire.brokers.measuring.processes import Usage, is_loopback, listening, usage
 from quire.checks import integer, positive
@@ -61,7 +61,7 @@ class Server:
     name: str
     port: int
     pid: int
-    guard: subprocess.Popen
+    guard: Any  # subprocess.Popen
     folder: Path
 
     def usage(self) -> Usage:
@@ -187,7 +187,7 @@ def new_folder(name: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"quire-{name}-"))
 
 
-def _pipes(guard: subprocess.Popen) -> tuple[IO[str], IO[str]]:
+def _pipes(guard: Any) -> tuple[Any, Any]:
     assert guard.stdin is not None
     assert guard.stdout is not None
     return guard.stdin, guard.stdout

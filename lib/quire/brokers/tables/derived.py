@@ -64,9 +64,9 @@ def kb_per_pair(rows: Sequence[Row], *, below: int = 4000) -> float:
     ).per_pair_kb
 
 
-def usable_cores(broker: str, cores: int) -> int:
+def usable_cores(broker: str, cores: int) -> float:
     """Return how many cores a broker's forwarding can use: one thread, one core."""
-    return 1 if broker in ONE_THREAD else cores
+    return 1.0 if broker in ONE_THREAD else float(cores)
 
 
 def unsaturated(rows: Sequence[Row], *, delivered: float = 0.98) -> list[Row]:

@@ -1,0 +1,1 @@
+"""The chapter's experiments: on published tables, on laws and habits, and on real servers."""

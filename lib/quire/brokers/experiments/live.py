@@ -1,0 +1,293 @@
+"""Real servers on loopback: latency, memory, threads, fan-out, many pairs, resets.
+
+Every judged number comes with its rounds: other jobs may share the processors, so a row says of
+itself whether the generator was the one that was late.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from statistics import median
+
+import numpy as np
+
+from quire.brokers.laws.memory import fit_memory
+from quire.brokers.load.generator import Run, drive, pinned, rounds_of
+from quire.brokers.load.workloads import Workload
+from quire.brokers.measuring.latencies import Summary, spread
+from quire.brokers.measuring.processes import busiest_thread_share
+from quire.brokers.servers.catalogue import broker
+from quire.brokers.servers.resets import outages, resetting
+from quire.brokers.servers.running import Server
+from quire.checks import integer, positive
+
+FLOORS = ("echo", "null")
+
+
+@dataclass(frozen=True)
+class LiveRow:
+    """One broker under one load: medians over the rounds, and what the run cost.
+
+    Attributes
+    ----------
+    broker, label, kind
+        Who.
+    pairs, offered_per_s, delivered
+        How many, how much was due a second, and which share came.
+    p50_ms, p99_ms, lag_p99_ms
+        Medians over the rounds.
+    broker_us, generator_us
+        Processor microseconds per message.
+    memory_mb
+        Of the broker's process tree.
+    trusted
+        Whether the generator's lag stayed below a tenth of the latency, at the p99.
+    rounds
+        Every round's row.
+    """
+
+    broker: str
+    label: str
+    kind: str
+    pairs: int
+    offered_per_s: float
+    delivered: float
+    p50_ms: float
+    p99_ms: float
+    lag_p99_ms: float
+    broker_us: float
+    generator_us: float
+    memory_mb: float
+    trusted: bool
+    rounds: tuple[Summary, ...]
+
+
+def live_row(name: str, run: Run, rounds: int) -> LiveRow:
+    """Return the row of a run, cut into rounds."""
+    cut = rounds_of(run, rounds)
+    known = broker("null" if name == "echo" else name)
+    return LiveRow(
+        broker=name,
+        label="echo, no broker (ours)" if name == "echo" else known.label,
+        kind=known.kind,
+        pairs=run.workload.subscribers or run.workload.pairs,
+        offered_per_s=run.workload.offered_per_s,
+        delivered=1 - run.summary.loss,
+        p50_ms=median(s.p50_ms for s in cut),
+        p99_ms=median(s.p99_ms for s in cut),
+        lag_p99_ms=median(s.lag_p99_ms for s in cut),
+        broker_us=run.broker_us,
+        generator_us=run.generator_us,
+        memory_mb=run.broker_mb,
+        trusted=not run.summary.generator_limited,
+        rounds=tuple(cut),
+    )
+
+
+def in_rounds(load: Workload, rounds: int, seconds: float) -> Workload:
+    """Return a workload whose window holds that many rounds of so many seconds."""
+    length = integer("rounds", rounds) * positive("seconds", seconds)
+    return replace(load, seconds=length + 2 * load.ignore_s)
+
+
+def latencies(
+    servers: Mapping[str, Server],
+    load: Workload,
+    *,
+    rounds: int,
+    seconds: float,
+    floors: bool = True,
+) -> list[LiveRow]:
+    """Drive each server with the same workload, one after the other, floors first.
+
+    The floors are an echo and a relay, both ours: what no broker can be faster than here.
+    """
+    load = in_rounds(load, rounds, seconds)
+    _, own = pinned()
+    found = []
+    if floors and "null" in servers:
+        run = drive(servers["null"], load, cpus=own, echo=True)
+        found.append(live_row("echo", run, rounds))
+    for name, server in servers.items():
+        if name == "null" and not floors:
+            continue
+        found.append(live_row(name, drive(server, load, cpus=own), rounds))
+    return found
+
+
+def largest_p50(rows: Sequence[LiveRow]) -> tuple[float, float, float]:
+    """Return the p50 of the slowest broker by rounds: median, least, greatest."""
+    return spread(
+        [max(s.p50_ms for s in cut) for cut in zip(*(r.rounds for r in rows), strict=True)]
+    )
+
+
+def times_native(
+    rows: Sequence[LiveRow], name: str, quantity: str = "p50_ms"
+) -> tuple[float, float, float]:
+    """Return a broker's latency over the median native broker's, by rounds.
+
+    Raises
+    ------
+    ValueError
+        When it or every native broker is missing.
+    """
+    native = [row.rounds for row in rows if row.kind == "native"]
+    own = [row.rounds for row in rows if row.broker == name]
+    if not native or not own:
+        raise ValueError(f"rows: must hold {name} and native brokers")
+    ratios = []
+    for cut, *others in zip(own[0], *native, strict=True):
+        ratios.append(getattr(cut, quantity) / median(getattr(s, quantity) for s in others))
+    return spread(ratios)
+
+
+def worst_lag(rows: Sequence[LiveRow]) -> tuple[float, float, float]:
+    """Return the generator's lag over the latency at the p99, the worst broker, by rounds."""
+    return spread(
+        [
+            max(s.lag_p99_ms / s.p99_ms for s in cut)
+            for cut in zip(*(row.rounds for row in rows), strict=True)
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class MemoryRow:
+    """A broker's memory with some pairs connected, and its slope from the first level on."""
+
+    broker: str
+    label: str
+    pairs: int
+    memory_mb: float
+    kb_per_pair: float
+
+
+def memory_rows(
+    servers: Mapping[str, Server], levels: Sequence[int], load: Workload
+) -> list[MemoryRow]:
+    """Connect more and more pairs to each server, each sending now and then.
+
+    The last row of a broker has the slope over all levels.
+    """
+    _, own = pinned()
+    found = []
+    for name, server in servers.items():
+        seen: list[float] = []
+        for pairs in sorted(levels):
+            run = drive(server, replace(load, pairs=pairs), cpus=own)
+            seen.append(run.broker_mb)
+        slope = float("nan")
+        if len(set(levels)) > 1:
+            slope = fit_memory(np.array(sorted(levels), dtype=float), np.array(seen)).per_pair_kb
+        found.append(MemoryRow(name, broker(name).label, max(levels), seen[-1], slope))
+    return found
+
+
+def thread_shares(servers: Mapping[str, Server]) -> dict[str, float]:
+    """Return the busiest thread's share of each server's processor time since its start."""
+    return {name: busiest_thread_share(server.pid) for name, server in servers.items()}
+
+
+def fan_out(
+    server: Server, name: str, subscribers: int, *, rounds: int, seconds: float, seed: int
+) -> tuple[LiveRow, tuple[float, float, float]]:
+    """Send from one publisher to many; the row, and p99 over p50 by rounds."""
+    load = Workload(pairs=1, rate_per_s=10.0, subscribers=subscribers, ignore_s=0.3, seed=seed)
+    _, own = pinned()
+    row = live_row(name, drive(server, in_rounds(load, rounds, seconds), cpus=own), rounds)
+    return row, spread([s.p99_ms / s.p50_ms for s in row.rounds])
+
+
+@dataclass(frozen=True)
+class Connected:
+    """How many pairs stood, in which time, and what came of one message a second each."""
+
+    broker: str
+    pairs: int
+    connections: int
+    connect_s: float
+    delivered: float
+    p50_ms: float
+    memory_mb: float
+    kb_per_connection: float
+
+
+def connect_many(server: Server, name: str, pairs: int, *, seconds: float, seed: int) -> Connected:
+    """Connect many pairs, from more than one process where there are many."""
+    before = server.usage().resident_mb
+    load = Workload(
+        pairs=pairs, rate_per_s=1.0, payload=64, seconds=seconds, ignore_s=0.5, seed=seed
+    )
+    run = drive(server, load, processes=1 + pairs // 4000)
+    return Connected(
+        broker=broker(name).label,
+        pairs=pairs,
+        connections=load.connections,
+        connect_s=run.connect_s,
+        delivered=1 - run.summary.loss,
+        p50_ms=run.summary.p50_ms,
+        memory_mb=run.broker_mb,
+        kb_per_connection=1e3 * (run.broker_mb - before) / load.connections,
+    )
+
+
+@dataclass(frozen=True)
+class Resets:
+    """What came through a proxy that resets connections, at one quality of service."""
+
+    qos: int
+    outages: int
+    share_down: float
+    due: int
+    lost: int
+    duplicates: int
+    loss: float
+    p50_ms: float
+    p99_ms: float
+
+
+def with_resets(
+    server: Server, *, seconds: float, up_s: float, down_s: float, seed: int
+) -> list[Resets]:
+    """Send at QoS 0 and at QoS 1 through proxies of their own, at the same time.
+
+    Everything that is due counts, from the first message to the last; sessions persist.
+    """
+
+    def one(qos: int) -> Resets:
+        load = Workload(
+            pairs=10,
+            rate_per_s=10.0,
+            seconds=seconds,
+            ignore_s=0.0,
+            qos=qos,
+            reconnect=True,
+            seed=seed,
+            drain_s=3 * down_s + 3.0,
+        )
+        begun = time.monotonic()
+        with resetting(server, up_s=up_s, down_s=down_s, seed=seed) as proxy:
+            run = drive(server, load, port=proxy.port)
+            late = run.start_ns / 1e9 - begun  # the proxy's first time up began before the start
+            count = outages(proxy)
+        period, down = up_s + down_s, 0.0
+        for k in range(count + 1):
+            low, high = up_s + k * period - late, up_s + k * period - late + down_s
+            down += max(0.0, min(high, seconds) - max(low, 0.0))
+        told = run.summary
+        return Resets(
+            qos=qos,
+            outages=count,
+            share_down=down / seconds,
+            due=told.due,
+            lost=told.due - told.delivered,
+            duplicates=told.duplicates,
+            loss=told.loss,
+            p50_ms=told.p50_ms,
+            p99_ms=told.p99_ms,
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(one, (0, 1)))

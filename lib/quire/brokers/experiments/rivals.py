@@ -1,0 +1,96 @@
+"""Our generator beside other people's: redis-benchmark and aiomqtt, and the histograms."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quire.brokers.load.generator import drive, pinned
+from quire.brokers.load.workloads import Workload
+from quire.brokers.measuring.histograms import Histogram
+from quire.brokers.peers import aiomqtt, hdrhistogram, redis_benchmark
+from quire.brokers.servers.running import Server
+from quire.checks import integer
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Processor microseconds per message, by rounds."""
+
+    what: str
+    us: tuple[float, ...]
+
+    @property
+    def median_us(self) -> float:
+        """Return the median round."""
+        return float(np.median(self.us))
+
+
+def publish_costs(
+    server: Server, program: str, *, rounds: int, messages: int, rate_per_s: float = 15_000.0
+) -> list[Cost]:
+    """Return what a PUBLISH costs Redis, driven by us and by redis-benchmark in turns.
+
+    redis-benchmark knows no rate: ten clients send as soon as they are answered. Ours is asked for
+    about as much as one Python process can send.
+    """
+    ours, theirs = [], []
+    _, own = pinned()
+    for k in range(integer("rounds", rounds)):
+        load = Workload(
+            pairs=10,
+            rate_per_s=rate_per_s / 10,
+            seconds=messages / rate_per_s + 0.4,
+            ignore_s=0.2,
+            seed=k,
+            drain_s=0.1,
+        )
+        alone = drive(server, load, cpus=own, publish_only=True)
+        ours.append(1e6 * alone.broker_cores / load.offered_per_s)
+        theirs.append(
+            redis_benchmark.us_per_publish(
+                server, program, messages=messages, payload=load.payload, clients=10
+            )[0]
+        )
+    return [Cost("our generator", tuple(ours)), Cost("redis-benchmark", tuple(theirs))]
+
+
+def client_costs(server: Server, *, rounds: int, seconds: float, seed: int) -> list[Cost]:
+    """Return what a message costs the client: ours and aiomqtt, in turns, the same load."""
+    rate, payload = 400.0, 1024
+    ours, theirs = [], []
+    for k in range(integer("rounds", rounds)):
+        load = Workload(
+            pairs=1,
+            rate_per_s=rate,
+            payload=payload,
+            seconds=seconds + 0.2,
+            ignore_s=0.1,
+            seed=seed + k,
+        )
+        run = drive(server, load)
+        ours.append(1e6 * run.generator_cores / rate)
+        theirs.append(
+            aiomqtt.us_per_message(server, rate_per_s=rate, seconds=seconds, payload=payload)
+        )
+    return [Cost("our raw client", tuple(ours)), Cost("aiomqtt", tuple(theirs))]
+
+
+def histogram_difference(values: int, seed: int) -> float:
+    """Return the largest relative difference of percentiles from the package hdrhistogram's."""
+    random = np.random.default_rng(seed)
+    shares = [0.01, 0.25, 0.5, 0.9, 0.99, 0.999, 1.0]
+    samples = [
+        random.exponential(1e6, values),
+        random.lognormal(13, 2, values),
+        random.integers(1, 2000, values).astype(float),
+        random.uniform(1e3, 1e10, values),
+        np.concatenate([random.exponential(2e5, values - 10), np.full(10, 4e10)]),
+    ]
+    worst = 0.0
+    for sample in samples:
+        whole = np.clip(sample, 1, 1e11).astype(np.int64)
+        theirs = hdrhistogram.percentiles(whole, shares)
+        histogram = Histogram.of(whole)
+        for q, other in zip(shares, theirs, strict=True):
+            worst = max(worst, abs(histogram.percentile(q) - other) / other)
+    return worst

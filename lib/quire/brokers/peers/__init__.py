@@ -1,0 +1,1 @@
+"""What the generator is held against: other people's clients, generators and histograms."""

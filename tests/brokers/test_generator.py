@@ -1,0 +1,154 @@
+import inspect
+import math
+import re
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import quire.brokers
+from quire.brokers import (
+    GeneratorFailed,
+    Workload,
+    broker,
+    closed_loop,
+    drive,
+    outages,
+    resetting,
+    rounds_of,
+    started,
+)
+from quire.brokers.measuring.latencies import percentile_ms
+from quire.brokers.protocols.frames import Frames
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers are started on Linux")
+
+
+def test_every_message_comes_once_and_in_order(null_broker):
+    load = Workload(pairs=20, rate_per_s=20.0, payload=100, seconds=1.0, ignore_s=0.1)
+    run = drive(null_broker, load)
+    assert run.summary.loss == 0
+    assert (run.summary.duplicates, run.summary.gaps) == (0, 0)
+    assert run.arrivals.number.size == load.schedule().due_ns.size
+    assert (run.arrivals.sent_ns >= run.arrivals.due_ns).all()
+    assert (run.arrivals.received_ns > run.arrivals.sent_ns).all()
+    due = np.sort(run.arrivals.due_ns - run.start_ns)
+    assert (due == load.schedule().due_ns).all()
+    assert run.broker_mb > 1
+    assert len(rounds_of(run, 4)) == 4
+    assert sum(s.due for s in rounds_of(run, 4)) == run.summary.due
+
+
+def test_a_fan_out_from_two_processes(null_broker):
+    load = Workload(pairs=1, rate_per_s=20.0, subscribers=30, seconds=1.0, ignore_s=0.1)
+    run = drive(null_broker, load, processes=2)
+    assert run.summary.due == pytest.approx(16 * 30, abs=30)
+    assert run.summary.loss == 0
+    assert set(run.arrivals.subscriber.tolist()) == set(range(30))
+
+
+def test_an_echo_has_no_second_hop(null_broker):
+    run = drive(null_broker, Workload(seconds=0.6, ignore_s=0.1), echo=True)
+    assert run.summary.loss == 0
+    with pytest.raises(ValueError, match="echo"), started("null") as other:
+        other.name = "Mosquitto"
+        drive(other, Workload(), echo=True)
+
+
+def test_one_closed_loop_waits_for_its_message(null_broker):
+    found = closed_loop(Frames(), null_broker.port, rate_per_s=200.0, seconds=0.3)
+    assert 3 <= found.size <= 61
+    assert (found > 0).all()
+    assert percentile_ms(found, 0.5) < 1000
+
+
+@pytest.mark.parametrize("name", ["mosquitto", "redis", "nats", "zenoh"])
+def test_a_real_broker_passes_every_message(name):
+    if broker(name).available() is not None:
+        pytest.skip(broker(name).available())
+    with started(name) as server:
+        run = drive(server, Workload(pairs=5, rate_per_s=20.0, seconds=0.8, ignore_s=0.1))
+    assert run.summary.loss == 0
+    assert run.summary.duplicates == 0
+
+
+def test_quality_1_loses_nothing_through_resets_and_quality_0_does():
+    if broker("mosquitto").available() is not None:
+        pytest.skip(broker("mosquitto").available())
+    told = {}
+    with started("mosquitto") as server:
+        for qos in (0, 1):
+            load = Workload(
+                pairs=3,
+                rate_per_s=20.0,
+                seconds=3.0,
+                ignore_s=0.0,
+                qos=qos,
+                reconnect=True,
+                drain_s=4.0,
+            )
+            with resetting(server, up_s=1.2, down_s=0.4) as proxy:
+                told[qos] = drive(server, load, port=proxy.port)
+                assert outages(proxy) >= 1
+    assert told[0].summary.loss > 0
+    assert told[1].summary.loss == 0
+    assert told[1].unconfirmed == 0
+
+
+def test_quality_2_arrives_once():
+    if broker("mosquitto").available() is not None:
+        pytest.skip(broker("mosquitto").available())
+    with started("mosquitto") as server:
+        run = drive(server, Workload(pairs=2, rate_per_s=20.0, seconds=0.8, ignore_s=0.1, qos=2))
+    assert (run.summary.loss, run.summary.duplicates) == (0, 0)
+
+
+def test_nobody_listens():
+    with started("null") as server:
+        port = server.port
+    server.port = port
+    with pytest.raises((GeneratorFailed, ValueError)):
+        drive(server, Workload(pairs=1, seconds=0.5, ignore_s=0.1), processes=0)
+
+
+def test_what_a_protocol_lacks_is_refused(null_broker):
+    with pytest.raises(ValueError, match="qos = 1"):
+        drive(null_broker, Workload(qos=1))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pairs": 0},
+        {"pairs": -1},
+        {"rate_per_s": 0.0},
+        {"rate_per_s": math.nan},
+        {"rate_per_s": -3.0},
+        {"payload": 23},
+        {"payload": 10**9},
+        {"seconds": math.inf},
+        {"ignore_s": 6.0},
+        {"arrival": "bursty"},
+        {"qos": 3},
+        {"subscribers": 0},
+        {"pairs": 2, "subscribers": 5},
+        {"seed": -1},
+        {"drain_s": -1.0},
+    ],
+    ids=str,
+)
+def test_an_impossible_workload_names_its_field(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Workload(**wrong)
+
+
+def test_the_example_of_the_package_runs():
+    text = inspect.getdoc(quire.brokers) or ""
+    block = re.search(r"::\n\n((?:    .*\n|\n)+)", text)
+    assert block is not None
+    names: dict = {}
+    exec(textwrap.dedent(block.group(1)), names)
+    assert names["run"].summary.loss == 0.0
+    assert names["run"].summary.p99_ms >= names["run"].summary.p50_ms
+    assert names["law"].capacity_per_s(4.0) == pytest.approx(156_000, rel=0.005)
