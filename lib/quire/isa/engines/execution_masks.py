@@ -18,7 +18,7 @@ import numpy as np
 from quire.isa.deviations import CONTROL_FLOW, Deviation
 from quire.isa.engines.compiled.blocks import Call, If, Loop, Node, flatten, tree
 from quire.isa.engines.compiled.lane_arrays import Frame, LaneArrays, Mask, State, both, copy
-from quire.isa.engines.protocol import DEFAULTS, Outcome, RunOptions, admit
+from quire.isa.engines.protocol import DEFAULTS, QUICKLY, Outcome, RunOptions, admit
 from quire.isa.errors import OutOfBounds
 from quire.isa.program import Instruction, Kernel, Launch
 from quire.isa.table import Kind
@@ -328,11 +328,16 @@ class Compiled:
 
 @lru_cache(maxsize=64)
 def compile_kernel(
-    kernel: Kernel, launch: Launch, words: int, compat: Deviation = Deviation.NONE
+    kernel: Kernel,
+    launch: Launch,
+    words: int,
+    compat: Deviation = Deviation.NONE,
+    quickly: bool = False,
 ) -> Compiled:
     """Return the kernel compiled for one launch and device memory of ``words`` words.
 
-    The functions are jitted and kept, so that a second call with the same arguments costs nothing.
+    ``quickly`` is for code that runs once: sooner compiled, and slower. The functions are jitted
+    and kept, so that a second call with the same arguments costs nothing.
     The launch must have passed `quire.isa.engines.protocol.admit`.
     """
     local = kernel.local_bytes if launch.local_bytes is None else launch.local_bytes
@@ -355,7 +360,10 @@ def compile_kernel(
         tracer.block(nodes, s, tracer.alive)
         return s.device, s.fault, s.doubt.any()
 
-    fast, exact = (jax.jit(partial(function, trusting)) for trusting in (True, False))
+    options = dict(QUICKLY) if quickly else None
+    fast, exact = (
+        jax.jit(partial(function, trusting), compiler_options=options) for trusting in (True, False)
+    )
     return Compiled(partial(fast, np.uint32(0)), partial(exact, np.uint32(0)))
 
 
@@ -381,7 +389,8 @@ class ExecutionMasks:
         """
         admit(self, kernel, launch, memory, options)
         switches = options.switches & ~CONTROL_FLOW
-        device, fault = compile_kernel(kernel, launch, memory.size, switches)(jnp.asarray(memory))
+        compiled = compile_kernel(kernel, launch, memory.size, switches, quickly=True)
+        device, fault = compiled(jnp.asarray(memory))
         if bool(fault):
             raise OutOfBounds(f"kernel {kernel.name!r}: an address is out of bounds or misaligned")
         return Outcome(np.asarray(device))

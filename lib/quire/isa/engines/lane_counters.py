@@ -33,7 +33,7 @@ from quire.isa.engines.array.layout import batch_for, shape_for
 from quire.isa.engines.array.memory import access, apply_memory, faults, when
 from quire.isa.engines.array.microcode import PREDICATES, TRUE, Control, Micro, lower, matrix
 from quire.isa.engines.array.reductions import least, somewhere
-from quire.isa.engines.protocol import DEFAULTS, Outcome, RunOptions, admit
+from quire.isa.engines.protocol import DEFAULTS, QUICKLY, Outcome, RunOptions, admit
 from quire.isa.errors import Deadlock, InstructionLimit, OutOfBounds
 from quire.isa.program import Kernel, Launch
 from quire.isa.structure import MAX_CALL_DEPTH, analyse
@@ -86,7 +86,13 @@ def _key(s: State) -> Int32[Array, " lanes"]:
 
 
 def _step(
-    s: State, code: jax.Array, batch: Batch, place: Slots, first: jax.Array, registers: int
+    s: State,
+    code: jax.Array,
+    batch: Batch,
+    place: Slots,
+    first: jax.Array,
+    registers: int,
+    every: bool,
 ) -> State:
     count = s.pc.shape[0]
     running = wave_any(s.status == RUNNING, batch.width)
@@ -101,7 +107,7 @@ def _step(
 
     active = fetch_active(s.file, row, lanes, registers + TRUE)
     x = Operands(s.file, s.local, s.device, active, lanes, row, first)
-    word, _ = jax.lax.switch(column(row, "action"), branches(batch, place), x)
+    word, _ = jax.lax.switch(column(row, "action"), branches(batch, place, every), x)
     flag = jax.lax.dynamic_index_in_dim(s.file, column(row, "flag"), 0, keepdims=False) != 0
 
     def memory(s: State) -> State:
@@ -158,7 +164,11 @@ def _step(
     )
 
 
-@partial(jax.jit, static_argnames=("rows", "registers", "local_words"))
+@partial(
+    jax.jit,
+    static_argnames=("rows", "registers", "local_words", "every"),
+    compiler_options=dict(QUICKLY),
+)
 def advance(
     device: UInt32[Array, " device"],
     code: Int32[Array, "program columns"],
@@ -168,6 +178,7 @@ def advance(
     rows: int,
     registers: int,
     local_words: int,
+    every: bool,
 ) -> State:
     """Run the batch that starts at workgroup ``first`` until no lane can go on."""
     count = place.lane.shape[0]
@@ -189,7 +200,10 @@ def advance(
     def go_on(s: State) -> Bool[Array, ""]:
         return somewhere(s.status == RUNNING) & ~s.fault & (s.steps < batch.limit)
 
-    return jax.lax.while_loop(go_on, lambda s: _step(s, code, batch, place, first, registers), s)
+    def step(s: State) -> State:
+        return _step(s, code, batch, place, first, registers, every)
+
+    return jax.lax.while_loop(go_on, step, s)
 
 
 class LaneCounters:
@@ -214,7 +228,7 @@ class LaneCounters:
         device = jnp.asarray(np.pad(memory, (0, shape.device - memory.size)))
         batch = batch_for(launch, shape, local, memory.size, options)
         place = slots(batch, shape.lanes)
-        sizes = (shape.registers + PREDICATES[0], shape.registers, shape.local)
+        sizes = (shape.registers + PREDICATES[0], shape.registers, shape.local, shape.every)
         for first in range(0, launch.workgroups, int(batch.each)):
             state = advance(device, code, batch, place, jnp.int32(first), *sizes)
             _raise_faults(state, kernel, options.limit)

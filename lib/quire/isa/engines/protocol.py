@@ -6,6 +6,7 @@ refused (`UnsupportedOption`) and never ignored.
 """
 
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -22,6 +23,8 @@ Memory = UInt32[np.ndarray, " words"]
 STEP_LIMIT = 10_000_000
 MOST_WORDS = 2**30  # addresses have 32 bits
 MOST_LANES = 2**20
+QUICKLY = MappingProxyType({"xla_backend_optimization_level": 0})
+"""Options for code that is compiled to run a few times: a quarter less to compile."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int32, Shaped, UInt32
 
 from quire.isa.deviations import Deviation
-from quire.isa.engines.array.microcode import COLUMNS, EXTRA, LANE_ROWS, Memory
+from quire.isa.engines.array.microcode import COLUMNS, EXTRA, LANE_ROWS, SELDOM, Memory
 from quire.isa.engines.array.reductions import any_of_eight, count, greatest, somewhere
 from quire.isa.table import Kind, Operation
 
@@ -376,8 +376,11 @@ def _load_device(x: Operands, limit: jax.Array) -> Result:
     )
 
 
-def branches(batch: Batch, place: Slots) -> list[Callable[[Operands], Result]]:
-    """One function per action, from operands to the word that each lane writes."""
+def branches(batch: Batch, place: Slots, every: bool) -> list[Callable[[Operands], Result]]:
+    """One function per action, from operands to the word that each lane writes.
+
+    Without ``every`` the operations in `SELDOM` do nothing: no program of that engine has them.
+    """
     own = place.group * batch.local_words
     zeros = jnp.zeros(place.lane.shape, jnp.uint32)
 
@@ -410,7 +413,10 @@ def branches(batch: Batch, place: Slots) -> list[Callable[[Operands], Result]]:
         "everyone": alike(lambda x: ~x.active),
         **{name: wave(name) for name in WAVE_FUNCTIONS},
     }
-    lanes = [_lane_branch(row, batch) for row in LANE_ROWS]
+    lanes = [
+        _lane_branch(row, batch) if every or row.mnemonic not in SELDOM else extra["nothing"]
+        for row in LANE_ROWS
+    ]
     return [*lanes, *(extra[name] for name in EXTRA)]
 
 

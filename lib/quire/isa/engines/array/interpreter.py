@@ -13,6 +13,7 @@ lockstep schedule puts every wave first; a random one draws an order of the wave
 between barriers, or anew every few steps.
 """
 
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -48,9 +49,11 @@ from quire.isa.engines.array.memory import when
 from quire.isa.engines.array.microcode import MASKS, TRUE, Plain
 from quire.isa.engines.array.races import Touched, untouched
 from quire.isa.engines.array.reductions import count, least, somewhere
+from quire.isa.engines.protocol import QUICKLY
 from quire.isa.structure import MAX_CALL_DEPTH
 
 FAR = 2**30
+SMALL = 1024  # lanes up to which an engine is made to compile soon
 
 
 class State(NamedTuple):
@@ -71,6 +74,19 @@ class State(NamedTuple):
     first: Int32[Array, ""]  # the batch's first workgroup
     steps: Int64[Array, ""]
     began: Int64[Array, ""]  # steps when the batch began
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is fixed when an engine is compiled.
+
+    ``registers`` is how many rows of the file are registers, ``checked`` adds the race detector,
+    ``every`` the operations that few kernels use.
+    """
+
+    registers: int
+    checked: bool
+    every: bool
 
 
 class Program(NamedTuple):
@@ -245,8 +261,7 @@ def _sprint(
     batch: Batch,
     place: Slots,
     choice: Choice,
-    registers: int,
-    checked: bool,
+    made: Made,
 ) -> tuple[State, Int32[Array, ""], Bool[Array, ""]]:
     """Run plain micro-operations; the state, the row reached, and whether `_turn` must do it."""
     age = s.steps - s.began
@@ -254,9 +269,9 @@ def _sprint(
     redraw = ((age >> batch.quantum) + 1) << batch.quantum
     until = jnp.where(batch.scatter != 0, jnp.minimum(until, s.began + redraw), until)
     awake_lanes = count(choice.awake)
-    true = registers + TRUE
-    table = branches(batch, place)
-    allowed = _allowed(s, batch, place, choice, checked)
+    true = made.registers + TRUE
+    table = branches(batch, place, made.every)
+    allowed = _allowed(s, batch, place, choice, made.checked)
 
     def fetch(c: _Sprint) -> jax.Array:
         return jax.lax.dynamic_index_in_dim(program.code, c.pc, 0, keepdims=False)
@@ -313,24 +328,18 @@ def _sprint(
     return s, c.pc, may_run(c) & (c.stopped | ~allowed[column(fetch(c), "plain")])
 
 
-def _turn(
-    s: State, program: Program, batch: Batch, place: Slots, registers: int, checked: bool
-) -> State:
+def _turn(s: State, program: Program, batch: Batch, place: Slots, made: Made) -> State:
     """Sprint, then do the control instruction, store or faulty load that ended the sprint."""
     choice = choose(s, batch)
-    s, here, due = _sprint(s, program, batch, place, choice, registers, checked)
-    there = units.There(choice._replace(here=here), registers + TRUE, checked)
+    s, here, due = _sprint(s, program, batch, place, choice, made)
+    there = units.There(choice._replace(here=here), made.registers + TRUE, made.checked)
     return when(due, lambda s: units.perform(s, program.code, batch, place, there), s)
 
 
-@partial(jax.jit, static_argnames=("registers", "checked"), donate_argnums=0)
-def advance(
-    s: State, program: Program, batch: Batch, place: Slots, registers: int, checked: bool
-) -> State:
+def _advance(s: State, program: Program, batch: Batch, place: Slots, made: Made) -> State:
     """Run until every workgroup has ended, waves wait for ever, a fault happens or steps run out.
 
-    The given state is used up: its arrays become those of the result. ``registers`` is how many
-    rows of the file are registers; ``checked`` adds the race detector.
+    The given state is used up: its arrays become those of the result.
     """
 
     def go_on(s: State) -> Bool[Array, ""]:
@@ -338,11 +347,21 @@ def advance(
         return somewhere(s.status == READY) & (s.error[0] == 0) & in_time
 
     def turn(s: State) -> State:
-        s = _turn(s, program, batch, place, registers, checked)
+        s = _turn(s, program, batch, place, made)
         over = ~somewhere(s.status != HALTED) & (s.first + batch.each < batch.total)
-        return when(over, lambda s: _next_batch(s, program, batch, place, registers), s)
+        return when(over, lambda s: _next_batch(s, program, batch, place, made.registers), s)
 
     return jax.lax.while_loop(go_on, turn, s)
+
+
+_jit = partial(jax.jit, static_argnames="made", donate_argnums=0)
+_small, _large = _jit(_advance, compiler_options=dict(QUICKLY)), _jit(_advance)
+
+
+def advance(s: State, program: Program, batch: Batch, place: Slots, made: Made) -> State:
+    """Run as `_advance` does; an engine of few lanes is compiled quickly, and not for speed."""
+    small = place.lane.shape[0] <= SMALL
+    return (_small if small else _large)(s, program, batch, place, made)
 
 
 @partial(jax.jit, static_argnames="registers")

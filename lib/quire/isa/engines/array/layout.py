@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from quire.isa.engines.array.datapath import Batch
-from quire.isa.engines.array.microcode import Micro, predicate_rows
+from quire.isa.engines.array.microcode import Micro, predicate_rows, seldom
 from quire.isa.engines.protocol import RunOptions
 from quire.isa.program import REGISTER_LIMIT, Kernel, Launch
 
@@ -24,9 +24,10 @@ def bucket(size: int, least: int) -> int:
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes that are compiled in: lanes, rows of registers, predicates and program, words.
+    """What is compiled in: lanes, rows of registers, predicates and program, words, operations.
 
-    The last register row is the scratch register, which no operand can name.
+    The last register row is the scratch register, which no operand can name. ``every`` adds the
+    operations that few kernels use (`quire.isa.engines.array.microcode.SELDOM`).
     """
 
     lanes: int
@@ -35,6 +36,7 @@ class Shape:
     program: int
     local: int
     device: int
+    every: bool
 
     @property
     def rows(self) -> int:
@@ -55,6 +57,7 @@ def shape_for(
         program=bucket(len(rows) + 1, 256),
         local=bucket(max(16 * lanes, lanes // stride * ((local + 3) // 4)), 4096),
         device=bucket(words, next((size for size in (2**15, 2**17) if words <= size), 2**20)),
+        every=seldom(rows),
     )
 
 

@@ -55,9 +55,8 @@ class Loaded:
     def advance(self, state: interpreter.State, steps: int | None = None) -> interpreter.State:
         """Run until the launch ends, a fault happens, or ``steps`` steps are over in all."""
         batch = self.batch if steps is None else until(self.batch, steps)
-        return interpreter.advance(
-            state, self.program, batch, self.place, self.shape.registers, self.checked
-        )
+        made = interpreter.Made(self.shape.registers, self.checked, self.shape.every)
+        return interpreter.advance(state, self.program, batch, self.place, made)
 
     def __call__(self, device: jax.Array) -> interpreter.State:
         """Return the state after a run on a copy of ``device``, which `hold` gave."""
@@ -86,7 +85,7 @@ def load_rows(
     clear[: dirty.size] = dirty
     program = interpreter.Program(jnp.asarray(table), jnp.asarray(clear), jnp.int32(dirty.size))
     batch = batch_for(launch, shape, local, words, options)
-    batch = jax.tree.map(jnp.asarray, batch)  # once, and not at every call
+    batch = jax.device_put(batch)  # once, and not at every call
     place = slots(batch, shape.lanes)
     checked, limit = options.detect_races, options.limit
     return Loaded(kernel, tuple(rows), program, launch, shape, batch, place, words, checked, limit)

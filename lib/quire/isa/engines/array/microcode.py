@@ -76,6 +76,18 @@ EXTRA = (
 ACTIONS: dict[str, int] = {
     name: index for index, name in enumerate([*(row.mnemonic for row in LANE_ROWS), *EXTRA])
 }
+_DOUBLE = "dadd dsub dmul ddiv dma dsqrt cvt_f32_f64 cvt_f64_f32"
+_HALF = (
+    "hadd hsub hmul hma hmul2 hma2 badd bsub badd2 bmul2 bma bma2"
+    " cvt_bf16_f32 cvt_f16_f32 cvt_f32_bf16 cvt_f32_f16"
+)
+_SPECIAL = "frcp frsqrt fsqrt fsin fcos fexp2 flog2 ffract"
+SELDOM = frozenset(" ".join((_DOUBLE, _HALF, _SPECIAL)).split())
+"""Operations that take two fifths of an engine's compilation and that few kernels use.
+
+An engine is compiled with them only for kernels that have one: double and half precision, and the
+special functions.
+"""
 
 
 @dataclass(frozen=True)
@@ -125,16 +137,23 @@ def predicate_rows(rows: list[Micro]) -> int:
     return next(size for size in PREDICATES if highest < size)
 
 
+def seldom(rows: list[Micro]) -> bool:
+    """Whether a program has one of the operations in `SELDOM`."""
+    return any(row.action in _SELDOM_ACTIONS for row in rows)
+
+
+_SELDOM_ACTIONS = frozenset(ACTIONS[name] for name in SELDOM)
+
+
 def matrix(rows: list[Micro], length: int, registers: int) -> Int32[np.ndarray, "rows columns"]:
     """Return the rows as a matrix, padded with halts to ``length``.
 
     ``registers`` is the number of register rows, the last of them the scratch register; predicates
     follow them in one file. ``dest`` is the row that is written, ``plain`` a `Plain`.
     """
-    halt = Micro(control=int(Control.HALT))
-    padded = rows + [halt] * (length - len(rows))
     fields = list(Micro.__dataclass_fields__)
-    table = np.array([[getattr(row, name) for name in fields] for row in padded], dtype=np.int64)
+    table = np.array([[getattr(row, name) for name in fields] for row in [*rows, _HALT]], np.int64)
+    plain = [_plain(row) for row in [*rows, _HALT]]
     for name in ("a", "to"):
         column = table[:, COLUMNS[name]]
         column[column == SCRATCH] = registers - 1
@@ -142,9 +161,12 @@ def matrix(rows: list[Micro], length: int, registers: int) -> Int32[np.ndarray, 
         table[:, COLUMNS[name]] += registers
     to, flag_to = table[:, COLUMNS["to"]], table[:, COLUMNS["flag_to"]]
     dest = np.where(flag_to == registers + NOWHERE, to, flag_to)
-    plain = [_plain(row) for row in padded]
     table = np.column_stack([table, dest, plain])
+    table = np.concatenate([table, np.tile(table[-1:], (length - len(rows) - 1, 1))])
     return table.astype(np.uint32).view(np.int32)
+
+
+_HALT = Micro(control=int(Control.HALT))
 
 
 _SPRINTS = {
