@@ -18,15 +18,16 @@ def install(session: nox.Session, extras: str) -> None:
 
 @nox.session
 def book(session: nox.Session) -> None:
-    """Run every chapter and render the book into _build/html."""
-    install(session, "workbook,peers")
+    """Run every chapter and render the book into _build/html; -- --pdf --epub prints it, too."""
+    printed = {"--pdf", "--epub"} & set(session.posargs)
+    install(session, "workbook,print,peers" if printed else "workbook,peers")
     session.run("quire", "book", "--fetch", *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests."""
-    install(session, "workbook,peers,tests")
+    install(session, "workbook,print,peers,tests")
     # Two processes; tests/conftest.py says which tests share one: a file, the book, a chapter.
     session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs)
 
@@ -34,7 +35,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types."""
-    install(session, "workbook,peers,tests,lint")
+    install(session, "workbook,print,peers,tests,lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")

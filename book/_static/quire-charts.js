@@ -10,6 +10,7 @@
   const LETTER = 6.6; // px: how wide a letter of an axis title is, about
   const PASSES = 5; // drawings after which a chart is left as it is
 
+  const onPaper = "paper" in document.documentElement.dataset; // all lines, whatever it takes
   const theme = () => (document.documentElement.dataset.theme === "dark" ? "dark" : "light");
 
   const load = (name) =>
@@ -186,7 +187,7 @@
       this.controls.replaceChildren();
       this.result = await window.vegaEmbed(this.box, spec, {
         mode: "vega-lite",
-        renderer: rows(spec) > 3000 ? "canvas" : "svg",
+        renderer: rows(spec) > 3000 && !onPaper ? "canvas" : "svg",
         actions: false,
         bind: this.controls,
         tooltip: { theme: theme() },

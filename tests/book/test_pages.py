@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from .conftest import HARD_CASES, Book
-from .visits import Visit, open_page, wrong
+from .visits import Visit, open_page, violations, wrong
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
@@ -229,7 +229,7 @@ def test_chapters_and_what_they_count_carry_their_number(book: Book, browser: An
 
 def test_a_term_shows_its_meaning_by_pointer_and_by_focus(book: Book, browser: Any) -> None:
     tab = open_page(book, browser, HARD_CASES)
-    link = tab.locator("a[data-quire-term]", has_text="one-time pad")
+    link = tab.locator("a[data-quire-kind=term]", has_text="one-time pad")
     assert link.count() == 1  # the first use alone
     tip = tab.locator("#quire-tip")
     for act in (link.hover, link.focus):
@@ -239,6 +239,62 @@ def test_a_term_shows_its_meaning_by_pointer_and_by_focus(book: Book, browser: A
         tab.keyboard.press("Escape")
     assert not tip.is_visible()
     assert "glossary.html#term-one-time-pad" in link.get_attribute("href")
+    tab.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "said"),
+    [
+        ("citation", "2026", "Communication lower bounds and algorithms for sketching"),
+        ("theorem", "Theorem 98.1", "(A wide bound)"),
+        ("exercise", "Exercise 98.1", "What is"),
+    ],
+)
+def test_a_reference_shows_what_it_leads_to(
+    book: Book, browser: Any, axe: str, kind: str, words: str, said: str
+) -> None:
+    errors: list[str] = []
+    tab = open_page(book, browser, HARD_CASES, errors=errors)
+    tab.evaluate(
+        "() => document.querySelectorAll('.toggle-hidden .toggle-button').forEach((b) => b.click())"
+    )
+    link = tab.locator(f"a[data-quire-kind={kind}]", has_text=words).first
+    tip = tab.locator("#quire-tip")
+    for act in (link.hover, link.focus):
+        assert not tip.is_visible()
+        act()
+        tip.wait_for(state="visible")
+        assert said in tip.inner_text()
+        assert link.get_attribute("aria-describedby") == "quire-tip"
+        if kind == "theorem":
+            tip.locator("mjx-container").first.wait_for()
+            assert tip.locator("a, [id], mjx-merror").count() == 0
+            assert violations(tab, axe) == []
+        tab.keyboard.press("Escape")
+    assert not tip.is_visible()
+    assert errors == []
+    tab.close()
+
+
+def test_a_preview_does_not_move_for_whoever_wants_no_motion(book: Book, browser: Any) -> None:
+    tab = open_page(book, browser, HARD_CASES)
+    tab.locator("a[data-quire-kind=term]").first.focus()
+    moves = "() => getComputedStyle(document.getElementById('quire-tip')).animationName"
+    assert tab.evaluate(moves) == "none"
+    tab.emulate_media(reduced_motion="no-preference")
+    assert tab.evaluate(moves) == "quire-appear"
+    tab.close()
+
+
+def test_a_pointer_may_travel_from_a_link_to_its_preview(book: Book, browser: Any) -> None:
+    tab = open_page(book, browser, HARD_CASES)
+    tip = tab.locator("#quire-tip")
+    tab.locator("a[data-quire-kind=term]").first.hover()
+    tip.hover()
+    tab.wait_for_timeout(400)
+    assert tip.is_visible()
+    tab.mouse.move(2, 2)
+    tip.wait_for(state="hidden")
     tab.close()
 
 

@@ -318,13 +318,26 @@ def book(
     fetch: Annotated[
         bool, typer.Option("--fetch", help="Fetch missing datasets first, if a network allows.")
     ] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print the book, too (Chromium).")] = False,
+    epub: Annotated[
+        bool, typer.Option("--epub", help="Make an EPUB of it, too (Chromium).")
+    ] = False,
+    notebooks: Annotated[
+        bool, typer.Option("--notebooks", help="Zip the notebooks, too, with checksums.")
+    ] = False,
 ) -> None:
-    """Run every chapter and render the book; each step is told with its seconds."""
+    """Run every chapter and render the book; each step is told with its seconds.
+
+    The PDF, the EPUB and the zip lie beside the pages, and the first page offers them.
+    """
     # A shell lets its background jobs ignore SIGINT; whoever sends one to a build means it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from quire.workbook.book import build_book
+    from quire.workbook.book.printing import Product
     from quire.workbook.progress import bar
 
+    chosen: dict[Product, bool] = {"pdf": pdf, "epub": epub, "notebooks": notebooks}
+    wanted = [product for product, given in chosen.items() if given]
     with bar("book") as advance:
         index = build_book(
             output,
@@ -335,6 +348,7 @@ def book(
             tell=lambda line: typer.echo(line, err=True),
             repository=repository,
             fetch=fetch,
+            products=wanted,
         )
     typer.echo(f"{index}: open it in a browser")
 

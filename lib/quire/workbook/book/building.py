@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from quire.workbook.book import assets, fetching, rendering, staging
+from quire.workbook.book import assets, fetching, printing, rendering, staging
 from quire.workbook.book.bibliography import check_bibliography
 from quire.workbook.book.contents import read_contents, with_chapters, write_contents
 from quire.workbook.book.interrupts import Interrupts, noted, stop
 from quire.workbook.book.links import read_config, with_repository
 from quire.workbook.book.mending import mend_pages
 from quire.workbook.book.pages import overview, scoreboard, status
+from quire.workbook.book.previews import add_previews
+from quire.workbook.book.printing import Product
 from quire.workbook.book.workplace import workplace
 from quire.workbook.cards import ProfileName
 from quire.workbook.chapters import Chapter, all_chapters
@@ -61,6 +63,7 @@ def build_book(
     tell: Callable[[str], None] | None = None,
     repository: str | None = None,
     fetch: bool = False,
+    products: Collection[Product] = (),
 ) -> Path:
     """Run every chapter, render the book into ``output``, and return its first page.
 
@@ -83,12 +86,15 @@ def build_book(
         launch a chapter elsewhere, exist only if it is given here or in ``_config.yml``.
     fetch
         Whether to fetch missing datasets first, as far as a network allows.
+    products
+        What else to make of the pages and to put beside them: ``pdf``, ``epub``, ``notebooks``.
 
     Raises
     ------
     UserError
         When ``output`` can not be written or holds something else, or a source is faulty, before
-        any work; when the disk is full.
+        any work; when the disk is full; when the pages are built and in place but can not be
+        printed for want of Chromium or a package.
     ChapterFailed
         When chapters fail, after all have run; the old book stays.
     KeyboardInterrupt
@@ -121,15 +127,37 @@ def build_book(
         assets.write_assets(pages / "_static")
         overview.write_pictures(executed, pages / "_static")
         mend_pages(pages)
+        add_previews(pages)
         for name, notebook in notebooks.items():  # what the download button gives
             nbformat.write(notebook, pages / "_sources" / name)
         (pages / "index.html").write_text(_FIRST_PAGE, encoding="utf-8")
         (pages / MARKER).touch()
+        clock.tell("rendered the pages")
+        fault = _make(products, pages, root, contents, config, clock)
         interrupts.check()
         _put_in_place(pages, output, work)
-        clock.tell("rendered the pages")
     advance(steps, steps)
+    if fault is not None:
+        raise fault
     return output / "index.html"
+
+
+def _make(
+    products: Collection[Product],
+    pages: Path,
+    root: Path,
+    contents: Mapping[str, Any],
+    config: Mapping[str, Any],
+    clock: _Clock,
+) -> UserError | None:
+    """Make the products; return what kept one from being made: the pages are good without it."""
+    try:
+        if products:
+            printing.make(products, pages, root, contents, config, clock.tell)
+    except UserError as fault:
+        clock.tell(f"the pages are built, but: {fault}")
+        return fault
+    return None
 
 
 def _check_output(output: Path) -> Path:

@@ -21,7 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from quire.workbook.book.numbering import number_by_chapter
 from quire.workbook.book.reference import escape_bars
-from quire.workbook.book.terms import add_definitions, link_first_uses
+from quire.workbook.book.terms import link_first_uses
 
 
 class RowsTable(SphinxDirective):
@@ -92,7 +92,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", name_cells)
     app.connect("doctree-read", link_first_uses)
     app.connect("env-get-updated", number_by_chapter, priority=900)  # after Sphinx's own
-    app.connect("html-page-context", add_definitions)
     app.connect("autodoc-process-docstring", as_mathematics, priority=1)
     app.connect("config-inited", lambda app, _config: leave_out_thebe(app))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

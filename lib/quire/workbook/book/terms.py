@@ -1,17 +1,14 @@
 """Terms of the glossary: the first use of each on a chapter's page leads to its definition.
 
-The definition travels with the link, so that the page's script can show it beside the pointer or
-the focus without opening another page.
+`previews` lets the page carry the definition, for its script to show it beside the link.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes  # type: ignore[import-untyped]
 from sphinx import addnodes
@@ -33,8 +30,8 @@ _APART = (
 
 
 @cache
-def read_glossary(path: Path) -> tuple[dict[str, str], ...]:
-    """Return the definitions of a glossary page: per ``{glossary}`` block, by term, as plain text.
+def read_glossary(path: Path) -> tuple[tuple[str, ...], ...]:
+    """Return the terms of a glossary page, per ``{glossary}`` block.
 
     A term stands at the line's beginning, its definition indented below it; several terms on lines
     of their own may share one.
@@ -43,22 +40,10 @@ def read_glossary(path: Path) -> tuple[dict[str, str], ...]:
         return ()
     text = path.read_text(encoding="utf-8")
     blocks = re.findall(r"^(`{3,}|:{3,})\{glossary\}\n(.*?)^\1", text, re.DOTALL | re.MULTILINE)
-    return tuple(_read_block(block) for _, block in blocks)
-
-
-def _read_block(block: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    names: list[str] = []
-    for line in block.splitlines():
-        if line.startswith(":") or not line.strip():
-            continue
-        if line[0].isspace():
-            for name in names:
-                found[name] = f"{found.get(name, '')} {line.strip()}".strip()
-        else:
-            shared = names and names[0] not in found
-            names = [*names, line.strip()] if shared else [line.strip()]
-    return {name: _plain(words) for name, words in found.items()}
+    return tuple(
+        tuple(line.strip() for line in block.splitlines() if re.match(r"[^\s:]", line))
+        for _, block in blocks
+    )
 
 
 def link_first_uses(app: Sphinx, document: nodes.document) -> None:
@@ -80,32 +65,6 @@ def link_first_uses(app: Sphinx, document: nodes.document) -> None:
         _link(text, pattern, by_word, page)
         if not by_word:
             return
-
-
-def add_definitions(
-    app: Sphinx, page: str, _template: str, context: dict[str, Any], _tree: object
-) -> None:
-    """Write each term's definition onto the links that lead to it."""
-    body = context.get("body")
-    if not body or page == GLOSSARY:
-        return
-    objects = app.env.get_domain("std").data["objects"]
-    by_anchor = {
-        objects["term", name][1]: words
-        for block in read_glossary(Path(app.srcdir) / f"{GLOSSARY}.md")
-        for name, words in block.items()
-        if ("term", name) in objects
-    }
-
-    def told(found: re.Match[str]) -> str:
-        words = by_anchor.get(found.group(2))
-        if words is None:
-            return found.group()
-        return f'{found.group(1)} data-quire-term="{html.escape(words)}">'
-
-    context["body"] = re.sub(
-        r'(<a class="reference internal" href="[^"]*glossary\.html#(term-[^"]+)"[^>]*)>', told, body
-    )
 
 
 def _prose(document: nodes.document) -> Iterator[nodes.Text]:
@@ -146,10 +105,3 @@ def _link(text: nodes.Text, pattern: re.Pattern[str], by_word: dict[str, str], p
         made.append(link)
     if made:
         text.parent.replace(text, [*made, nodes.Text(rest)])
-
-
-def _plain(words: str) -> str:
-    """Return a definition's markup as plain words."""
-    words = re.sub(r"\{\w+\}`([^`<]+)(?:<[^>]*>)?`", r"\1", words)
-    words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", words)
-    return re.sub(r"[*`$]", "", words)
