@@ -1,0 +1,1 @@
+"""Links between devices: what collectives and transfers cost (`collectives`)."""

@@ -1,0 +1,1 @@
+"""Workloads: traces of requests (`trace`), logs of real servers (`logs`), metrics (`metrics`)."""
