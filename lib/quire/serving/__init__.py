@@ -1,0 +1,140 @@
+"""Serving language models: what a device needs, what an engine does with it, and what it draws.
+
+A simulator looks measured latencies up inside the loop of a real engine: continuous batching with
+chunked prompts, a pool of blocks with a prefix cache, preemption, several devices and instances::
+
+    from quire.serving import LLAMA_8B, SchedulerConfig, linear_profile, poisson_trace, replay
+
+    profile = linear_profile(LLAMA_8B, fixed_ms=6.5, per_sequence_ms=0.36)  # or read_bundle(...)
+    trace = poisson_trace(200, per_second=20.0, n_in=(50, 900), n_out=(20, 400), seed=1)
+    config = SchedulerConfig(blocks=LLAMA_8B.kv_blocks(memory_gib=80, utilisation=0.9))
+    result = replay(trace, profile, config)
+    served = result.served()
+    served.cell("TTFT", "P99"), served.cell("TPOT", "mean")  # milliseconds
+    served.tokens_per_s, result.preemptions
+
+Read in this order:
+
+1. ``workload``: traces of requests (``trace``), metrics (``metrics``), logs of servers (``logs``).
+2. ``profiles``: shapes of models (``models``); measured curves (``curves``), attention
+   (``attention``), unequal lengths (``skew``) and experts (``experts``), together a
+   ``LatencyTable`` (``latency``); readers of bundles (``bundles``) and of operators
+   (``operators``).
+3. ``links``: what a collective or a transfer costs (``collectives``).
+4. ``engine``: the state (``state``), blocks (``blocks``), one step (``scheduler``), whole replays
+   (``loops``), an engine driven step by step (``instance``), several of them (``fleet``), many
+   configurations at once (``batched``).
+5. ``power``: a server as states (``node``), the clock at a power cap (``clock``).
+6. ``peers``; ``experiments``: what the chapter measures; ``exercises``: its exercises' checks.
+
+An instance hears and tells events only, so that routers, stages of loading and planners come as
+packages of their own beside ``engine``: ``submit`` takes a priority, ``role`` splits prefill from
+decode, ``Tier`` and ``Link`` price what is kept and sent elsewhere.
+"""
+
+from quire.serving.engine.batched import BatchResult, replay_batch
+from quire.serving.engine.config import Replay, SchedulerConfig, Tier
+from quire.serving.engine.fleet import (
+    least_loaded,
+    round_robin,
+    serve_pool,
+    serve_split,
+    serve_wave,
+)
+from quire.serving.engine.instance import Instance, replay
+from quire.serving.links.collectives import (
+    Link,
+    all_gather_ns,
+    all_reduce_ns,
+    reduce_scatter_ns,
+)
+from quire.serving.power.clock import ClockModel, fit_energies
+from quire.serving.power.node import A6000_SERVER, DevicePower, NodePower, busy_stretches
+from quire.serving.profiles.attention import (
+    AttentionGrid,
+    PhaseTables,
+    grid_from_rows,
+    leave_one_out,
+)
+from quire.serving.profiles.bundles import (
+    profile_from_predictions,
+    profile_from_tables,
+    read_bundle,
+)
+from quire.serving.profiles.csvfiles import read_columns
+from quire.serving.profiles.curves import Curve
+from quire.serving.profiles.latency import Batch, LatencyTable, linear_profile
+from quire.serving.profiles.models import (
+    LLAMA_8B,
+    LLAMA_70B,
+    QWEN3_30B_A3B,
+    QWEN3_32B,
+    ModelShape,
+    shape_from_config,
+)
+from quire.serving.profiles.operators import profile_from_operators
+from quire.serving.profiles.skew import SkewTable, fit_alpha, skew_from_rows
+from quire.serving.workload.logs import (
+    read_published,
+    read_simulator_log,
+    read_simulator_summary,
+    read_vllm_log,
+)
+from quire.serving.workload.metrics import Served, served
+from quire.serving.workload.trace import Trace, poisson_trace, read_trace
+
+__all__ = [
+    "A6000_SERVER",
+    "LLAMA_8B",
+    "LLAMA_70B",
+    "QWEN3_30B_A3B",
+    "QWEN3_32B",
+    "AttentionGrid",
+    "Batch",
+    "BatchResult",
+    "ClockModel",
+    "Curve",
+    "DevicePower",
+    "Instance",
+    "LatencyTable",
+    "Link",
+    "ModelShape",
+    "NodePower",
+    "PhaseTables",
+    "Replay",
+    "SchedulerConfig",
+    "Served",
+    "SkewTable",
+    "Tier",
+    "Trace",
+    "all_gather_ns",
+    "all_reduce_ns",
+    "busy_stretches",
+    "fit_alpha",
+    "fit_energies",
+    "grid_from_rows",
+    "least_loaded",
+    "leave_one_out",
+    "linear_profile",
+    "poisson_trace",
+    "profile_from_operators",
+    "profile_from_predictions",
+    "profile_from_tables",
+    "read_bundle",
+    "read_columns",
+    "read_published",
+    "read_simulator_log",
+    "read_simulator_summary",
+    "read_trace",
+    "read_vllm_log",
+    "reduce_scatter_ns",
+    "replay",
+    "replay_batch",
+    "round_robin",
+    "serve_pool",
+    "serve_split",
+    "serve_wave",
+    "served",
+    "shape_from_config",
+    "skew_from_rows",
+]

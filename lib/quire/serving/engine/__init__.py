@@ -1,0 +1,1 @@
+"""The engine: scheduler, pool of blocks, replays, fleets, and batches of configurations."""

@@ -47,7 +47,9 @@ class BatchResult:
 class _State(NamedTuple):
     now: Any  # microseconds, and what its sum has lost
     lost: Any
-    request: Any  # by seat: the request's number, its computed and reached tokens, its place in line
+    request: (
+        Any  # by seat: the request's number, its computed and reached tokens, its place in line
+    )
     computed: Any
     reached: Any
     target: Any
@@ -135,8 +137,18 @@ def replay_batch(
     costs = profile.costs(wide, seats, skew=skew, rounded=False)
     tables = {
         name: jnp.asarray(np.asarray(getattr(costs, name)), jnp.float32)
-        for name in ("chunks", "decodes", "prefill_kv", "decode_kv", "alpha", "alpha_chunks",
-                     "n_edges", "rate_edges", "longest_edges", "prefill_kv_edges")
+        for name in (
+            "chunks",
+            "decodes",
+            "prefill_kv",
+            "decode_kv",
+            "alpha",
+            "alpha_chunks",
+            "n_edges",
+            "rate_edges",
+            "longest_edges",
+            "prefill_kv_edges",
+        )
     }
     tables["grid"] = jnp.asarray(costs.grid / 1e3, jnp.float32)
     tables["token"] = jnp.asarray(costs.token_ns / 1e3, jnp.float32)
@@ -193,10 +205,10 @@ def _one(  # type: ignore[no-untyped-def]
         jnp.float32(0), jnp.float32(0), zero, zero, zero, zero,
     )  # fmt: skip
 
-    def like(new, old):  # a sum of 32-bit numbers is of 64 where JAX may use them
+    def like(new: Any, old: Any) -> Any:  # a sum of 32-bit numbers is of 64 where JAX may use them
         return jax.tree.map(lambda a, b: a.astype(b.dtype), new, old)
 
-    def lacks(s):
+    def lacks(s: Any) -> Any:
         live = s.request >= 0
         k = jnp.where(live, jnp.minimum(s.reached - s.computed, budget), 0)
         decodes = (k == 1).sum(dtype=jnp.int32)
@@ -205,7 +217,7 @@ def _one(  # type: ignore[no-untyped-def]
         want = jnp.where(live, jnp.maximum(-(-(s.computed + k) // BLOCK) - s.held, 0), 0)
         return k, want
 
-    def preempt(s):
+    def preempt(s: Any) -> Any:
         last = jnp.argmax(s.order)
         r = s.request[last]
         put = s._replace(
@@ -222,7 +234,7 @@ def _one(  # type: ignore[no-untyped-def]
         )
         return like(put, s)
 
-    def step(s):
+    def step(s: Any) -> Any:
         before = s.preempted
         s = jax.lax.while_loop(lambda s: lacks(s)[1].sum() > s.free, preempt, s)
         k, want = lacks(s)
@@ -230,7 +242,7 @@ def _one(  # type: ignore[no-untyped-def]
         left = budget - k.sum(dtype=jnp.int32)
         calm = s.preempted == before
 
-        def admissible(s, left):
+        def admissible(s: Any, left: Any) -> Any:
             again = s.depth > 0
             fresh = jnp.minimum(s.come, n - 1)
             r = jnp.where(again, s.stack[jnp.maximum(s.depth - 1, 0)], fresh)
@@ -241,7 +253,7 @@ def _one(  # type: ignore[no-untyped-def]
             fits = (whole <= s.free) & (running < most) & (left > 0)
             return here & fits, r, found, again
 
-        def admit(carry):
+        def admit(carry: Any) -> Any:
             s, k, left = carry
             old = s
             _, r, found, again = admissible(s, left)
@@ -267,7 +279,7 @@ def _one(  # type: ignore[no-untyped-def]
         )
         return like(compute(s, k), s)
 
-    def compute(s, k):
+    def compute(s: Any, k: Any) -> Any:
         tokens = k.sum()
         idle = tokens == 0
         decode, chunk = k == 1, k > 1
@@ -335,7 +347,7 @@ def _attention(  # type: ignore[no-untyped-def]
     shape = [min(2, size) for size in grid.shape]
     weights = [jnp.stack([1 - t, t])[:size] for t, size in zip((tc, tm, tp), shape, strict=False)]
 
-    def at(length):
+    def at(length: Any) -> Any:
         d, td = _bracket(tables["decode_kv"], length)
         cube = jax.lax.dynamic_slice(grid, (c, m, p, d), shape)
         last = jnp.stack([1 - td, td])[: shape[3]]
@@ -349,7 +361,7 @@ def _attention(  # type: ignore[no-untyped-def]
     place = jnp.argmax(tables["alpha_chunks"] == chunk)
     own = (tables["alpha_chunks"] == chunk).any()
 
-    def bin_of(edges, value):
+    def bin_of(edges: Any, value: Any) -> Any:
         return jnp.minimum(jnp.searchsorted(edges, value.astype(jnp.float32)), edges.shape[0] - 1)
 
     alpha = jnp.where(

@@ -5,6 +5,8 @@ the front erases the content. So the oldest free content is lost first, and a re
 blocks back last block first, that its beginning lives longest. (vLLM 0.19, ``block_pool.py``.)
 """
 
+from typing import no_type_check
+
 import numpy as np
 from numba import njit
 
@@ -18,22 +20,24 @@ from quire.serving.engine.state import (
 
 
 @njit(cache=True, nogil=True)
-def take(pool, counts):  # type: ignore[no-untyped-def]
+@no_type_check
+def take(pool, counts):
     """Take the block that was free longest, and forget what it held."""
     end = pool.content.size
     block = pool.following[end]
     unlink(pool, counts, block)
     held = pool.content[block]
     if held >= 0:
-        if pool.index[held] == block:
-            pool.index[held] = -1
+        if pool.lookup[held] == block:
+            pool.lookup[held] = -1
         pool.content[block] = -1
     pool.holders[block] = 1
     return block
 
 
 @njit(cache=True, nogil=True)
-def unlink(pool, counts, block):  # type: ignore[no-untyped-def]
+@no_type_check
+def unlink(pool, counts, block):
     """Take a block out of the free list."""
     before, after = pool.previous[block], pool.following[block]
     pool.following[before] = after
@@ -42,7 +46,8 @@ def unlink(pool, counts, block):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def give_back(pool, counts, requests, r):  # type: ignore[no-untyped-def]
+@no_type_check
+def give_back(pool, counts, requests, r):
     """Release all blocks of a request, the last one first; their content stays findable."""
     end = pool.content.size
     start = requests.table_start[r]
@@ -61,20 +66,20 @@ def give_back(pool, counts, requests, r):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def hits(pool, requests, r):  # type: ignore[no-untyped-def]
+@no_type_check
+def hits(pool, requests, r):
     """Return how many leading blocks of a request are in the pool, its last token left out."""
     start = requests.hash_start[r]
-    most = min(
-        requests.hash_start[r + 1] - start, (requests.reached[r] - 1) // BLOCK
-    )
+    most = min(requests.hash_start[r + 1] - start, (requests.reached[r] - 1) // BLOCK)
     found = 0
-    while found < most and pool.index[requests.hashes[start + found]] >= 0:
+    while found < most and pool.lookup[requests.hashes[start + found]] >= 0:
         found += 1
     return found
 
 
 @njit(cache=True, nogil=True)
-def tier_hits(tier, requests, r, found):  # type: ignore[no-untyped-def]
+@no_type_check
+def tier_hits(tier, requests, r, found):
     """Return the chunks of a lower tier beyond ``found`` blocks, and the tokens that they add."""
     if tier.slots.size == 0:
         return 0, 0
@@ -89,7 +94,7 @@ def tier_hits(tier, requests, r, found):  # type: ignore[no-untyped-def]
     chunks = 0
     while first + chunks < whole:
         at = tier.factor * (first + chunks) + tier.factor - 1
-        if at >= size or tier.index[requests.hashes[start + at]] < 0:
+        if at >= size or tier.lookup[requests.hashes[start + at]] < 0:
             break
         chunks += 1
     gained = (first + chunks) * chunk - known
@@ -99,7 +104,8 @@ def tier_hits(tier, requests, r, found):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def needed(pool, requests, r, tokens, found):  # type: ignore[no-untyped-def]
+@no_type_check
+def needed(pool, requests, r, tokens, found):
     """Return how many free blocks it takes that a request holds ``tokens`` in all."""
     blocks = (tokens + BLOCK - 1) // BLOCK
     if requests.cached[r] >= 0:
@@ -107,15 +113,14 @@ def needed(pool, requests, r, tokens, found):  # type: ignore[no-untyped-def]
     start = requests.hash_start[r]
     idle = 0
     for i in range(found):
-        if pool.holders[pool.index[requests.hashes[start + i]]] == 0:
+        if pool.holders[pool.lookup[requests.hashes[start + i]]] == 0:
             idle += 1
     return max(blocks - found - requests.held[r], 0) + idle
 
 
 @njit(cache=True, nogil=True)
-def allocate(  # type: ignore[no-untyped-def]
-    pool, tier, counts, requests, r, tokens, computed, found, chunks, caching
-):
+@no_type_check
+def allocate(pool, tier, counts, requests, r, tokens, computed, found, chunks, caching):
     """Give a request blocks for ``computed + tokens``; False, and nothing changed, if they lack."""
     total = computed + tokens
     if needed(pool, requests, r, total, found) > counts[N_FREE]:
@@ -123,7 +128,7 @@ def allocate(  # type: ignore[no-untyped-def]
     start, table = requests.hash_start[r], requests.table_start[r]
     if found > 0 or chunks > 0:
         for i in range(found):
-            block = pool.index[requests.hashes[start + i]]
+            block = pool.lookup[requests.hashes[start + i]]
             if pool.holders[block] == 0:
                 unlink(pool, counts, block)
             pool.holders[block] += 1
@@ -141,7 +146,8 @@ def allocate(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def index_full(pool, tier, counts, requests, r, tokens):  # type: ignore[no-untyped-def]
+@no_type_check
+def index_full(pool, tier, counts, requests, r, tokens):
     """Make the full blocks among the first ``tokens`` findable, and write whole chunks below."""
     start = requests.hash_start[r]
     known = max(requests.cached[r], 0)
@@ -154,17 +160,17 @@ def index_full(pool, tier, counts, requests, r, tokens):  # type: ignore[no-unty
         if pool.content[block] < 0:
             name = requests.hashes[start + i]
             pool.content[block] = name
-            pool.index[name] = block
+            pool.lookup[name] = block
     requests.cached[r] = full
     if tier.slots.size:
         for chunk in range(known // tier.factor, full // tier.factor):
             name = requests.hashes[start + tier.factor * chunk + tier.factor - 1]
-            if tier.index[name] < 0:
+            if tier.lookup[name] < 0:
                 slot = counts[TIER_NEXT] % tier.slots.size
                 if tier.slots[slot] >= 0:
-                    tier.index[tier.slots[slot]] = -1
+                    tier.lookup[tier.slots[slot]] = -1
                 tier.slots[slot] = name
-                tier.index[name] = slot
+                tier.lookup[name] = slot
                 counts[TIER_NEXT] += 1
                 counts[WRITTEN] += 1
 

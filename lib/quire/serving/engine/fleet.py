@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from quire.checks import integer
-from quire.serving.engine.instance import Instance, Replay
+from quire.serving.engine.config import Replay
+from quire.serving.engine.instance import Instance
+from quire.serving.engine.loops import LOG_COLUMNS
 from quire.serving.links.collectives import Link
 from quire.serving.workload.trace import Trace
 
@@ -33,7 +35,7 @@ def round_robin() -> Router:
     return route
 
 
-def least_loaded(waiting_weight: float = 4.0) -> Router:
+def least_loaded(waiting_weight: float | int = 4.0) -> Router:
     """Return a router that takes the instance of the least (weight x waiting + running) / seats."""
 
     def route(r: int, instances: Sequence[Instance]) -> int:
@@ -55,10 +57,15 @@ def serve_pool(instances: Sequence[Instance], router: Router | None = None) -> R
         Of one trace.
     router
         Who serves what, asked when a request arrives; in turn if None.
+
+    Raises
+    ------
+    ValueError
+        When a request can never be scheduled.
     """
     trace = _trace_of(instances)
     route = router or round_robin()
-    return _serve(trace, instances, list(instances), route, None, None)
+    return _serve(trace, list(instances), list(instances), route, None, None)
 
 
 def serve_split(
@@ -89,11 +96,16 @@ def serve_split(
     overlap
         Whether the KV of all layers but the last crosses while later layers are computed, so that
         only a latency and the last layer's share are left at the end; else the whole KV is.
+
+    Raises
+    ------
+    ValueError
+        When an instance has another role.
     """
-    trace = _trace_of([*prefill, *decode])
     for name, group, role in (("prefill", prefill, "prefill"), ("decode", decode, "decode")):
         if not group or any(each.role != role for each in group):
             raise ValueError(f"{name}: must be one or more instances of the role {role!r}")
+    trace = _trace_of([*prefill, *decode])
     size = integer("kv_bytes_per_token", kv_bytes_per_token)
     layers = prefill[0].costs.layers if overlap else 1
 
@@ -177,6 +189,11 @@ def serve_wave(instances: Sequence[Instance], router: Router | None = None) -> R
         Of one trace.
     router
         Who serves what; in turn if None.
+
+    Raises
+    ------
+    ValueError
+        When a request can never be scheduled.
     """
     trace = _trace_of(instances)
     route = router or round_robin()
@@ -223,7 +240,7 @@ def _together(
     first: np.ndarray | None,
     last: np.ndarray | None,
     where: np.ndarray,
-    end: float,
+    end: float | int,
 ) -> Replay:
     each = [x.result(end, x.steps, x.steps) for x in instances]
     pick = np.arange(len(trace))
@@ -234,27 +251,26 @@ def _together(
     firsts = np.array([r.first_ns for r in each])
     begun = np.array([r.scheduled_ns for r in each])
     own_first = of("first_ns")
+
+    def total(name: str) -> int:
+        return int(sum(getattr(r, name) for r in each))
+
     return Replay(
-        trace,
-        np.where(begun < 0, np.inf, begun).min(axis=0),
-        own_first if first is None else np.where(first >= 0, first, firsts.max(axis=0)),
-        of("last_ns") if last is None else last,
-        np.array([r.hit for r in each]).max(axis=0),
-        np.array([r.preempted for r in each]).sum(axis=0),
-        where,
-        *(
-            int(sum(getattr(r, name) for r in each))
-            for name in (
-                "preemptions",
-                "recomputed",
-                "hit_tokens",
-                "found_again",
-                "tier_hit_tokens",
-                "written_chunks",
-                "steps",
-                "events",
-            )
-        ),
-        end,
-        np.zeros((0, 7)),
+        trace=trace,
+        scheduled_ns=np.where(begun < 0, np.inf, begun).min(axis=0),
+        first_ns=own_first if first is None else np.where(first >= 0, first, firsts.max(axis=0)),
+        last_ns=of("last_ns") if last is None else last,
+        hit=np.array([r.hit for r in each]).max(axis=0),
+        preempted=np.array([r.preempted for r in each]).sum(axis=0),
+        instance=where,
+        preemptions=total("preemptions"),
+        recomputed=total("recomputed"),
+        hit_tokens=total("hit_tokens"),
+        found_again=total("found_again"),
+        tier_hit_tokens=total("tier_hit_tokens"),
+        written_chunks=total("written_chunks"),
+        steps=total("steps"),
+        events=total("events"),
+        end_ns=end,
+        log=np.zeros((0, len(LOG_COLUMNS))),
     )

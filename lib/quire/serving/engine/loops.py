@@ -7,6 +7,8 @@ cell of the attention table, or, where nanoseconds are whole, one look-up a step
 out and index the same blocks in the same order.
 """
 
+from typing import no_type_check
+
 import numpy as np
 from numba import njit
 
@@ -15,8 +17,6 @@ from quire.serving.engine.scheduler import complete, duration, enqueue, schedule
 from quire.serving.engine.state import (
     BLOCK,
     HEAD,
-    LENGTHS,
-    LONGEST,
     N_DECODE,
     N_FREE,
     N_GENERATED,
@@ -24,20 +24,20 @@ from quire.serving.engine.state import (
     PREEMPTED_NOW,
     RECALLED,
     SEQUENCES,
-    SHORTEST,
     TAIL,
     TOKENS,
 )
 from quire.serving.profiles.costs import GRID, alpha_of, grid_ns
 
 DONE, STUCK = 0, 1
-LOG_COLUMNS = ("end", "tokens", "sequences", "generated", "running", "waiting", "free")
+LOG_COLUMNS = ("begin", "end", "tokens", "sequences", "generated", "running", "waiting", "free")
+"""One row a step, or a stretch of steps: nanoseconds, tokens and sequences of the step (or all
+tokens of the stretch), tokens produced so far; then who runs, who waits, and what is free."""
 
 
 @njit(cache=True, nogil=True)
-def run(  # type: ignore[no-untyped-def]
-    rules, costs, requests, pool, tier, queues, step, recall_ns, compressed, log
-):
+@no_type_check
+def run(rules, costs, requests, pool, tier, queues, step, recall_ns, compressed, log):
     """Replay all requests, numbered by arrival; return (state, end, steps, events, rows of log).
 
     ``log`` has a row for each step or event while it has room.
@@ -58,6 +58,7 @@ def run(  # type: ignore[no-untyped-def]
             now = max(now, np.float64(arrival[come]))
             continue
         s = step.summary
+        begin = now
         now += duration(costs, s, s[TOKENS], s[SEQUENCES])
         if counts[RECALLED] > 0:
             now += counts[RECALLED] * recall_ns
@@ -66,19 +67,21 @@ def run(  # type: ignore[no-untyped-def]
         steps += 1
         events += 1
         if rows < log.shape[0]:
-            _write(log, rows, now, s[TOKENS], s[SEQUENCES], queues)
+            _write(log, rows, begin, now, s[TOKENS], s[SEQUENCES], queues)
             rows += 1
         if (
             compressed
             and s[N_DECODE] == s[SEQUENCES]
             and counts[N_RUNNING] == s[SEQUENCES]
+            and counts[PREEMPTED_NOW] == 0
             and costs.kind == GRID
         ):
             until = np.float64(arrival[come]) if come < count else np.inf
+            begin = now
             m, now = _stretch(rules, costs, requests, pool, tier, queues, now, until)
             steps += m
             if m > 0 and rows < log.shape[0]:
-                _write(log, rows, now, m * counts[N_RUNNING], counts[N_RUNNING], queues)
+                _write(log, rows, begin, now, m * counts[N_RUNNING], counts[N_RUNNING], queues)
                 rows += 1
             if m > 0:
                 events += 1
@@ -86,20 +89,27 @@ def run(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _write(log, row, now, tokens, sequences, queues):  # type: ignore[no-untyped-def]
+@no_type_check
+def _write(log, row, begin, now, tokens, sequences, queues):
     counts = queues.counts
-    log[row, 0] = now
-    log[row, 1] = tokens
-    log[row, 2] = sequences
-    log[row, 3] = counts[N_GENERATED]
-    log[row, 4] = counts[N_RUNNING]
-    log[row, 5] = counts[TAIL] - counts[HEAD]
-    log[row, 6] = counts[N_FREE]
+    log[row, 0] = begin
+    log[row, 1] = now
+    log[row, 2] = tokens
+    log[row, 3] = sequences
+    log[row, 4] = counts[N_GENERATED]
+    log[row, 5] = counts[N_RUNNING]
+    log[row, 6] = counts[TAIL] - counts[HEAD]
+    log[row, 7] = counts[N_FREE]
 
 
 @njit(cache=True, nogil=True)
-def _quiet(rules, requests, pool, queues):  # type: ignore[no-untyped-def]
-    """Whether nobody who waits can be admitted before somebody who runs ends."""
+@no_type_check
+def _quiet(rules, requests, pool, queues):
+    """Whether nobody who waits can be admitted before somebody who runs ends.
+
+    The step before ended with everybody running and, if somebody waits, with a front that was
+    refused.
+    """
     counts = queues.counts
     n = counts[N_RUNNING]
     if n >= rules.max_sequences or n >= rules.budget:
@@ -112,20 +122,21 @@ def _quiet(rules, requests, pool, queues):  # type: ignore[no-untyped-def]
     start = requests.hash_start[r]
     most = min(requests.hash_start[r + 1] - start, (requests.reached[r] - 1) // BLOCK)
     at = 0
-    while at < most and pool.index[requests.hashes[start + at]] >= 0:
+    while at < most and pool.lookup[requests.hashes[start + at]] >= 0:
         at += 1
     if at < most and rules.caching:
         for i in range(n):
             other = queues.running[i]
             begin = requests.hash_start[other]
-            if begin + at < requests.hash_start[other + 1]:
-                if requests.hashes[begin + at] == requests.hashes[start + at]:
-                    return False
+            inside = begin + at < requests.hash_start[other + 1]
+            if inside and requests.hashes[begin + at] == requests.hashes[start + at]:
+                return False
     return True
 
 
 @njit(cache=True, nogil=True)
-def _stretch(rules, costs, requests, pool, tier, queues, now, until):  # type: ignore[no-untyped-def]
+@no_type_check
+def _stretch(rules, costs, requests, pool, tier, queues, now, until):
     """Decode the same batch as long as nothing can happen; return the steps and the time."""
     counts, running = queues.counts, queues.running
     n = counts[N_RUNNING]
@@ -162,16 +173,32 @@ def _stretch(rules, costs, requests, pool, tier, queues, now, until):  # type: i
         first_of[place] = i
     while done < most and now < stop:
         if costs.rounded:
-            m, now = _whole(costs, fixed, n, mean + done, longest + done, shortest + done,
-                            most - done, now, stop)
+            m, now = _whole(
+                costs,
+                fixed,
+                n,
+                mean + done,
+                longest + done,
+                shortest + done,
+                most - done,
+                now,
+                stop,
+            )
         else:
-            m, now = _series(costs, fixed, n, mean + done, longest + done, shortest + done,
-                             most - done, now, stop)
+            m, now = _series(
+                costs,
+                fixed,
+                n,
+                mean + done,
+                longest + done,
+                shortest + done,
+                most - done,
+                now,
+                stop,
+            )
         ended = False
         for j in range(done, done + m):
-            if not _blocks_of_step(
-                rules, requests, pool, tier, queues, first_of, next_of, j
-            ):
+            if not _blocks_of_step(rules, requests, pool, tier, queues, first_of, next_of, j):
                 # the step cannot be made: time again up to it
                 now = _elapsed(costs, fixed, n, mean, longest, shortest, j, begin)
                 done = j
@@ -190,10 +217,9 @@ def _stretch(rules, costs, requests, pool, tier, queues, now, until):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def _blocks_of_step(  # type: ignore[no-untyped-def]
-    rules, requests, pool, tier, queues, first_of, next_of, j
-):
-    """Hand out and index what step j of a stretch needs; False, with nothing changed, if it lacks."""
+@no_type_check
+def _blocks_of_step(rules, requests, pool, tier, queues, first_of, next_of, j):
+    """Hand out and index what step j of a stretch needs; False, nothing changed, if it lacks."""
     counts, running = queues.counts, queues.running
     start = first_of[(BLOCK - j % BLOCK) % BLOCK]
     wanted = 0
@@ -216,15 +242,14 @@ def _blocks_of_step(  # type: ignore[no-untyped-def]
         r = running[at]
         was = requests.reached[r]
         requests.reached[r] = requests.computed[r] + j + 1
-        allocate(
-            pool, tier, counts, requests, r, 1, requests.computed[r] + j, 0, 0, rules.caching
-        )
+        allocate(pool, tier, counts, requests, r, 1, requests.computed[r] + j, 0, 0, rules.caching)
         requests.reached[r] = was
     return True
 
 
 @njit(cache=True, nogil=True)
-def _layer(costs, n, mean, longest, shortest):  # type: ignore[no-untyped-def]
+@no_type_check
+def _layer(costs, n, mean, longest, shortest):
     """Attention of one layer of a batch of decodes."""
     near = grid_ns(costs, 0, 0, n, mean)
     if costs.skewed and n > 1 and longest != mean:
@@ -239,7 +264,8 @@ def _layer(costs, n, mean, longest, shortest):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _whole(costs, fixed, n, mean, longest, shortest, most, now, stop):  # type: ignore[no-untyped-def]
+@no_type_check
+def _whole(costs, fixed, n, mean, longest, shortest, most, now, stop):
     """Add steps of whole nanoseconds one by one."""
     m = 0
     while m < most and now < stop:
@@ -249,7 +275,8 @@ def _whole(costs, fixed, n, mean, longest, shortest, most, now, stop):  # type: 
 
 
 @njit(cache=True, nogil=True)
-def _room(axis, length):  # type: ignore[no-untyped-def]
+@no_type_check
+def _room(axis, length):
     """Return how many steps a length has until the next point of an axis, that point included."""
     at = np.searchsorted(axis, length, side="right")
     if at >= axis.size:
@@ -258,8 +285,9 @@ def _room(axis, length):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _series(costs, fixed, n, mean, longest, shortest, most, now, stop):  # type: ignore[no-untyped-def]
-    """Add the steps inside one cell of the table in closed form, those that begin before ``stop``."""
+@no_type_check
+def _series(costs, fixed, n, mean, longest, shortest, most, now, stop):
+    """Add the steps of one cell of the table in closed form, those that begin before ``stop``."""
     m = min(most, _room(costs.decode_kv, mean) + 1)
     if costs.skewed:
         m = min(m, _room(costs.decode_kv, longest) + 1)
@@ -293,15 +321,34 @@ def _series(costs, fixed, n, mean, longest, shortest, most, now, stop):  # type:
 
 
 @njit(cache=True, nogil=True)
-def _elapsed(costs, fixed, n, mean, longest, shortest, steps, now):  # type: ignore[no-untyped-def]
+@no_type_check
+def _elapsed(costs, fixed, n, mean, longest, shortest, steps, now):
     """Return the time after the first ``steps`` of a stretch."""
     done = 0
     while done < steps:
         if costs.rounded:
-            m, now = _whole(costs, fixed, n, mean + done, longest + done, shortest + done,
-                            steps - done, now, np.inf)
+            m, now = _whole(
+                costs,
+                fixed,
+                n,
+                mean + done,
+                longest + done,
+                shortest + done,
+                steps - done,
+                now,
+                np.inf,
+            )
         else:
-            m, now = _series(costs, fixed, n, mean + done, longest + done, shortest + done,
-                             steps - done, now, np.inf)
+            m, now = _series(
+                costs,
+                fixed,
+                n,
+                mean + done,
+                longest + done,
+                shortest + done,
+                steps - done,
+                now,
+                np.inf,
+            )
         done += m
     return now

@@ -9,6 +9,8 @@ B. Unless somebody was put back, those who wait are admitted in their order whil
 C. When the step ends, whoever has caught up produces a token.
 """
 
+from typing import no_type_check
+
 import numpy as np
 from numba import njit
 
@@ -51,7 +53,8 @@ from quire.serving.profiles.costs import step_ns
 
 
 @njit(cache=True, nogil=True)
-def enqueue(requests, queues, r):  # type: ignore[no-untyped-def]
+@no_type_check
+def enqueue(requests, queues, r):
     """Put a request among those who wait, before the first of a larger priority value."""
     counts, waiting = queues.counts, queues.waiting
     at = counts[TAIL]
@@ -67,7 +70,8 @@ def enqueue(requests, queues, r):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _put_back(pool, requests, queues, r):  # type: ignore[no-untyped-def]
+@no_type_check
+def _put_back(pool, requests, queues, r):
     give_back(pool, queues.counts, requests, r)
     requests.computed[r] = 0
     requests.preempted[r] += 1
@@ -78,7 +82,8 @@ def _put_back(pool, requests, queues, r):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def schedule(rules, requests, pool, tier, queues, step, now):  # type: ignore[no-untyped-def]
+@no_type_check
+def schedule(rules, requests, pool, tier, queues, step, now):
     """Fill ``step``; return how many requests it holds."""
     counts, running, waiting = queues.counts, queues.running, queues.waiting
     budget, chosen, i = rules.budget, 0, 0
@@ -91,7 +96,9 @@ def schedule(rules, requests, pool, tier, queues, step, now):  # type: ignore[no
         k = min(k, budget)
         total = requests.computed[r] + k
         # fifteen decodes of sixteen neither open a block nor fill one
-        given = total <= requests.held[r] * BLOCK and total % BLOCK + k - 1 < BLOCK - 1
+        given = (
+            total <= requests.held[r] * BLOCK and total // BLOCK == requests.computed[r] // BLOCK
+        )
         while not given:
             if allocate(
                 pool, tier, counts, requests, r, k, requests.computed[r], 0, 0, rules.caching
@@ -135,9 +142,7 @@ def schedule(rules, requests, pool, tier, queues, step, now):  # type: ignore[no
             whole = max(requests.reached[r], computed)
             if needed(pool, requests, r, whole, found) > counts[N_FREE]:
                 break
-        if not allocate(
-            pool, tier, counts, requests, r, k, computed, found, chunks, rules.caching
-        ):
+        if not allocate(pool, tier, counts, requests, r, k, computed, found, chunks, rules.caching):
             break
         counts[HEAD] += 1
         if requests.preempted[r] > 0:
@@ -169,7 +174,8 @@ def schedule(rules, requests, pool, tier, queues, step, now):  # type: ignore[no
 
 
 @njit(cache=True, nogil=True)
-def _summarise(rules, step, chosen, counts):  # type: ignore[no-untyped-def]
+@no_type_check
+def _summarise(rules, step, chosen, counts):
     s = step.summary
     s[:] = 0
     s[SHORTEST] = np.iinfo(np.int64).max
@@ -193,7 +199,8 @@ def _summarise(rules, step, chosen, counts):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def duration(costs, summary, tokens, sequences):  # type: ignore[no-untyped-def]
+@no_type_check
+def duration(costs, summary, tokens, sequences):
     """Return a step's nanoseconds, padded to ``tokens`` and ``sequences`` by its peers."""
     n = summary[N_DECODE]
     mean = summary[LENGTHS] // n if n > 0 else 0
@@ -212,7 +219,8 @@ def duration(costs, summary, tokens, sequences):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def complete(rules, requests, pool, tier, queues, step, now):  # type: ignore[no-untyped-def]
+@no_type_check
+def complete(rules, requests, pool, tier, queues, step, now):
     """End a step at time ``now``; return how many requests finished, listed in ``step``."""
     counts = queues.counts
     finished = 0

@@ -62,14 +62,14 @@ class Pool(NamedTuple):
     holders: np.ndarray
     previous: np.ndarray
     following: np.ndarray
-    index: np.ndarray
+    lookup: np.ndarray
 
 
 class TierState(NamedTuple):
-    """A lower tier: a ring of chunks, the oldest written over; ``index`` finds a chunk."""
+    """A lower tier: a ring of chunks, the oldest written over; ``lookup`` finds a chunk."""
 
     slots: np.ndarray
-    index: np.ndarray
+    lookup: np.ndarray
     factor: int
 
 

@@ -22,8 +22,8 @@ class Link:
         Of one message.
     """
 
-    gib_per_s: float
-    latency_ns: float = 0.0
+    gib_per_s: float | int
+    latency_ns: float | int = 0.0
 
     def __post_init__(self) -> None:
         positive("gib_per_s", self.gib_per_s)
@@ -34,12 +34,12 @@ class Link:
         """Nanoseconds that one byte takes."""
         return 1e9 / (self.gib_per_s * GIB)
 
-    def transfer_ns(self, size: Any) -> np.ndarray:
+    def transfer_ns(self, size: Any) -> Any:
         """Return the time of one message of ``size`` bytes."""
         return self.latency_ns + np.asarray(size, dtype=np.float64) * self.ns_per_byte
 
 
-def all_reduce_ns(size: Any, devices: int, link: Link) -> np.ndarray:
+def all_reduce_ns(size: Any, devices: int, link: Link) -> Any:
     """Return the time of a ring all-reduce: 2 (p-1) messages of size/p.
 
     Parameters
@@ -54,17 +54,17 @@ def all_reduce_ns(size: Any, devices: int, link: Link) -> np.ndarray:
     return 2 * _one_way(size, devices, link)
 
 
-def reduce_scatter_ns(size: Any, devices: int, link: Link) -> np.ndarray:
+def reduce_scatter_ns(size: Any, devices: int, link: Link) -> Any:
     """Return the time of a ring reduce-scatter of ``size`` bytes: p-1 messages of size/p."""
     return _one_way(size, devices, link)
 
 
-def all_gather_ns(share: Any, devices: int, link: Link) -> np.ndarray:
-    """Return the time of a ring all-gather of ``share`` bytes from each: p-1 messages of a share."""
+def all_gather_ns(share: Any, devices: int, link: Link) -> Any:
+    """Return the time of a ring all-gather of ``share`` bytes from each: p-1 such messages."""
     return _one_way(np.asarray(share, dtype=np.float64) * devices, devices, link)
 
 
-def _one_way(size: Any, devices: int, link: Link) -> np.ndarray:
+def _one_way(size: Any, devices: int, link: Link) -> Any:
     p = integer("devices", devices)
     sizes = real_array("size", np.atleast_1d(size), 1, least=0.0)
     cost = (p - 1) * (link.latency_ns + sizes / p * link.ns_per_byte)

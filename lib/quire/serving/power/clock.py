@@ -1,8 +1,8 @@
 """The clock of a device at its power cap, and what it does to a step's time.
 
-Power is leakage and fans, plus an energy for each operation and for each byte; an operation's energy
-falls with the clock as the voltage does. A device that would draw more than its cap lowers its
-clock until it draws the cap. Bytes from memory do not wait for the core's clock; operations do.
+Power is leakage and fans, plus an energy for each operation and for each byte; an operation's
+energy falls with the clock as the voltage does. A device that would draw more than its cap lowers
+its clock until it draws the cap. Bytes from memory do not wait for the core's clock; operations do.
 """
 
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ class ClockModel:
         the clock, 0 where it does not move.
     """
 
-    cap_w: float
-    clock_mhz: float
-    static_w: float
-    joule_per_flop: float
-    joule_per_byte: float
-    exponent: float = 2.0
+    cap_w: float | int
+    clock_mhz: float | int
+    static_w: float | int
+    joule_per_flop: float | int
+    joule_per_byte: float | int
+    exponent: float | int = 2.0
 
     def __post_init__(self) -> None:
         for name in ("cap_w", "clock_mhz", "static_w"):
@@ -47,7 +47,9 @@ class ClockModel:
         if self.static_w >= self.cap_w:
             raise ValueError(f"static_w = {self.static_w:g}: must be below the cap, {self.cap_w:g}")
 
-    def power_w(self, flops: float, moved: float, seconds: float, share: float = 1.0) -> float:
+    def power_w(
+        self, flops: float | int, moved: float | int, seconds: float | int, share: float | int = 1.0
+    ) -> float:
         """Return the watts of work that takes ``seconds`` at the full clock, at a share of it.
 
         Parameters
@@ -63,8 +65,8 @@ class ClockModel:
         spent = self.joule_per_flop * flops * s**self.exponent + self.joule_per_byte * moved
         return self.static_w + spent * s / seconds
 
-    def share_of_clock(self, flops: float, moved: float, seconds: float) -> float:
-        """Return the share of the full clock at which the work draws the cap; 1 if it never does."""
+    def share_of_clock(self, flops: Any, moved: Any, seconds: Any) -> float:
+        """Return the share of the clock at which the work draws the cap; 1 if it never does."""
         if self.power_w(flops, moved, seconds) <= self.cap_w:
             return 1.0
         return float(
@@ -72,9 +74,7 @@ class ClockModel:
         )
 
 
-def fit_energies(
-    watts: Any, flops: Any, moved: Any, seconds: Any
-) -> tuple[float, float, float]:
+def fit_energies(watts: Any, flops: Any, moved: Any, seconds: Any) -> tuple[float, float, float]:
     """Return static watts, joules an operation and joules a byte, from runs below the cap.
 
     Non-negative least squares of watts = static + e_f flops/s + e_b bytes/s.
@@ -91,7 +91,12 @@ def fit_energies(
     """
     columns = [
         real_array(name, each, 1, least=0.0)
-        for name, each in (("watts", watts), ("flops", flops), ("moved", moved), ("seconds", seconds))
+        for name, each in (
+            ("watts", watts),
+            ("flops", flops),
+            ("moved", moved),
+            ("seconds", seconds),
+        )
     ]
     if columns[0].size < 4:
         raise ValueError(f"watts = {columns[0].size} runs: four are needed for three numbers")
@@ -103,7 +108,7 @@ def fit_energies(
     return float(static), float(per_flop), float(per_byte)
 
 
-def _share(value: float) -> float:
+def _share(value: float | int) -> float:
     if value != 1:
         between("share", value, 0, 1)
     return float(value)

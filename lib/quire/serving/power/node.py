@@ -24,10 +24,10 @@ class DevicePower:
         Seconds after the last kernel. Eighteen for the authors' A6000; a property of one card.
     """
 
-    idle: float
-    standby: float
-    active: float
-    standby_s: float
+    idle: float | int
+    standby: float | int
+    active: float | int
+    standby_s: float | int
 
     def __post_init__(self) -> None:
         for name in ("idle", "standby", "active", "standby_s"):
@@ -55,13 +55,13 @@ class NodePower:
         Watts of memory, links, network and storage at rest.
     """
 
-    base: float
+    base: float | int
     device: DevicePower
-    cpu_idle: float = 10.0
-    cpu_active: float = 185.0
-    cpu_share: float = 0.5
-    cpu_share_busy: float = 0.7
-    others: float = 0.0
+    cpu_idle: float | int = 10.0
+    cpu_active: float | int = 185.0
+    cpu_share: float | int = 0.5
+    cpu_share_busy: float | int = 0.7
+    others: float | int = 0.0
 
     def __post_init__(self) -> None:
         for name in ("base", "cpu_idle", "cpu_active", "others"):
@@ -91,6 +91,11 @@ class NodePower:
             Instants, increasing.
         devices
             How many, all in one state.
+
+        Raises
+        ------
+        ValueError
+            When the stretches or the instants are out of order.
         """
         count = integer("devices", devices)
         edges = real_array("edges_s", edges_s, 1)
@@ -142,7 +147,7 @@ def _covered(begin: np.ndarray, end: np.ndarray, edges: np.ndarray) -> np.ndarra
 
 
 def busy_stretches(
-    ends_ns: np.ndarray, durations_ns: np.ndarray, gap_ns: float = 1.0
+    ends_ns: np.ndarray, durations_ns: np.ndarray, gap_ns: float | int = 1.0
 ) -> Float[np.ndarray, "k 2"]:
     """Return stretches of steps that follow one another without a gap, as (begin, end) seconds."""
     ends = real_array("ends_ns", ends_ns, 1)
@@ -158,4 +163,12 @@ A6000_SERVER = NodePower(
     DevicePower(33.0, 89.0, 300.0, 18.0),
     others=4 * 4.0 + 5.0 + 11.2 + 5.9,
 )
-"""The authors' server with A6000 cards; 128 GiB of memory are four modules."""
+"""The authors' server with one A6000 card; 128 GiB of memory are four modules."""
+
+A6000_SERVER_TWO = NodePower(
+    164.0,
+    DevicePower(33.0, 89.0, 300.0, 18.0),
+    cpu_share=0.7,
+    others=4 * 4.0 + 5.0 + 11.2 + 5.9,
+)
+"""The same server as the authors configure it for two cards: another base, another share."""

@@ -58,7 +58,7 @@ class PhaseTables:
     """
 
     prefill: Float[np.ndarray, "a b"]
-    decode: Float[np.ndarray, "n a"]
+    decode: Float[np.ndarray, "n k"]
 
     def __post_init__(self) -> None:
         for name in ("prefill", "decode"):

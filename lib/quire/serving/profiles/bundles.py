@@ -1,4 +1,4 @@
-"""Readers of LLMServingSim's profiles: the bundles of its profiler, and its first profiler's tables."""
+"""Readers of LLMServingSim's profiles: its profiler's bundles, its first profiler's tables."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -208,10 +208,16 @@ def profile_from_predictions(
         tuple(curves(FIRST_PROFILER["block"])),
         dict(curves(FIRST_PROFILER["sequence"])),
         PhaseTables(
-            _stepped(prefill["kv_cache_size"], KV_STEP, prefill["prefill_chunk_size"], CHUNK_STEP,
-                     prefill["prediction"]),
-            _stepped(decode["batch_size"], 1, decode["kv_cache_size"], KV_STEP,
-                     decode["prediction"]),
+            _stepped(
+                prefill["kv_cache_size"],
+                KV_STEP,
+                prefill["prefill_chunk_size"],
+                CHUNK_STEP,
+                prefill["prediction"],
+            ),
+            _stepped(
+                decode["batch_size"], 1, decode["kv_cache_size"], KV_STEP, decode["prediction"]
+            ),
         ),
         tp=tp,
         link=link,

@@ -1,6 +1,6 @@
 """The cost of one step as compiled code reads it: arrays, and a function of a batch's summary."""
 
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from numba import njit
@@ -40,7 +40,8 @@ class Costs(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _bracket(axis, query):  # type: ignore[no-untyped-def]
+@no_type_check
+def _bracket(axis, query):
     """Return the lower index and the share of the way to the next point; above it exceeds 1."""
     n = axis.size
     if n == 1 or query <= axis[0]:
@@ -52,7 +53,8 @@ def _bracket(axis, query):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def grid_ns(costs, chunk, prefill_kv, n, length):  # type: ignore[no-untyped-def]
+@no_type_check
+def grid_ns(costs, chunk, prefill_kv, n, length):
     """Return one layer's attention from the grid, linear along all four axes."""
     c, tc = _bracket(costs.chunks, chunk)
     m, tm = _bracket(costs.decodes, n)
@@ -76,13 +78,14 @@ def grid_ns(costs, chunk, prefill_kv, n, length):  # type: ignore[no-untyped-def
                     low += td * (costs.grid[c + i, m + j, p + k, d + 1] - low)
                 total += wc * wm * wp * low
     if costs.rounded:
-        # Sums of weighted corners miss whole numbers by an ulp, and a floor would lose a nanosecond.
+        # A sum of weighted corners misses a whole number by an ulp: the floor would lose one.
         return max(1.0, np.floor(total + 1e-6))
     return total
 
 
 @njit(cache=True, nogil=True)
-def _bin(edges, value):  # type: ignore[no-untyped-def]
+@no_type_check
+def _bin(edges, value):
     for i in range(edges.size):
         if value <= edges[i]:
             return i
@@ -90,7 +93,8 @@ def _bin(edges, value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def alpha_of(costs, chunk, prefill_kv, n, mean, longest, shortest):  # type: ignore[no-untyped-def]
+@no_type_check
+def alpha_of(costs, chunk, prefill_kv, n, mean, longest, shortest):
     """Return the share alpha of a batch whose lengths differ."""
     gap = longest - shortest
     rate = (mean - shortest) / gap if gap > 0 else 0.5
@@ -107,9 +111,8 @@ def alpha_of(costs, chunk, prefill_kv, n, mean, longest, shortest):  # type: ign
 
 
 @njit(cache=True, nogil=True)
-def attention_ns(  # type: ignore[no-untyped-def]
-    costs, chunk, prefill_kv, n, mean, longest, shortest, root_chunk
-):
+@no_type_check
+def attention_ns(costs, chunk, prefill_kv, n, mean, longest, shortest, root_chunk):
     """Return one layer's attention of a batch."""
     if chunk == 0 and n == 0:
         return 0.0
@@ -121,9 +124,7 @@ def attention_ns(  # type: ignore[no-untyped-def]
             cost += costs.decode_phase[i, j]
         if chunk > 0:
             i = min((prefill_kv + 63) // 64, costs.prefill_phase.shape[0] - 1)
-            j = min(
-                np.int64(np.ceil(np.rint(root_chunk) / 32)), costs.prefill_phase.shape[1] - 1
-            )
+            j = min(np.int64(np.ceil(np.rint(root_chunk) / 32)), costs.prefill_phase.shape[1] - 1)
             cost += costs.prefill_phase[i, j]
         return cost
     cost = grid_ns(costs, chunk, prefill_kv, n, mean)
@@ -139,9 +140,8 @@ def attention_ns(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def step_ns(  # type: ignore[no-untyped-def]
-    costs, tokens, sequences, chunk, prefill_kv, n, mean, longest, shortest, root_chunk
-):
+@no_type_check
+def step_ns(costs, tokens, sequences, chunk, prefill_kv, n, mean, longest, shortest, root_chunk):
     """Return the nanoseconds of one step."""
     each = attention_ns(costs, chunk, prefill_kv, n, mean, longest, shortest, root_chunk)
     return (

@@ -21,14 +21,16 @@ class Curve:
         Nanoseconds, positive, one for each key.
     """
 
-    keys: Float[np.ndarray, " points"]
-    values: Float[np.ndarray, " points"]
+    keys: np.ndarray
+    values: np.ndarray
 
     def __post_init__(self) -> None:
         keys = increasing("keys", self.keys)
         values = real_array("values", self.values, 1, above=0.0)
         if keys.shape != values.shape:
-            raise ValueError(f"values = {values.size} numbers: must be as many as keys, {keys.size}")
+            raise ValueError(
+                f"values = {values.size} numbers: must be as many as keys, {keys.size}"
+            )
         object.__setattr__(self, "keys", keys)
         object.__setattr__(self, "values", values)
 

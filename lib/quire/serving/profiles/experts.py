@@ -27,7 +27,7 @@ class ExpertTable:
     curves: tuple[Curve, ...]
 
     def at(self, tokens: Float[np.ndarray, " n"], active: Float[np.ndarray, " n"]) -> np.ndarray:
-        """Return nanoseconds, linear in both axes; counts of experts below the least are clamped."""
+        """Return nanoseconds, linear in both axes; fewer experts than the least are clamped."""
         table = np.array([interpolated(c.keys, c.values, tokens) for c in self.curves])
         if len(self.curves) == 1:
             return table[0]

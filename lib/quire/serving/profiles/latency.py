@@ -103,9 +103,7 @@ class LatencyTable:
         if self.experts is not None and not self.model.experts:
             raise ValueError(f"experts: {self.model.name} has none")
 
-    def token_ns(
-        self, most: int, *, rounded: bool = True
-    ) -> Float[np.ndarray, " tokens"]:
+    def token_ns(self, most: int, *, rounded: bool = True) -> Float[np.ndarray, " tokens"]:
         """Return what depends on a step's tokens alone, for 0 to ``most`` of them."""
         tokens = np.maximum(np.arange(integer("most", most) + 1, dtype=np.float64), 1.0)
 
@@ -152,7 +150,7 @@ class LatencyTable:
         most_sequences: int,
         *,
         skew: bool | None = None,
-        host_ns: float = 0.0,
+        host_ns: float | int = 0.0,
         rounded: bool = True,
     ) -> Costs:
         """Return the profile for compiled code.
@@ -229,7 +227,7 @@ class LatencyTable:
             costs.token_ns[tokens] + costs.sequence_ns[sequences] + self.model.layers * each
         )
 
-    def scaled(self, dense: float = 1.0, attention: float = 1.0) -> "LatencyTable":
+    def scaled(self, dense: float | int = 1.0, attention: float | int = 1.0) -> "LatencyTable":
         """Return the profile with its dense layers and its attention slower by two factors."""
         dense, attention = positive("dense", dense), positive("attention", attention)
 
@@ -240,7 +238,9 @@ class LatencyTable:
         if isinstance(self.attention, AttentionGrid):
             table = replace(self.attention, values=self.attention.values * attention)
         else:
-            table = PhaseTables(self.attention.prefill * attention, self.attention.decode * attention)
+            table = PhaseTables(
+                self.attention.prefill * attention, self.attention.decode * attention
+            )
         experts = self.experts
         if experts is not None:
             experts = replace(experts, curves=tuple(slower(c) for c in experts.curves))
@@ -255,7 +255,7 @@ class LatencyTable:
 
 
 def linear_profile(
-    model: ModelShape, fixed_ms: float, per_sequence_ms: float, length: int = 8192
+    model: ModelShape, fixed_ms: float | int, per_sequence_ms: float | int, length: int = 8192
 ) -> LatencyTable:
     """Return the profile t = W + H n (k / length) for n sequences of k tokens.
 

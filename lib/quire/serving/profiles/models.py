@@ -73,7 +73,13 @@ class ModelShape:
         return (self.layers * block + ends) * self.bytes_per_value
 
     def kv_blocks(
-        self, memory_gib: float, utilisation: float, *, tp: int = 1, ep: int = 1, block: int = 16
+        self,
+        memory_gib: float | int,
+        utilisation: float | int,
+        *,
+        tp: int = 1,
+        ep: int = 1,
+        block: int = 16,
     ) -> int:
         """Return how many KV blocks fit beside the weights of one device.
 

@@ -37,7 +37,7 @@ class SkewTable:
     longest_edges: Float[np.ndarray, " k"]
     prefill_kv_edges: Float[np.ndarray, " p"]
     alpha: Float[np.ndarray, "c n r k p"]
-    default: float
+    default: float | int
 
 
 _EDGES = ("n", "skew_rate", "kv_big", "kp")
@@ -45,7 +45,7 @@ _COLUMNS = ("n_label", "skew_rate_label", "kv_big_label", "kp_label")
 
 
 def skew_from_rows(
-    rows: Mapping[str, Any], axes: Mapping[str, Any], default: float
+    rows: Mapping[str, Any], axes: Mapping[str, Any], default: float | int
 ) -> SkewTable:
     """Return the table of a bundle's ``skew_fit.csv`` under the bins of its ``meta.yaml``.
 
@@ -83,12 +83,10 @@ def skew_from_rows(
     chunks = np.unique(pc)
     alpha = np.full((chunks.size, *(edge.size for edge in edges)), float(default))
     alpha[(np.searchsorted(chunks, pc), *places)] = real_array("alpha", rows["alpha"], 1)
-    return SkewTable(chunks, *edges, alpha=alpha, default=float(default))
+    return SkewTable(chunks, edges[0], edges[1], edges[2], edges[3], alpha, float(default))
 
 
-def fit_alpha(
-    mean_us: Any, longest_us: Any, mixed_us: Any
-) -> float:
+def fit_alpha(mean_us: Any, longest_us: Any, mixed_us: Any) -> float:
     """Return the alpha that fits measured triples best, weighted by the spread they show.
 
     The least squares of ``mixed = mean + alpha (longest - mean)``, whose weights are the squares of

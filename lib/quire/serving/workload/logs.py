@@ -43,8 +43,9 @@ def read_vllm_log(path: str | Path) -> Served:
     if not rows:
         raise ValueError(f"path = {Path(path).name}: holds no request")
     table = [rows[place] for place in sorted(rows)]
-    columns = [np.array([row[name] for row in table]) for name in (*_STAMPS, "output_toks")]
-    return served(*columns[:3], columns[3].astype(np.int64), unit=1e3)
+    queued, first, last = (np.array([row[name] for row in table]) for name in _STAMPS)
+    tokens = np.array([row["output_toks"] for row in table]).astype(np.int64)
+    return served(queued, first, last, tokens, unit=1e3)
 
 
 def read_simulator_log(path: str | Path) -> Served:

@@ -33,7 +33,7 @@ class Served:
     tpot_ms: Float[np.ndarray, " n"]
     latency_ms: Float[np.ndarray, " n"]
     n_out: np.ndarray
-    makespan_s: float
+    makespan_s: float | int
 
     @property
     def tokens_per_s(self) -> float:
@@ -74,7 +74,7 @@ class Served:
 
 
 def served(
-    arrival: np.ndarray, first: np.ndarray, last: np.ndarray, n_out: np.ndarray, unit: float
+    arrival: np.ndarray, first: np.ndarray, last: np.ndarray, n_out: np.ndarray, unit: float | int
 ) -> Served:
     """Return the metrics of stamps.
 

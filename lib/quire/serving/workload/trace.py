@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from quire.checks import integer, positive, real_array
 
@@ -30,11 +29,11 @@ class Trace:
         everything up to there. Without names nothing is shared.
     """
 
-    arrival_ns: Int[np.ndarray, " n"]
-    n_in: Int[np.ndarray, " n"]
-    n_out: Int[np.ndarray, " n"]
-    block_start: Int[np.ndarray, " n+1"] | None = None
-    blocks: Int[np.ndarray, " b"] | None = None
+    arrival_ns: np.ndarray
+    n_in: np.ndarray
+    n_out: np.ndarray
+    block_start: np.ndarray | None = None
+    blocks: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         arrival = _whole("arrival_ns", self.arrival_ns, 0)
@@ -94,7 +93,7 @@ class Trace:
         blocks = np.concatenate(pieces) if pieces else self.blocks[:0]
         return Trace(self.arrival_ns[which], self.n_in[which], self.n_out[which], start, blocks)
 
-    def faster(self, factor: float) -> "Trace":
+    def faster(self, factor: float | int) -> "Trace":
         """Return the trace with the times between arrivals divided by ``factor``."""
         scale = positive("factor", factor)
         arrival = np.rint(self.arrival_ns / scale).astype(np.int64)
@@ -118,7 +117,7 @@ def read_trace(path: str | Path) -> Trace:
     """Return the trace in a file of JSON lines.
 
     Each line has ``arrival_ns``, ``input``, ``output`` and, where prefixes are shared, ``blocks``:
-    the names of the full blocks as inclusive ranges ``[first, last]``. Lines may stand in any order.
+    the names of the full blocks as inclusive ranges ``[first, last]``. Lines stand in any order.
 
     Raises
     ------
@@ -146,12 +145,12 @@ def read_trace(path: str | Path) -> Trace:
         for row in rows
     ]
     start = np.concatenate([[0], np.cumsum([each.size for each in names])])
-    columns = [np.asarray([row[k] for row in rows]) for k in range(3)]
-    return Trace(*columns, block_start=start, blocks=np.concatenate(names))
+    arrival, n_in, n_out = (np.asarray([row[k] for row in rows]) for k in range(3))
+    return Trace(arrival, n_in, n_out, start, np.concatenate(names))
 
 
 def poisson_trace(
-    n: int, per_second: float, n_in: tuple[int, int], n_out: tuple[int, int], seed: int
+    n: int, per_second: float | int, n_in: tuple[int, int], n_out: tuple[int, int], seed: int
 ) -> Trace:
     """Return ``n`` requests with exponential times between them and uniform lengths.
 
@@ -183,8 +182,8 @@ def warn_of_unnamed(trace: Trace) -> None:
     missing = trace.unnamed()
     if missing and trace.blocks.size:
         warnings.warn(
-            f"{missing} of {len(trace)} requests have fewer block names than full blocks: what they "
-            "share beyond those is not found",
+            f"{missing} of {len(trace)} requests have fewer block names than full blocks: what "
+            "they share beyond those is not found",
             UserWarning,
             stacklevel=3,
         )

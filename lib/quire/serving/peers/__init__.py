@@ -1,0 +1,1 @@
+"""The same loop on somebody else's simulator (`simpy`)."""
