@@ -5,6 +5,7 @@ Two prompts stand for two ways to work. ``greedy`` asks for the largest expected
 same call can come from either, with another intent.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,21 +149,42 @@ def _run(world, incidents, truth, policy, tau, tables, max_steps, threshold):  #
     parts = []
     for low in range(0, count, _BLOCK):
         rows = slice(low, min(low + _BLOCK, count))
-        parts.append(_block(world, tables(rows), policy[rows], tau[rows], max_steps, threshold))
+        ask = _from_table(tables(rows))
+        parts.append(_block(world, ask, policy[rows], tau[rows], max_steps, threshold))
     joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     return Runs(np.asarray(incidents), np.asarray(truth), policy, *joined)
 
 
+def run_with(
+    world: World,
+    ask: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    incident: int,
+    truth: int,
+    policy: int,
+    *,
+    max_steps: int = 12,
+    threshold: float = 0.9,
+) -> Runs:
+    """Run one agent whose tools are a function of row and tool: the way to replay one record."""
+    ways = np.array([policy])
+    found = _block(world, ask, ways, np.ones(1), max_steps, threshold)
+    return Runs(np.array([incident]), np.array([truth]), ways, *found)
+
+
+def _from_table(table: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    return lambda rows, tool: table[rows, tool]
+
+
 def _block(
     world: World,
-    table: np.ndarray,
+    ask: Callable[[np.ndarray, np.ndarray], np.ndarray],
     policy: np.ndarray,
     tau: np.ndarray,
     max_steps: int,
     threshold: float,
 ) -> tuple[np.ndarray, ...]:
     """Run one block of agents together; those that have concluded leave the arrays."""
-    n, count = world.services, len(table)
+    n, count = world.services, len(policy)
     flat, unsure, by_tool = world.single
     steps = [np.full((count, max_steps), -1, np.int16) for _ in range(5)]
     tools, outcomes, intents, inferences, plans = steps
@@ -182,7 +204,7 @@ def _block(
                 k, entries, suspect[scripted], asked[scripted], tool[scripted], n
             )
         intent = _intents(k, entries, scripted, tool % n, suspect, most)
-        said = table[rows, tool]
+        said = ask(rows, tool)
         missing = said == NEVER
         misses[rows] += missing
         weight = by_tool[tool, np.maximum(said, 0)]
