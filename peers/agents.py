@@ -12,6 +12,7 @@ import numpy as np
 from calls import Arrays, call, serve
 
 os.environ["LANGSMITH_TRACING"] = "false"
+os.environ["MPLBACKEND"] = "agg"  # a notebook's own is of no use here
 
 
 @call
