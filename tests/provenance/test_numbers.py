@@ -44,7 +44,7 @@ def test_a_temperature_is_found_again():
     y = random.random(20_000) < p
     sharp = pv.apply_temperature(p, 0.5)
     assert pv.fit_temperature(sharp, y) == pytest.approx(2, rel=0.05)
-    assert pv.apply_temperature([0, 1, 0.5], 3).tolist() == [0, 1, 0.5]
+    assert pv.apply_temperature([0, 1, 0.5], 3.0).tolist() == [0, 1, 0.5]
 
 
 def test_calibration_error_and_its_bias():
@@ -67,12 +67,12 @@ def test_calibration_error_and_its_bias():
         lambda: pv.brier_score([0.5, 0.5], [1]),
         lambda: pv.murphy(P, Y, 0),
         lambda: pv.reliability(P, Y, 10, by="size"),
-        lambda: pv.apply_temperature(P, 0),
+        lambda: pv.apply_temperature(P, 0.0),
         lambda: pv.bayes_accuracy([[0.5, 0.6]]),
         lambda: pv.bayes_accuracy([0.5, 0.5]),
         lambda: pv.fano_error_bound(3.0, 4),
         lambda: pv.fano_error_bound(-1.0, 4),
-        lambda: pair_error(0, 0),
+        lambda: pair_error(0.0, 0.0),
         lambda: pv.krippendorff_alpha([[-1, -1]]),
         lambda: pv.witness([1, 2], [[1]]),
         lambda: pv.pass_hat_k([5], 4, 1),
@@ -85,7 +85,7 @@ def test_calibration_error_and_its_bias():
         lambda: pv.benjamini_hochberg(np.array([1.5])),
         lambda: pv.frequent_sequences([[1]], 0),
         lambda: pv.rationalised_share(0.5, 1.0),
-        lambda: SmallAgent(leak=2),
+        lambda: SmallAgent(leak=2.0),
         lambda: SmallAgent().joint("weather", 1),
     ],
     ids=range(27),

@@ -1,7 +1,7 @@
 """Scores of stated confidence against outcomes: Brier with Murphy's parts, calibration error."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -79,9 +79,7 @@ def murphy(forecasts: Any, outcomes: Any, bins: int | None = None) -> Murphy:
     )
 
 
-def reliability(
-    forecasts: Any, outcomes: Any, bins: int = 10, by: Literal["width", "mass"] = "width"
-) -> list[Bin]:
+def reliability(forecasts: Any, outcomes: Any, bins: int = 10, by: str = "width") -> list[Bin]:
     """Return the bins of a reliability diagram; empty ones are left out.
 
     Parameters
@@ -116,7 +114,7 @@ def reliability(
 
 
 def expected_calibration_error(
-    forecasts: Any, outcomes: Any, bins: int = 10, by: Literal["width", "mass"] = "width"
+    forecasts: Any, outcomes: Any, bins: int = 10, by: str = "width"
 ) -> float:
     """Return the mean distance of forecast and observed share over bins (ECE).
 

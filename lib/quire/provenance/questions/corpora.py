@@ -9,7 +9,6 @@ from math import comb
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from quire.checks import integer, real_array
 
@@ -33,7 +32,7 @@ def pass_hat_k(successes: Any, trials: int, k: int) -> float:
 
 
 def leave_one_out_confidence(
-    successes: Float[np.ndarray, "tasks trials"],
+    successes: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a forecast for every trial from the task's others, (s + 1/2) / n, and the outcomes."""
     y = real_array("successes", successes, 2, least=0.0)

@@ -2,13 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from quire.provenance.capture.fidelity import call_key, calls_of
 from quire.provenance.schema.errors import ReplayMiss
 from quire.provenance.schema.records import Record
-
-MissPolicy = Literal["strict", "fifo", "stub"]
 
 
 class RecordedTools:
@@ -32,7 +30,7 @@ class RecordedTools:
         For another policy.
     """
 
-    def __init__(self, record: Record, on_miss: MissPolicy = "strict", stub: Any = None) -> None:
+    def __init__(self, record: Record, on_miss: str = "strict", stub: Any = None) -> None:
         if on_miss not in ("strict", "fifo", "stub"):
             raise ValueError(f"on_miss = {on_miss!r}: must be 'strict', 'fifo' or 'stub'")
         self.on_miss, self.stub = on_miss, stub
@@ -86,7 +84,7 @@ class RecordedTools:
 def mock_replay(
     record: Record,
     agent: Callable[[Mapping[str, Any], RecordedTools], Record],
-    on_miss: MissPolicy = "strict",
+    on_miss: str = "strict",
     stub: Any = None,
 ) -> tuple[Record, RecordedTools]:
     """Run an agent against a record's outputs, and return its new record and the tools it used.
