@@ -20,7 +20,10 @@ from quire.provenance.worlds.agents import Runs
 
 @dataclass(frozen=True)
 class BoundRow:
-    """What an observer recovers of a field: best accuracy, Fano's bound, share of bits; means."""
+    """What an observer recovers of a field: best accuracy, Fano's bound, share of bits; means.
+
+    ``least_error`` is the error of the best decoder for the agent that it knows best.
+    """
 
     field: str
     level: str
@@ -30,6 +33,7 @@ class BoundRow:
     high: float
     fano: float
     share: float
+    least_error: float
 
 
 def bounds(
@@ -53,6 +57,7 @@ def bounds(
                         float(best.mean() + spread),
                         float(np.mean([fano_accuracy_bound(law) for law in laws])),
                         float(np.mean([recovered_share(law) for law in laws])),
+                        float(1 - best.max()),
                     )
                 )
     return rows
@@ -70,7 +75,7 @@ class DecoderRow:
 
 
 def decoders(count: int, leak: float, seed: int) -> list[DecoderRow]:
-    """Return how a table and a Bayes rule with estimated tables decode the intent, held out."""
+    """Return how a table of what was seen with what decodes the intent of other draws."""
     agent = SmallAgent(seed, leak)
     train, test = agent.sample(count, seed + 1), agent.sample(count, seed + 2)
     rows = []
