@@ -25,6 +25,7 @@ from quire.provenance import (
 )
 from quire.provenance.schema.profiles import PROFILES
 from quire.provenance.schema.records import assemble
+from quire.provenance.schema.rules import permitted
 from quire.provenance.schema.shapes import Field
 
 from .records import oom
@@ -177,6 +178,26 @@ def test_profiles_grow_by_addition_only():
     for new in ({}, {"a": Field("whole")}, {"a": Field("text"), "b": Field("text", True)}):
         with pytest.raises(NonAdditiveChange):
             check_additive(old, new)
+
+
+@pytest.mark.parametrize(
+    ("tool", "scope", "yes"),
+    [
+        ("dns_lookup", ["dns_lookup"], True),
+        ("dns_lookup", ["dns_*"], True),
+        ("dns_lookup", [], False),
+        ("dns", ["call:dns"], True),
+        ("query_logs", ["read:logs"], True),
+        ("delete_logs", ["read:logs"], False),
+        ("restartService", ["read:service"], False),
+        ("restartService", ["restart:service"], True),
+        ("drop_database", ["read:logs"], False),
+        ("read", ["read:logs"], False),
+    ],
+    ids=range(10),
+)
+def test_scopes(tool, scope, yes):
+    assert permitted(tool, scope) is yes
 
 
 SECRETS = [

@@ -22,6 +22,7 @@ from quire.provenance import (
     ask,
     population,
     read_folder,
+    read_record,
     read_store,
     recorded,
     recover,
@@ -58,6 +59,11 @@ def test_what_is_written_is_read_and_verified(tmp_path):
     assert verify_folder(folder, head).intact
     assert head.number == 7 and record.metadata["head"]["number"] == 7
     assert [r.id for r in read_store(tmp_path)] == ["DBINFRA-1458"]
+    file = tmp_path / "one.json"
+    file.write_bytes(record.to_bytes())
+    assert read_record(file) == read_record(folder) == record
+    with pytest.raises(Malformed, match="neither"):
+        read_record(tmp_path / "none")
 
 
 def test_a_sealed_envelope_and_a_closed_record_stay(tmp_path):

@@ -110,6 +110,7 @@ from quire.provenance.schema.records import Record, check_record, parse_record, 
 from quire.provenance.schema.redaction import Redaction
 from quire.provenance.stores.jsonl import (
     read_folder,
+    read_record,
     read_store,
     recover,
     verify_folder,
@@ -195,6 +196,7 @@ __all__ = [
     "problems",
     "rationalised_share",
     "read_folder",
+    "read_record",
     "read_samples",
     "read_store",
     "reconcile",

@@ -1,5 +1,6 @@
 """What must hold between the documents of a record: references, order, plans, authority."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -46,7 +47,8 @@ def permitted(
 
     A scope is a list of names of tools, with ``*`` as a wildcard, or of permissions; a map from
     tools to the permission that each needs may stand beside it (``authority.tool_permissions``).
-    A prefix or suffix that names a verb, as in ``call:dns`` or ``dns:read``, is looked through.
+    A permission such as ``call:dns`` names the tool ``dns``; ``read:logs`` permits every tool whose
+    name has the word logs, unless another word of it says that it changes something.
     """
     wanted = [tool]
     if permissions and isinstance(permissions.get(tool), str):
@@ -55,10 +57,55 @@ def permitted(
         parts = [entry, *(entry.split(":", 1) if ":" in entry else ())]
         if any(fnmatchcase(name, part) for name in wanted for part in parts if part not in _VERBS):
             return True
+        if len(parts) > 1 and _is_about(tool, entry):
+            return True
     return False
 
 
-_VERBS = frozenset({"call", "execute", "invoke", "read", "run", "tool", "use", "write", ""})
+def _is_about(tool: str, permission: str) -> bool:
+    """Whether a tool's words hold all that a permission names, and change no more than it."""
+    mine, theirs = _words(tool), _words(permission)
+    things = theirs - _VERBS - _CHANGES
+    return bool(things) and things <= mine and (mine & _CHANGES) <= (theirs & _CHANGES)
+
+
+def _words(name: str) -> set[str]:
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
+    return {word.rstrip("s") or word for word in re.findall(r"[a-z0-9]+", spaced)}
+
+
+_VERBS = frozenset(
+    {"call", "execute", "get", "invoke", "list", "query", "read", "run", "tool", "use", "view", ""}
+)
+_CHANGES = frozenset(
+    (
+        "apply",
+        "create",
+        "delete",
+        "deploy",
+        "drop",
+        "exec",
+        "insert",
+        "kill",
+        "modify",
+        "patch",
+        "purge",
+        "put",
+        "reboot",
+        "remove",
+        "restart",
+        "rm",
+        "scale",
+        "send",
+        "set",
+        "shutdown",
+        "start",
+        "stop",
+        "truncate",
+        "update",
+        "write",
+    )
+)
 
 
 def _problems(

@@ -99,7 +99,7 @@ VERDICT = _shape(
     remediation="any",
 )
 REJECTED = _shape(hypothesis="text!", rejected_by="id!", reason="text")
-METADATA = _shape(duration_ms="number", cost="number", pinned="any", head="object")
+METADATA = _shape(duration_ms="number", cost="any", pinned="any", head="object")
 
 VOCABULARIES = {
     "intent": INTENT_CODES,

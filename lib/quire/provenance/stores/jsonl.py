@@ -22,7 +22,7 @@ from quire.provenance.chain.hash_chain import (
 )
 from quire.provenance.schema.canonical import LIMITS, Limits, canonical_bytes, parse_json
 from quire.provenance.schema.errors import Malformed, RecordError
-from quire.provenance.schema.records import Record, assemble, check_record
+from quire.provenance.schema.records import Record, assemble, check_record, parse_record
 from quire.provenance.stores.writer import STREAMS, chain_line
 
 
@@ -67,6 +67,24 @@ def read_folder(folder: str | Path, limits: Limits = LIMITS, check: bool = True)
     if check:
         check_record(record)
     return record
+
+
+def read_record(place: str | Path, limits: Limits = LIMITS) -> Record:
+    """Return the record of a folder, or of a file that holds it as one JSON object; checked.
+
+    Raises
+    ------
+    RecordError
+        The first fault, with its file, line and field.
+    Malformed
+        When there is nothing, or a file that is too large.
+    """
+    found = Path(place)
+    if found.is_dir():
+        return read_folder(found, limits)
+    if not found.is_file():
+        raise Malformed(found.name or str(found), "is neither a file nor a folder")
+    return parse_record(_document(found.parent, found.name, limits), limits)
 
 
 def read_store(root: str | Path, limits: Limits = LIMITS) -> Iterator[Record]:
