@@ -62,7 +62,14 @@ from quire.brokers.servers.running import (
     Server,
     free_port,
 )
-from quire.brokers.tables.rows import MalformedTable, Row, fanout_rows, pair_rows, reset_rows
+from quire.brokers.tables.rows import (
+    MalformedTable,
+    Row,
+    early_fanout_rows,
+    fanout_rows,
+    pair_rows,
+    reset_rows,
+)
 
 __all__ = [
     "BROKERS",
@@ -95,6 +102,7 @@ __all__ = [
     "closed_loop",
     "closed_loop_latencies",
     "drive",
+    "early_fanout_rows",
     "erlang_c",
     "fanout_rows",
     "fit_batching",

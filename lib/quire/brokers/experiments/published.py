@@ -134,13 +134,17 @@ def java_memory_ratio(rows: Sequence[MachineRow]) -> float:
 
 
 def predictions(
-    tables: Tables, *, law: str = "utilisation", below: float | None = None
+    tables: Tables,
+    *,
+    law: str = "utilisation",
+    below: float | None = None,
+    brokers: Sequence[str] = (*NATIVE, *ENTERPRISE),
 ) -> list[Prediction]:
     """Return a prediction for each broker and machine that has three levels and a saturated row."""
     found = []
     for cores, rows in tables.items():
         own = complete(rows)
-        for name in (*NATIVE, *ENTERPRISE):
+        for name in brokers:
             one = predict(own, name, cores, law=law, below=below)
             if one is not None and one.saturated:
                 found.append(one)

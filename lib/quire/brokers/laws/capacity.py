@@ -74,17 +74,23 @@ class Batching:
         The fixed point of ``k = lambda (A + B k) + exp(-lambda (A + B k))``: what comes during one
         batch is the next; when nothing came, the server waits for one message.
         """
+        from scipy.optimize import brentq
+
         rate = non_negative("rate_per_s", rate_per_s)
         if rate * self.per_message_s >= 1:
             return math.inf
-        k = 1.0
-        for _ in range(10_000):
+        if rate == 0:
+            return 1.0
+
+        def excess(k: float) -> float:
             busy = rate * (self.per_batch_s + self.per_message_s * k)
-            following = busy + math.exp(-busy)
-            if abs(following - k) < 1e-12 * k:
-                break
-            k = following
-        return max(1.0, k)
+            return busy + math.exp(-busy) - k
+
+        # excess falls from the first end, where it is not negative, to the second
+        most = (rate * self.per_batch_s + 1) / (1 - rate * self.per_message_s)
+        if excess(1.0) <= 0 or excess(most) >= 0:
+            return 1.0 if excess(1.0) <= 0 else most
+        return float(brentq(excess, 1.0, most, xtol=1e-12))
 
     def busy_share(self, rate_per_s: float) -> float:
         """Return the share of time in which the server works, below one until its capacity."""

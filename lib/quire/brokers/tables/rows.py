@@ -117,7 +117,7 @@ def pair_rows(table: Iterable[Mapping[str, str]]) -> list[Row]:
     MalformedTable
         For a missing column or something that is no number.
     """
-    return [_row(line, k, size_from=r"_n(\d+)_", fanout=False) for k, line in _lines(table)]
+    return [_row(line, k, fanout=False) for k, line in _lines(table)]
 
 
 def fanout_rows(table: Iterable[Mapping[str, str]]) -> list[Row]:
@@ -128,7 +128,27 @@ def fanout_rows(table: Iterable[Mapping[str, str]]) -> list[Row]:
     MalformedTable
         For a missing column or something that is no number.
     """
-    return [_row(line, k, size_from="", fanout=True) for k, line in _lines(table)]
+    return [_row(line, k, fanout=True) for k, line in _lines(table)]
+
+
+def early_fanout_rows(table: Iterable[Mapping[str, str]]) -> list[Row]:
+    """Read the fan-outs of the oldest table, whose ``transport`` says ``fanout-BROKER-sSIZE``.
+
+    Other rows are left out; so are brokers that later tables do not have.
+
+    Raises
+    ------
+    MalformedTable
+        For a missing column or something that is no number.
+    """
+    found = []
+    for k, line in _lines(table):
+        named = re.fullmatch(r"fanout-(.+)-s(\d+)", line.get("transport") or "")
+        broker = named and named.group(1).replace("mqtt-", "mqtt_")
+        if named is None or broker not in NAMES:
+            continue
+        found.append(_row({**line, "transport": broker, "subs": named.group(2)}, k, fanout=True))
+    return found
 
 
 def reset_rows(table: Iterable[Mapping[str, str]]) -> list[ResetRow]:
@@ -208,14 +228,14 @@ def _lines(table: Iterable[Mapping[str, str]]) -> Iterable[tuple[int, Mapping[st
     return enumerate(table, start=2)
 
 
-def _row(line: Mapping[str, str], k: int, *, size_from: str, fanout: bool) -> Row:
+def _row(line: Mapping[str, str], k: int, *, fanout: bool) -> Row:
     run = line.get("run_id") or ""
     rate = _number(line, "rate", k)
     if fanout:
         size = int(_number(line, "subs", k))
         offered = size * rate
     else:
-        named = re.search(size_from, run)
+        named = re.search(r"_n(\d+)_", run)
         if named is None:
             raise MalformedTable(f"line {k}: run_id = {run!r}: must name the number of pairs")
         size, offered = int(named.group(1)), rate
