@@ -37,7 +37,7 @@ def tells_quartiles(answer: Any) -> bool:
 
 
 def capacity_of_a_batching_server(answer: Any) -> bool:
-    """Return whether a pair is (the true capacity, that of single messages) of A = 90, B = 10 us."""
+    """Return whether a pair is (the capacity, that of single messages) for A = 90, B = 10 us."""
     try:
         true, single = answer
     except (TypeError, ValueError):
