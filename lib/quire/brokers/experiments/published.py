@@ -156,6 +156,19 @@ def within(found: Sequence[Prediction], share: float) -> int:
     return sum(abs(one.ratio - 1) <= share for one in found)
 
 
+def worst_ratio(found: Sequence[Prediction]) -> float:
+    """Return the predicted over measured rate that is furthest from one, either way.
+
+    Raises
+    ------
+    ValueError
+        For no predictions.
+    """
+    if not found:
+        raise ValueError("found: must hold at least one prediction")
+    return max((one.ratio for one in found), key=lambda ratio: abs(np.log(ratio)))
+
+
 @dataclass(frozen=True)
 class BranchRow:
     """A saturated row: its p50 and p95 in seconds, and the p50 that one number predicts."""
