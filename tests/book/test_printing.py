@@ -71,9 +71,13 @@ def printed(book: Book, tmp_path_factory: pytest.TempPathFactory) -> Printed:
     metadata = read_metadata(ROOT, {})
     picture = cover.draw(metadata, cover.rows(found))
     text = sheets.document(book.folder, found, metadata.full_title, picture)
-    with chromium.opened(text, book.folder) as page:
-        pdf.write_pdf(page, found, metadata, folder / "book.pdf")
-        epub.write_epub(page, found, metadata, picture, book.folder, folder / "book.epub")
+
+    def draw() -> None:
+        with chromium.opened(text, book.folder) as page:
+            pdf.write_pdf(page, found, metadata, folder / "book.pdf")
+            epub.write_epub(page, found, metadata, picture, book.folder, folder / "book.epub")
+
+    chromium.apart(draw)
     assert list(book.folder.glob(".quire-*.html")) == []  # what was printed from is gone
     reader = PdfReader(folder / "book.pdf")
     words = tuple(each.extract_text() for each in reader.pages)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from quire.workbook.errors import ChapterFailed, UserError
 from quire.workbook.files import temporary_name
@@ -16,6 +17,8 @@ from quire.workbook.files import temporary_name
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 NEWEST_WITHOUT_HEADS = 130
 """Chromium draws running heads (the margin boxes of CSS) from the version after this one."""
+
+T = TypeVar("T")
 
 WIDTH = 642  # px: the column of an A4 page, 170 mm
 _PATIENCE = 900_000  # ms: a whole book on a busy machine
@@ -44,9 +47,20 @@ def lacking() -> UserError | None:
     return None
 
 
+def apart(call: Callable[[], T]) -> T:
+    """Return what ``call`` returns in a thread of its own, where no event loop runs.
+
+    Playwright refuses a thread with one, such as that of a notebook's kernel.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(call).result()
+
+
 @contextmanager
 def opened(text: str, folder: Path) -> Iterator[Any]:
     """Open an HTML document as if it lay in ``folder``; yield Playwright's page once it is drawn.
+
+    To be used inside `apart`.
 
     Raises
     ------

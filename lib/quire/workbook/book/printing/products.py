@@ -59,7 +59,7 @@ def make(
     Raises
     ------
     UserError
-        When Chromium or a package is missing; the notebooks, if wanted, are written all the same.
+        When Chromium or a package is missing or fails; what could be made is there all the same.
     """
     made: list[Product] = []
     if "notebooks" in wanted:
@@ -68,24 +68,40 @@ def make(
         tell(f"packed {many} notebooks{_size(pages, 'notebooks')}")
     fault = lacking(wanted)
     if fault is None and {"pdf", "epub"} & set(wanted):
-        metadata = read_metadata(root, config)
-        found = sheets.read_sheets(pages, contents)
-        picture = cover.draw(metadata, cover.rows(found))
-        text = sheets.document(pages, found, metadata.full_title, picture)
-        with browser.opened(text, pages) as page:
-            tell(f"drew {len(found)} pages for paper")
-            if "pdf" in wanted:
-                count = pdf.write_pdf(page, found, metadata, pages / FILES["pdf"])
-                made.append("pdf")
-                tell(f"printed {count} pages{_size(pages, 'pdf')}")
-            if "epub" in wanted:
-                epub.write_epub(page, found, metadata, picture, pages, pages / FILES["epub"])
-                made.append("epub")
-                tell(f"wrote the EPUB{_size(pages, 'epub')}")
+        try:
+            browser.apart(lambda: _draw(wanted, made, pages, root, contents, config, tell))
+        except UserError as failed:
+            fault = failed
     packing.write_sums([pages / FILES[each] for each in made], pages)
     _offer(made, pages / f"{contents['root']}.html")
     if fault is not None:
         raise fault
+
+
+def _draw(
+    wanted: Collection[Product],
+    made: list[Product],
+    pages: Path,
+    root: Path,
+    contents: Mapping[str, Any],
+    config: Mapping[str, Any],
+    tell: Callable[[str], None],
+) -> None:
+    """Draw all pages once, write what is wanted of them, and add it to what was made."""
+    metadata = read_metadata(root, config)
+    found = sheets.read_sheets(pages, contents)
+    picture = cover.draw(metadata, cover.rows(found))
+    text = sheets.document(pages, found, metadata.full_title, picture)
+    with browser.opened(text, pages) as page:
+        tell(f"drew {len(found)} pages for paper")
+        if "pdf" in wanted:
+            count = pdf.write_pdf(page, found, metadata, pages / FILES["pdf"])
+            made.append("pdf")
+            tell(f"printed {count} pages{_size(pages, 'pdf')}")
+        if "epub" in wanted:
+            epub.write_epub(page, found, metadata, picture, pages, pages / FILES["epub"])
+            made.append("epub")
+            tell(f"wrote the EPUB{_size(pages, 'epub')}")
 
 
 def offered(made: Collection[Product], base: str = "../") -> str:
