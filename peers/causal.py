@@ -1,5 +1,6 @@
 """What causal-learn and BARO are asked for; add a call where a chapter needs one."""
 
+import os
 import time
 import warnings
 from importlib.metadata import version
@@ -7,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from calls import Arrays, call, serve
+
+os.environ["MPLBACKEND"] = "agg"  # a notebook's backend is not here, and nothing is drawn
 
 
 @call

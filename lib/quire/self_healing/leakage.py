@@ -4,6 +4,7 @@ A window and its near-duplicate carry the same label. Where one supports the oth
 measured, not a diagnosis.
 """
 
+import re
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -79,4 +80,6 @@ def names_the_answer(case: Case, level: float) -> bool:
 
 
 def _bare(template: str) -> str:
-    return "".join(c for c in template.lower().replace("<*>", "").replace("[*]", "") if c.isalnum())
+    """Return a template's letters: wildcards, marks and the prefix of a block's name left out."""
+    text = re.sub(r"<\*>|\[\*\]|\bblk_", "", template.lower())
+    return "".join(c for c in text if c.isalnum())

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from quire.self_healing.action.scorer import (
     reachability,
     root_probabilities,
 )
-from quire.self_healing.experiments.intervals import cluster_interval
+from quire.self_healing.experiments.intervals import cluster_interval, mean_interval
 from quire.self_healing.leakage import (
     allowed_support,
     names_the_answer,
@@ -30,6 +31,17 @@ from quire.self_healing.perception.masking import mask
 from quire.self_healing.perception.readers import strip_header
 from quire.self_healing.perception.retrieval import similarities
 from quire.self_healing.routing import Traffic, count_traffic
+
+
+@lru_cache(maxsize=64)
+def _cached(texts: tuple[str, ...]) -> np.ndarray:
+    return similarities(texts)
+
+
+def _alike(texts: Sequence[str]) -> np.ndarray:
+    """Return the similarity of every two texts, kept from the last time."""
+    return _cached(tuple(texts))
+
 
 NEAREST = Scorer(k=3, votes=8.0)
 METHODS = ("scorer", "nearest three", "nearest three, thinned at random")
@@ -91,14 +103,17 @@ def exclusion_curve(
     channels: Sequence[str] = CHANNELS,
     rounds: int = 1000,
     seed: int = 2026,
+    masked: bool = True,
 ) -> list[Accuracy]:
     """Return accuracies for every method and threshold of similarity, by system and for all.
 
-    A window never supports itself or its own incident. Similarity is that of the clean windows.
+    A window never supports itself or its own incident. Similarity is that of the clean windows,
+    their values masked or not.
     """
     rows = []
     groups = by_system(cases)
-    clean = {s: similarities([mask(c.view(0.0).text) for c in g]) for s, g in groups.items()}
+    as_read = mask if masked else str
+    clean = {s: _alike([as_read(c.view(0.0).text) for c in g]) for s, g in groups.items()}
     for threshold in thresholds:
         for method in methods:
             right: list[tuple[bool, bool]] = []
@@ -161,6 +176,79 @@ def _accuracy(
 
 
 @dataclass(frozen=True)
+class Fall:
+    """What near-duplicates are worth.
+
+    Attributes
+    ----------
+    fall, low, high
+        Root accuracy of the three nearest with their own incident left out, less that with windows
+        of the threshold's similarity left out too; bootstrap over incidents, paired over windows.
+    thinned
+        The same fall where as many windows are left out at random, mean of five draws.
+    ratio, ratio_low, ratio_high
+        The fall at random over the fall by similarity, with the interval over draws.
+    """
+
+    fall: float
+    low: float
+    high: float
+    thinned: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+
+
+def duplicate_fall(
+    cases: Sequence[Case], threshold: float = 0.7, level: float = 1.0, rounds: int = 1000,
+    seed: int = 2026,
+) -> Fall:  # fmt: skip
+    """Return how far accuracy falls without near-duplicates, and without as many at random."""
+    drops: list[float] = []
+    names: list[str] = []
+    thinned: list[list[float]] = [[] for _ in range(5)]
+    for system, group in by_system(cases).items():
+        incidents = [case.incident for case in group]
+        clean = _alike([mask(case.view(0.0).text) for case in group])
+        whole = allowed_support(incidents, clean)
+        strict = allowed_support(incidents, clean, threshold)
+        base = _roots_right(group, whole, level)
+        drops += (base - _roots_right(group, strict, level)).tolist()
+        names += [f"{system}/{incident}" for incident in incidents]
+        for draw in range(5):
+            some = thinned_support(whole, strict, seed + draw)
+            thinned[draw] += (base - _roots_right(group, some, level)).tolist()
+    fall, low, high = cluster_interval(drops, names, rounds, seed)
+    random = [float(np.mean(one)) for one in thinned]
+    ratio = mean_interval([value / fall for value in random]) if fall else (0.0, 0.0, 0.0)
+    return Fall(fall, low, high, float(np.mean(random)), *ratio)
+
+
+def _roots_right(group: Sequence[Case], allowed: np.ndarray, level: float) -> np.ndarray:
+    return np.array([float(root) for root, _ in _answers(group, allowed, level, METHODS[1])])
+
+
+def over_constant(
+    cases: Sequence[Case], threshold: float | None, level: float = 1.0, rounds: int = 1000,
+    seed: int = 2026,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Return the scorer's root accuracy less that of the best constant answer, with its interval.
+
+    Paired over windows, bootstrap over incidents.
+    """
+    gains: list[float] = []
+    names: list[str] = []
+    for system, group in by_system(cases).items():
+        clean = _alike([mask(case.view(0.0).text) for case in group])
+        allowed = allowed_support([case.incident for case in group], clean, threshold)
+        found = _answers(group, allowed, level, "scorer")
+        best = Counter(case.root for case in group).most_common(1)[0][0]
+        gains += [float(a) - float(c.root == best) for (a, _), c in zip(found, group, strict=True)]
+        names += [f"{system}/{case.incident}" for case in group]
+    return cluster_interval(gains, names, rounds, seed)
+
+
+@dataclass(frozen=True)
 class GraphLeak:
     """What the benchmark's graph evidence gives away.
 
@@ -196,7 +284,7 @@ def graph_leak(
     rows = []
     totals: list[list[float]] = []
     for system, group in by_system(cases).items():
-        clean = similarities([mask(case.view(0.0).text) for case in group])
+        clean = _alike([mask(case.view(0.0).text) for case in group])
         allowed = allowed_support([case.incident for case in group], clean, threshold)
         wiped = [_without_evidence(c) if names_the_answer(c, level) else c for c in group]
         values = [
@@ -317,7 +405,7 @@ def _two_levels(cases: Sequence[Case], first: float, second: float) -> dict[str,
         found[system] = Library(
             tuple(case.root for case in group) * 2,
             tuple(case.action for case in group) * 2,
-            similarities([mask(view.text) for view in views]),
+            _alike([mask(view.text) for view in views]),
             tuple(reachability(view.edges) for view in views),
         )
     return found

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from quire.self_healing.experiments.intervals import mean_interval
 from quire.self_healing.reasoning._pc import pc
@@ -181,6 +181,8 @@ class FaultRow:
         Share of faults whose root comes first, with its interval.
     average5
         Mean over k = 1..5 of the share whose root is among the first k.
+    hits
+        For every fault whether its root came first.
     """
 
     method: str
@@ -188,6 +190,7 @@ class FaultRow:
     top1_low: float
     top1_high: float
     average5: float
+    hits: tuple[bool, ...]
 
 
 FAULT_BIN = 300
@@ -236,8 +239,14 @@ def rank_faults(
         values = np.array(found)
         mean, low, high = mean_interval((values == 0).astype(float).tolist())
         average = float(np.mean([(values < k).mean() for k in range(1, 6)]))
-        rows.append(FaultRow(method, mean, max(low, 0.0), min(high, 1.0), average))
+        hits = tuple(bool(place == 0) for place in found)
+        rows.append(FaultRow(method, mean, max(low, 0.0), min(high, 1.0), average, hits))
     return sorted(rows, key=lambda row: -row.average5)
+
+
+def first_place_gain(one: FaultRow, other: FaultRow) -> tuple[float, float, float]:
+    """Return how much more often one method is right at once, with its paired interval."""
+    return mean_interval([float(a) - float(b) for a, b in zip(one.hits, other.hits, strict=True)])
 
 
 def _residuals(X: Float[np.ndarray, "t d"]) -> Float[np.ndarray, "t d"]:
@@ -273,7 +282,7 @@ def pc_inputs(
 
 def pc_differences(
     inputs: Sequence[Float[np.ndarray, "t d"]],
-    theirs: Sequence[Float[np.ndarray, "d d"]],
+    theirs: Sequence[Bool[np.ndarray, "d d"]],
     alpha: float,
 ) -> tuple[int, int]:
     """Return in how many pairs our skeletons and our directions differ from another PC's."""
@@ -283,3 +292,86 @@ def pc_differences(
         skeletons += int(np.triu(ours.skeleton != (marks | marks.T)).sum())
         directions += int(np.triu((ours.marks != marks) | (ours.marks != marks).T).sum())
     return skeletons, directions
+
+
+@dataclass(frozen=True)
+class DrawnEdge:
+    """An edge of a small graph as the explorer draws it.
+
+    Attributes
+    ----------
+    noise, trust, wrong
+        Noise of measurement; how much the priors are trusted, from 0 (none) to 4; how many of the
+        three priors are wrong.
+    source, target
+        Series.
+    x1, y1, x2, y2
+        Where the edge begins and ends.
+    kind
+        ``found``, ``missed`` or ``not there``.
+    prior
+        Whether a prior names it.
+    """
+
+    noise: float
+    trust: int
+    wrong: int
+    source: str
+    target: str
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    kind: str
+    prior: bool
+
+
+def small_graphs(
+    noises: Sequence[float] = (0.0, 0.5, 1.0, 1.5),
+    trusts: Sequence[int] = (0, 1, 2, 3),
+    wrongs: Sequence[int] = (0, 1, 2, 3),
+    bins: int = 200,
+    seed: int = 3,
+) -> list[DrawnEdge]:
+    """Return the graphs of seven series, for every noise, trust and number of wrong priors.
+
+    A trust of t divides the penalty of a prior's edge by 2.5 to the power t and raises that of its
+    reverse as much.
+    """
+    d = 7
+    process = simulate_process(d, bins, seed)
+    names = [f"event {k}" for k in range(d)]
+    pairs = [(int(i), int(j)) for i, j in np.argwhere(process.W != 0)]
+    right = [Prior(names[i], names[j]) for i, j in pairs[::2]][:3]
+    rng = np.random.default_rng(seed)
+    errors = rng.standard_normal(process.X.shape)
+    angle = 2 * np.pi * np.arange(d) / d
+    at = np.column_stack([np.cos(angle), np.sin(angle)])
+    rows = []
+    for noise in noises:
+        X = standardised(process.X + noise * process.X.std(axis=0) * errors)
+        for wrong in wrongs:
+            priors = corrupt_priors(names, right, wrong / len(right), seed)
+            said = {(p.source, p.target) for p in priors}
+            for trust in trusts:
+                factor = 2.5**trust
+                mask = penalty_mask(
+                    names, priors,
+                    {"background": 1.0, "symbolic": 1 / factor, "curated": 1.0, "reverse": factor,
+                     "other": 1.0},
+                )  # fmt: skip
+                W = discover(discovery_problem(X, 0.08, 0.08, mask, mask)).W
+                for i in range(d):
+                    for j in range(d):
+                        there, found = process.W[i, j] != 0, abs(W[i, j]) > 0.05
+                        if not (there or found):
+                            continue
+                        kind = "found" if there and found else "missed" if there else "not there"
+                        gap = (at[j] - at[i]) / np.linalg.norm(at[j] - at[i])
+                        a, b = at[i] + 0.13 * gap, at[j] - 0.13 * gap
+                        rows.append(DrawnEdge(
+                            noise, trust, wrong, names[i], names[j],
+                            float(a[0]), float(a[1]), float(b[0]), float(b[1]), kind,
+                            (names[i], names[j]) in said,
+                        ))  # fmt: skip
+    return rows

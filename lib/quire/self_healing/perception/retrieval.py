@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from quire.self_healing.errors import sequence_of_text
 _WORD = re.compile(r"\b\w\w+\b")
 
 
+@lru_cache(maxsize=8192)
 def terms(text: str) -> Counter[tuple[str, str]]:
     """Return how often each word, and each run of three characters, occurs in lower case."""
     lower = text.lower()

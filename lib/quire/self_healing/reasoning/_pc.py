@@ -1,7 +1,9 @@
 """The PC algorithm with Fisher's z, its order-independent form, and knowledge from priors.
 
 Spirtes and Glymour's algorithm in the stable version of Colombo and Maathuis (JMLR 2014): the
-skeleton by tests of partial correlations, colliders from separating sets, then Meek's rules.
+skeleton by tests of partial correlations, colliders from separating sets, then Meek's rules. A node
+counts as separating where any set of the decisive size that holds it separates. Colliders that
+contradict each other are taken by strength, the least p-value of their ends given the middle first.
 """
 
 from collections.abc import Iterable
@@ -95,15 +97,39 @@ def pc(
             for a, b in ((i, j), (j, i)):
                 neighbours = [k for k in np.flatnonzero(fixed[a]).tolist() if k != b]
                 for given in combinations(neighbours, size):
-                    if not joined[i, j] or given in seen:
+                    if given in seen:
                         continue
                     seen.add(given)
                     tests += 1
                     if _p_value(correlation, n, i, j, given) > alpha:
                         joined[i, j] = joined[j, i] = False
-                        separated[i, j] = given
+                        separated[i, j] = (*separated.get((i, j), ()), *given)
         size += 1
-    return Pattern(_directed(joined, separated, banned), tests)
+    colliders = []
+    for middle in range(d):
+        for a, b in combinations(np.flatnonzero(joined[middle]).tolist(), 2):
+            if not joined[a, b] and middle not in separated.get((a, b), ()):
+                strength = max(
+                    _p_value(correlation, n, a, b, given)
+                    for given in _sets_with(joined, a, b, middle)
+                    if n - len(given) - 3 > 0
+                )
+                colliders.append((strength, a, middle, b))
+    order = [(a, middle, b) for _, a, middle, b in sorted(colliders)]
+    return Pattern(_directed(joined, order, banned), tests)
+
+
+def _sets_with(
+    joined: Bool[np.ndarray, "d d"], a: int, b: int, middle: int
+) -> list[tuple[int, ...]]:
+    """Return the sets of neighbours of either end that hold the middle."""
+    found = set()
+    for one, other in ((a, b), (b, a)):
+        rest = [k for k in np.flatnonzero(joined[one]).tolist() if k not in (other, middle)]
+        for size in range(len(rest) + 1):
+            for some in combinations(rest, size):
+                found.add(tuple(sorted((middle, *some))))
+    return sorted(found)
 
 
 def _p_value(
@@ -119,12 +145,11 @@ def _p_value(
 
 def _directed(
     joined: Bool[np.ndarray, "d d"],
-    separated: dict[tuple[int, int], tuple[int, ...]],
+    colliders: list[tuple[int, int, int]],
     banned: set[tuple[int, ...]],
 ) -> Bool[np.ndarray, "d d"]:
     """Orient colliders, then what knowledge forbids, then by Meek's rules until nothing changes."""
     marks = joined.copy()
-    d = len(marks)
 
     def point(a: int, b: int) -> bool:
         """Direct a - b as a -> b where it is still open and allowed."""
@@ -136,11 +161,11 @@ def _directed(
     for a, b in sorted(banned):
         if marks[a, b] and marks[b, a] and (b, a) not in banned:
             marks[a, b] = False
-    for middle in range(d):
-        for a, b in combinations(np.flatnonzero(joined[middle]).tolist(), 2):
-            if not joined[a, b] and middle not in separated.get((a, b), ()):
-                point(a, middle)
-                point(b, middle)
+    for a, middle, b in colliders:
+        # the strongest first; one that would turn an edge directed before is left out whole
+        if marks[a, middle] and marks[b, middle] and not {(a, middle), (b, middle)} & banned:
+            point(a, middle)
+            point(b, middle)
     changed = True
     while changed:
         changed = False
