@@ -1,0 +1,1 @@
+"""Causal graphs, identification, counterfactuals, and questions asked in words."""

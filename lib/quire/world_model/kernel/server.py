@@ -1,0 +1,253 @@
+"""The kernel's process: reads requests from a Unix socket, logs every decision, then answers.
+
+It starts with its policy on standard input and ends when that closes, however its parent died.
+``python -m quire.world_model.kernel.server`` needs the standard library alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import selectors
+import socket
+import sys
+import time
+from typing import Any
+
+from quire.world_model.errors import WorldModelError
+from quire.world_model.kernel import canonical, ed25519, ledger, tokens
+from quire.world_model.kernel.policy import Policy, decide, from_json
+
+LINE = canonical.LENGTH
+
+
+class KernelState:
+    """All that the kernel knows: policy, keys, ceiling, kill switch, ledger."""
+
+    def __init__(self, policy: Policy, log: Any, seed: bytes, answer_first: bool = False) -> None:
+        self.policy, self.log, self.seed = policy, log, seed
+        self.public = ed25519.public_key(seed)
+        self.secret = secrets.token_bytes(32)
+        self.ceiling, self.killed = policy.ceiling, False
+        self.answer_first = answer_first
+        self.tree = ledger.GrowingTree()
+        self.directives: set[str] = set()
+        self.revoked: set[str] = set()
+
+    def answer(self, message: Any) -> dict[str, Any]:
+        """Return the answer to one message; whatever goes wrong is a denial."""
+        if not isinstance(message, dict):
+            return {"decision": "DENY", "reason": "schema"}
+        operations = {
+            "authorize": self._authorize,
+            "directive": self._directive,
+            "kill": self._kill,
+            "attenuate": self._attenuate,
+            "head": self._head,
+            "inclusion": self._inclusion,
+        }
+        operation = message.get("op")
+        if not isinstance(operation, str) or operation not in operations:
+            return {"decision": "DENY", "reason": "schema"}
+        try:
+            return operations[operation](message)
+        except (WorldModelError, KeyError, TypeError, ValueError, OverflowError):
+            return {"decision": "DENY", "reason": "schema"}
+
+    def root_capability(self) -> str:
+        """Return the capability from which all others are made: every subject's and action's."""
+        return self._seal({"subject": "*", "actions": list(self.policy.allow_actions), "id": "root"})
+
+    def _authorize(self, message: dict[str, Any]) -> dict[str, Any]:
+        request = message.get("request")
+        grant = self._open(request.get("capability")) if isinstance(request, dict) else None
+        reason = decide(self.policy, request, self.ceiling, self.killed, grant)
+        known = request if isinstance(request, dict) else {}
+        entry = {
+            "decision": "ALLOW" if reason == "allowed" else "DENY",
+            "reason": reason,
+            "request": canonical.fingerprint({k: v for k, v in known.items() if k != "capability"}),
+            "time": time.time(),
+        }
+        if reason != "allowed":
+            return self._logged(entry, {"decision": "DENY", "reason": reason})
+        claims = {
+            "action": known["action"],
+            "aud": tokens.AUDIENCE,
+            "expires_at": entry["time"] + tokens.LIFETIME_S,
+            "issued_at": entry["time"],
+            "nonce": secrets.token_urlsafe(16),
+            "params_fingerprint": known["params_fingerprint"],
+            "run_id": known["run_id"],
+            "subject": known["subject"],
+        }
+        token = tokens.issue(claims, self.seed)
+        entry["token"] = hashlib.sha256(token.encode()).hexdigest()
+        return self._logged(entry, {"decision": "ALLOW", "reason": reason, "token": token})
+
+    def _logged(self, entry: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer once its entry is in the ledger; without the ledger, a denial."""
+        line = canonical.canonical(entry).encode()
+        if not self.answer_first and not self._write(line):
+            return {"decision": "DENY", "reason": "log_failure"}
+        answer["index"] = self.tree.append(line)
+        if self.answer_first:
+            answer["late"] = line.decode()
+        return answer
+
+    def _write(self, line: bytes) -> bool:
+        try:
+            data = line + b"\n"
+            return os.write(self.log, data) == len(data)
+        except OSError:
+            return False
+
+    def _directive(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Set the autonomy ceiling by the operator's signature; never above the policy's."""
+        if self.killed:
+            return {"decision": "DENY", "reason": "kill_switch"}
+        body = message.get("body")
+        signature = canonical.decode64(str(message.get("signature")))
+        text = canonical.canonical(body)
+        genuine = bool(self.policy.operator) and ed25519.verify(
+            bytes.fromhex(self.policy.operator), text.encode(), signature
+        )
+        if not genuine or not isinstance(body, dict) or set(body) != {"ceiling", "nonce", "time", "kernel"}:
+            return {"decision": "DENY", "reason": "directive"}
+        fresh = isinstance(body["time"], float) and abs(time.time() - body["time"]) <= tokens.LIFETIME_S
+        level = body["ceiling"]
+        if not fresh or body["nonce"] in self.directives or body["kernel"] != self.public.hex():
+            return {"decision": "DENY", "reason": "directive"}
+        if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= self.policy.ceiling:
+            return {"decision": "DENY", "reason": "autonomy_ceiling"}
+        self.directives.add(body["nonce"])
+        entry = {"decision": "CEILING", "reason": "operator", "level": level, "time": time.time()}
+        answer = self._logged(entry, {"decision": "ALLOW", "reason": "allowed"})
+        if answer["decision"] == "ALLOW":
+            self.ceiling = level
+        return answer
+
+    def _kill(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Throw the kill switch: anybody may, nobody can take it back."""
+        self.killed = True
+        entry = {"decision": "KILL", "reason": "kill_switch", "time": time.time()}
+        return self._logged(entry, {"decision": "ALLOW", "reason": "allowed"})
+
+    def _attenuate(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return a capability that allows less than the one that is shown."""
+        grant = self._open(message.get("capability"))
+        subject, actions = message.get("subject"), message.get("actions")
+        if grant is None or not isinstance(subject, str) or not isinstance(actions, list):
+            return {"decision": "DENY", "reason": "capability"}
+        if grant["subject"] not in ("*", subject) or subject == "*" or not set(actions) <= set(grant["actions"]):
+            return {"decision": "DENY", "reason": "capability"}
+        made = self._seal({"subject": subject, "actions": sorted(actions), "id": secrets.token_hex(8)})
+        return {"decision": "ALLOW", "reason": "allowed", "capability": made}
+
+    def _head(self, message: dict[str, Any]) -> dict[str, Any]:
+        root, size, seconds = self.tree.root(), len(self.tree.leaves), int(time.time())
+        signature = ed25519.sign(self.seed, ledger.tree_head(root, size, seconds))
+        return {"root": root.hex(), "size": size, "time": seconds, "signature": signature.hex()}
+
+    def _inclusion(self, message: dict[str, Any]) -> dict[str, Any]:
+        index = message.get("index")
+        if isinstance(index, bool) or not isinstance(index, int):
+            raise WorldModelError("index: must be an integer")
+        proof = ledger.inclusion_proof(self.tree.leaves, index)
+        return {"proof": [p.hex() for p in proof], "leaf": self.tree.leaves[index].hex(), **self._head({})}
+
+    def _seal(self, grant: dict[str, Any]) -> str:
+        text = canonical.canonical(grant).encode()
+        mac = hmac.new(self.secret, text, hashlib.sha256).digest()
+        return canonical.encode64(text) + "." + canonical.encode64(mac)
+
+    def _open(self, capability: Any) -> dict[str, Any] | None:
+        try:
+            left, right = str(capability).split(".")
+            text = canonical.decode64(left)
+            mac = hmac.new(self.secret, text, hashlib.sha256).digest()
+            if not hmac.compare_digest(mac, canonical.decode64(right)):
+                return None
+            grant = canonical.read(text)
+        except (WorldModelError, ValueError):
+            return None
+        return grant if isinstance(grant, dict) and grant.get("id") not in self.revoked else None
+
+
+def serve(path: str, state: KernelState, parent: int) -> None:
+    """Answer on the socket until the parent's pipe closes."""
+    waiting = selectors.DefaultSelector()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        os.chmod(path, 0o600)
+        listener.listen(64)
+        listener.setblocking(False)
+        waiting.register(listener, selectors.EVENT_READ)
+        waiting.register(parent, selectors.EVENT_READ)
+        hello = {"public": state.public.hex(), "root": state.root_capability()}
+        sys.stdout.write(json.dumps(hello) + "\n")
+        sys.stdout.flush()
+        buffers: dict[socket.socket, bytes] = {}
+        while True:
+            for key, _ in waiting.select():
+                if key.fileobj is listener:
+                    connection, _ = listener.accept()
+                    connection.settimeout(1.0)
+                    waiting.register(connection, selectors.EVENT_READ)
+                    buffers[connection] = b""
+                elif key.fd == parent:
+                    if not os.read(parent, 1):
+                        return
+                else:
+                    connection = key.fileobj  # type: ignore[assignment]
+                    if not _converse(connection, buffers, state):
+                        waiting.unregister(connection)
+                        del buffers[connection]
+                        connection.close()
+
+
+def _converse(connection: socket.socket, buffers: dict[socket.socket, bytes], state: KernelState) -> bool:
+    """Answer the whole lines that have come; tell whether the connection goes on."""
+    try:
+        data = connection.recv(LINE)
+        if not data:
+            return False
+        buffers[connection] += data
+        while b"\n" in buffers[connection]:
+            line, buffers[connection] = buffers[connection].split(b"\n", 1)
+            try:
+                answer = state.answer(canonical.read(line))
+            except WorldModelError:
+                answer = {"decision": "DENY", "reason": "schema"}
+            late = answer.pop("late", None)
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+            if late is not None:
+                state._write(late.encode())
+        return len(buffers[connection]) <= LINE
+    except (OSError, TimeoutError):
+        return False
+
+
+def main() -> None:
+    """Read the start-up line and serve."""
+    start = b""
+    while not start.endswith(b"\n"):
+        part = os.read(0, LINE)
+        if not part:
+            return
+        start += part
+    begin = json.loads(start)
+    log = os.open(begin["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+    seed = bytes.fromhex(begin["seed"]) if begin.get("seed") else secrets.token_bytes(32)
+    state = KernelState(from_json(begin["policy"]), log, seed, bool(begin.get("answer_first")))
+    try:
+        serve(begin["socket"], state, 0)
+    finally:
+        os.close(log)
+
+
+if __name__ == "__main__":
+    main()

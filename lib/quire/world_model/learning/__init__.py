@@ -1,0 +1,1 @@
+"""Learning: exact ``statistics`` and untraining, ``silverbox``, ``tanks``, ``exchanger``."""

@@ -1,0 +1,1 @@
+"""Nano models: units and ports (``units``), and many small models at once (``population``)."""
