@@ -36,10 +36,19 @@ class Kernel:
         with it.
     answer_first
         Answer before logging, which breaks the evidence. Only to show that it does.
+    crash_after
+        Die at that many-th decision, between its entry and its answer. 0 is never.
     """
 
-    def __init__(self, policy: Policy, log: Path | None = None, answer_first: bool = False) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        log: Path | None = None,
+        answer_first: bool = False,
+        crash_after: int = 0,
+    ) -> None:
         self.policy, self._log, self._answer_first = policy, log, answer_first
+        self._crash_after = crash_after
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.public, self.root = b"", ""
@@ -75,6 +84,7 @@ class Kernel:
                 "log": str(self.log),
                 "socket": self.socket,
                 "answer_first": self._answer_first,
+                "crash_after": self._crash_after,
             }
             assert self._process.stdin is not None and self._process.stdout is not None
             self._process.stdin.write(json.dumps(begin).encode() + b"\n")

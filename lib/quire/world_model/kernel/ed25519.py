@@ -7,7 +7,7 @@ and serves verification and tests; it refuses a scalar S that is not reduced.
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 
 from quire.world_model.errors import WorldModelError
 
@@ -31,7 +31,7 @@ def sign(seed: bytes, message: bytes, by_hand: bool = False) -> bytes:
     """Return the 64 bytes of the signature of a message."""
     _length("seed", seed, 32)
     if not by_hand and _library() is not None:
-        return bytes(_library().Ed25519PrivateKey.from_private_bytes(seed).sign(message))
+        return bytes(_private(seed).sign(message))
     scalar, prefix = _expand(seed)
     key = _compress(_multiply(scalar, _BASE))
     r = int.from_bytes(hashlib.sha512(prefix + message).digest(), "little") % L
@@ -50,7 +50,7 @@ def verify(public: bytes, message: bytes, signature: bytes, by_hand: bool = Fals
         from cryptography.exceptions import InvalidSignature
 
         try:
-            _library().Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+            _public(public).verify(signature, message)
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -70,6 +70,16 @@ def _library():  # type: ignore[no-untyped-def]  # the module, or None
     except ImportError:
         return None
     return ed25519
+
+
+@lru_cache(maxsize=8)
+def _private(seed):  # type: ignore[no-untyped-def]
+    return _library().Ed25519PrivateKey.from_private_bytes(seed)
+
+
+@lru_cache(maxsize=64)
+def _public(key):  # type: ignore[no-untyped-def]
+    return _library().Ed25519PublicKey.from_public_bytes(key)
 
 
 def _length(name: str, value: bytes, length: int) -> None:

@@ -27,12 +27,14 @@ LINE = canonical.LENGTH
 class KernelState:
     """All that the kernel knows: policy, keys, ceiling, kill switch, ledger."""
 
-    def __init__(self, policy: Policy, log: Any, seed: bytes, answer_first: bool = False) -> None:
+    def __init__(
+        self, policy: Policy, log: Any, seed: bytes, answer_first: bool = False, crash_after: int = 0
+    ) -> None:
         self.policy, self.log, self.seed = policy, log, seed
         self.public = ed25519.public_key(seed)
         self.secret = secrets.token_bytes(32)
         self.ceiling, self.killed = policy.ceiling, False
-        self.answer_first = answer_first
+        self.answer_first, self.left = answer_first, crash_after
         self.tree = ledger.GrowingTree()
         self.directives: set[str] = set()
         self.revoked: set[str] = set()
@@ -96,7 +98,15 @@ class KernelState:
         answer["index"] = self.tree.append(line)
         if self.answer_first:
             answer["late"] = line.decode()
+        else:
+            self.tick()
         return answer
+
+    def tick(self) -> None:
+        """Die here if this is the decision to die at."""
+        self.left -= 1
+        if self.left == 0:
+            os._exit(1)
 
     def _write(self, line: bytes) -> bool:
         try:
@@ -225,6 +235,7 @@ def _converse(connection: socket.socket, buffers: dict[socket.socket, bytes], st
             late = answer.pop("late", None)
             connection.sendall(json.dumps(answer).encode() + b"\n")
             if late is not None:
+                state.tick()
                 state._write(late.encode())
         return len(buffers[connection]) <= LINE
     except (OSError, TimeoutError):
@@ -242,7 +253,8 @@ def main() -> None:
     begin = json.loads(start)
     log = os.open(begin["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
     seed = bytes.fromhex(begin["seed"]) if begin.get("seed") else secrets.token_bytes(32)
-    state = KernelState(from_json(begin["policy"]), log, seed, bool(begin.get("answer_first")))
+    state = KernelState(from_json(begin["policy"]), log, seed, bool(begin.get("answer_first")),
+                        int(begin.get("crash_after", 0)))
     try:
         serve(begin["socket"], state, 0)
     finally:

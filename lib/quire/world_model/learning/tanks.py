@@ -49,7 +49,7 @@ def simulate_tanks(
 
 
 def fit_tanks(
-    u: Column, y: Column, starts: int = 6, seed: int = 0, overflow: bool = True, step_s: float = 4.0
+    u: Column, y: Column, starts: int = 3, seed: int = 0, overflow: bool = True, step_s: float = 4.0
 ) -> TanksFit:
     """Return the parameters of least free-run error, from several starts within bounds.
 
@@ -89,7 +89,7 @@ def fit_tanks(
         begin[9], begin[10] = b[0], b[0]
         begin = np.clip(begin, LOW + 1e-6, HIGH - 1e-6)
         found = least_squares(
-            miss, begin[free], bounds=(LOW[free], HIGH[free]), x_scale=START[free], max_nfev=200
+            miss, begin[free], bounds=(LOW[free], HIGH[free]), x_scale=START[free], max_nfev=60
         )
         rmse = float(np.sqrt(np.mean(found.fun**2)))
         if best is None or rmse < best.rmse:

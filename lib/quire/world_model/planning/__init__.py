@@ -1,0 +1,1 @@
+"""Planning under barriers: the least change of an input that keeps a state safe (``barriers``)."""
