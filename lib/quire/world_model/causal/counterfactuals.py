@@ -31,7 +31,11 @@ class Event:
 
     def __str__(self) -> str:
         world = ", ".join(f"{v}={k}" for v, k in self.do)
-        return f"{self.variable}_{{{world}}}={self.value}" if world else f"{self.variable}={self.value}"
+        return (
+            f"{self.variable}_{{{world}}}={self.value}"
+            if world
+            else f"{self.variable}={self.value}"
+        )
 
 
 def event(variable: str, value: int, do: Mapping[str, int] | None = None) -> Event:
@@ -51,7 +55,7 @@ def event(variable: str, value: int, do: Mapping[str, int] | None = None) -> Eve
 
 @dataclass(frozen=True)
 class Term:
-    """One experiment P_x(s): an estimand, and the value or the summation symbol of each variable."""
+    """One experiment P_x(s): its estimand, and a value or a summation symbol for each variable."""
 
     estimand: Estimand
     values: tuple[tuple[str, int | str], ...]
@@ -240,7 +244,9 @@ def _identify(graph: CausalGraph, events: list[Event]) -> Counterfactual:
     if merged is None:
         return Counterfactual(graph, (), (), impossible=True)
     nodes = merged.relevant()
-    symbol: dict[int, int | str] = {n: merged.value.get(n, f"{merged.variable[n].lower()}{n}") for n in nodes}
+    symbol: dict[int, int | str] = {
+        n: merged.value.get(n, f"{merged.variable[n].lower()}{n}") for n in nodes
+    }
     symbols = tuple((str(symbol[n]), merged.variable[n]) for n in nodes if n not in merged.value)
     terms = []
     for district in _districts(graph, merged, nodes):
@@ -262,7 +268,9 @@ def _identify(graph: CausalGraph, events: list[Event]) -> Counterfactual:
                 )
         copies = [merged.variable[n] for n in district]
         if len(copies) != len(inside):
-            raise NotIdentified("not identified: one district holds two copies of a variable", tuple(copies))
+            raise NotIdentified(
+                "not identified: one district holds two copies of a variable", tuple(copies)
+            )
         experiment = identify(graph, inside, set(values) - inside)
         terms.append(Term(experiment, tuple(sorted(values.items()))))
     return Counterfactual(graph, symbols, tuple(terms))
@@ -317,4 +325,3 @@ def _moved(merged: _Merged, asked: list[Event], condition: Event) -> list[Event]
         world = {**dict(one.do), condition.variable: condition.value} if inside else dict(one.do)
         moved.append(event(one.variable, one.value, world))
     return moved
-

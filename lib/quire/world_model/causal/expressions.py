@@ -76,7 +76,7 @@ def summed(over: Sequence[str], of: Expression) -> Expression:
 
 
 def evaluate(expression: Expression, axes: Sequence[str], joint: Values) -> Values:
-    """Return the values of an expression: an array with all axes, those it does not use of length 1.
+    """Return the values of an expression: an array with all axes, unused ones of length 1.
 
     Parameters
     ----------

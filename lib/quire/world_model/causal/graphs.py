@@ -75,7 +75,7 @@ class CausalGraph:
         """Return the c-components: nodes joined by double arrows, in order of their first node."""
         joined: nx.Graph = nx.Graph()
         joined.add_nodes_from(self.nodes)
-        joined.add_edges_from(tuple(e) for e in self.bidirected)
+        joined.add_edges_from(sorted(e) for e in self.bidirected)
         found = (frozenset(part) for part in nx.connected_components(joined))
         return tuple(sorted(found, key=lambda part: min(map(self.nodes.index, part))))
 
@@ -170,7 +170,7 @@ def d_separated(
     waiting: list[tuple[Hashable, bool]] = [(n, True) for n in first]  # True: comes from a child
     visited = set()
     while waiting:
-        node, upward = waiting.pop()
+        node, upward = waiting.pop()  # type: ignore[assignment]
         if (node, upward) in visited:
             continue
         visited.add((node, upward))

@@ -48,9 +48,7 @@ class Estimand:
             return str(self.numerator)
         return f"({self.numerator}) / (Σ_{{{', '.join(sorted(self.outcome))}}} {self.numerator})"
 
-    def evaluate(
-        self, joint: Float[np.ndarray, "..."], at: Mapping[str, int]
-    ) -> float:
+    def evaluate(self, joint: Float[np.ndarray, "..."], at: Mapping[str, int]) -> float:
         """Return the probability at the values ``at`` of outcome, treatment and given.
 
         Parameters
@@ -74,7 +72,9 @@ class Estimand:
             over = tuple(axes.index(v) for v in self.outcome)
             with np.errstate(divide="ignore", invalid="ignore"):
                 values = values / values.sum(axis=over, keepdims=True)
-        place = tuple(index.get(v, 0) if n > 1 else 0 for v, n in zip(axes, values.shape, strict=True))
+        place = tuple(
+            index.get(v, 0) if n > 1 else 0 for v, n in zip(axes, values.shape, strict=True)
+        )
         return float(values[place])
 
 
@@ -120,8 +120,8 @@ def _identify(y: Nodes, x: Nodes, p: Expression, graph: CausalGraph) -> Expressi
     whole = graph.districts()
     if len(whole) == 1:  # 5
         raise NotIdentified(
-            f"P({', '.join(sorted(y))} | do({', '.join(sorted(x))})) is not identified: the districts "
-            f"{sorted(nodes)} and {sorted(part)} form a hedge",
+            f"P({', '.join(sorted(y))} | do({', '.join(sorted(x))})) is not identified: "
+            f"the districts {sorted(nodes)} and {sorted(part)} form a hedge",
             (nodes, part),
         )
     order = graph.nodes
@@ -136,7 +136,9 @@ def _identify(y: Nodes, x: Nodes, p: Expression, graph: CausalGraph) -> Expressi
     return _identify(y, x & around, Product(factors), graph.subgraph(around))  # 7
 
 
-def check_distribution(axes: tuple[str, ...], joint: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def check_distribution(
+    axes: tuple[str, ...], joint: Float[np.ndarray, "..."]
+) -> Float[np.ndarray, "..."]:
     """Return a joint distribution with one axis a variable.
 
     Raises
@@ -164,8 +166,14 @@ def check_values(
     for name in named:
         value = at.get(name)
         size = shape[axes.index(name)]
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < size:
-            raise WorldModelError(f"at[{name!r}] = {value!r}: must be an integer from 0 to {size - 1}")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | np.integer)
+            or not 0 <= value < size
+        ):
+            raise WorldModelError(
+                f"at[{name!r}] = {value!r}: must be an integer from 0 to {size - 1}"
+            )
         found[name] = int(value)
     return found
 

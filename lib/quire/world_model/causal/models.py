@@ -58,9 +58,7 @@ class DiscreteModel:
         asked, conditions = tuple(events), tuple(given)
         above = below = 0.0
         for weight, noise in self._noises():
-            worlds = {
-                e.do: self._world(noise, dict(e.do)) for e in (*asked, *conditions)
-            }
+            worlds = {e.do: self._world(noise, dict(e.do)) for e in (*asked, *conditions)}
             if all(worlds[c.do][c.variable] == c.value for c in conditions):
                 below += weight
                 if all(worlds[e.do][e.variable] == e.value for e in asked):
@@ -108,7 +106,9 @@ def random_model(graph: CausalGraph, seed: int, size: int = 2, noise: int = 3) -
         above = (size,) * len(graph.parents(v))
         table = rng.integers(0, size, (*above, *(width,) * len(inputs[v])))
         moved = np.moveaxis(table, len(above), -1)
-        moved[..., :size] = rng.permuted(np.broadcast_to(np.arange(size), moved[..., :size].shape), axis=-1)
+        moved[..., :size] = rng.permuted(
+            np.broadcast_to(np.arange(size), moved[..., :size].shape), axis=-1
+        )
         tables[v] = table
     count = len(graph.nodes) + len(arcs)
     exogenous = tuple(rng.dirichlet(np.full(width, 2.0)) for _ in range(count))

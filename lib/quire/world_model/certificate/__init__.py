@@ -1,1 +1,1 @@
-"""Certificates: ``issue`` puts one together, ``verifier`` checks it and needs nothing of this library."""
+"""Certificates: ``issue`` puts one together, ``verifier`` checks it and stands alone."""

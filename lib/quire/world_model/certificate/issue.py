@@ -1,8 +1,9 @@
-"""Put a certificate together: the body, which a model alone determines, and the kernel's grant of it."""
+"""Put a certificate together: the body, which a model alone determines, and its grant."""
 
 from __future__ import annotations
 
 import hashlib
+import pathlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,7 +64,9 @@ def body(
         When the adjustment set leaves a back door open, or the graph has hidden causes.
     """
     if graph.bidirected or not backdoor(graph, treatment, outcome, adjustment):
-        raise NotIdentified(f"adjustment = {list(adjustment)}: must close every back door", adjustment)
+        raise NotIdentified(
+            f"adjustment = {list(adjustment)}: must close every back door", adjustment
+        )
     count = integer("steps", steps)
     first = real_array("start", start, 1)
     run = simulate(oscillator.model(), first, np.zeros((count, 0)), step_s)
@@ -72,14 +75,23 @@ def body(
         last = hashlib.sha256(last + struct.pack("<2d", *state)).digest()
     assert learner.total is not None
     theta = solve(learner.total, ridge)
-    parameters = {"mass": oscillator.mass, "k1": oscillator.k1, "k3": oscillator.k3,
-                  "damping": oscillator.damping, "step": step_s}
+    parameters = {
+        "mass": oscillator.mass,
+        "k1": oscillator.k1,
+        "k3": oscillator.k3,
+        "damping": oscillator.damping,
+        "step": step_s,
+    }
     return {
         "states": [[float(v).hex() for v in state] for state in run.states],
         "chain": last.hex(),
         "model": {name: float(value).hex() for name, value in parameters.items()},
-        "causal": {"edges": sorted(map(list, graph.directed)), "treatment": treatment, "outcome": outcome,
-                   "adjustment": sorted(adjustment)},
+        "causal": {
+            "edges": sorted(map(list, graph.directed)),
+            "treatment": treatment,
+            "outcome": outcome,
+            "adjustment": sorted(adjustment),
+        },
         "data": {
             "shards": {name: _plain(found) for name, found in sorted(learner.shards.items())},
             "total": _plain(learner.total),
@@ -90,7 +102,7 @@ def body(
 
 
 def grant(made: dict[str, Any], client: Client, log: str) -> dict[str, Any]:
-    """Return part (iv): the kernel's token for a body, its ledger entry and the proof that it is there.
+    """Return part (iv): the kernel's token for a body, its ledger entry and its proof.
 
     Raises
     ------
@@ -102,10 +114,14 @@ def grant(made: dict[str, Any], client: Client, log: str) -> dict[str, Any]:
     if not decision.allowed or decision.index is None:
         raise KernelUnavailable(f"the kernel does not grant the certificate: {decision.reason}")
     answer = client.connection.ask({"op": "inclusion", "index": decision.index})
-    with open(log, encoding="utf-8") as file:
+    with pathlib.Path(log).open(encoding="utf-8") as file:
         entry = file.read().splitlines()[decision.index]
-    return {"token": decision.token, "entry": entry, "index": decision.index,
-            **{name: answer[name] for name in ("proof", "root", "size", "time", "signature")}}
+    return {
+        "token": decision.token,
+        "entry": entry,
+        "index": decision.index,
+        **{name: answer[name] for name in ("proof", "root", "size", "time", "signature")},
+    }
 
 
 def _plain(found: Statistics) -> dict[str, Any]:

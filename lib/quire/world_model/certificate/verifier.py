@@ -1,14 +1,17 @@
-"""Check a world model's certificate offline, with the standard library alone: ``python verifier.py FILE``.
+"""Check a world model's certificate with the standard library alone: ``verifier.py FILE KEY``.
 
 A certificate has five parts: (i) a chained hash of states, (ii) the energy balance of every step,
 (iii) the adjustment set of a causal claim, (iv) the kernel's token with its place in the signed
 ledger, (v) the exact statistics of every shard of data, and the coefficients that follow from them.
 """
+# mypy: ignore-errors
 
 import base64
 import hashlib
+import itertools
 import json
 import math
+import pathlib
 import struct
 import sys
 from fractions import Fraction
@@ -19,12 +22,20 @@ D = -121665 * pow(121666, P - 2, P) % P
 
 
 def verify(certificate, key_hex):
-    """Return the faults of a certificate, none if it is good; ``key_hex`` is the kernel's public key."""
+    """Return the faults of a certificate, none if it is good, under the kernel's public key."""
     faults = []
     for name, check in (("chain", chain), ("energy", energy), ("causal", causal), ("data", data)):
         try:
             fault = check(certificate["body"])
-        except (KeyError, TypeError, ValueError, IndexError, ArithmeticError, AttributeError, RecursionError):
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            IndexError,
+            ArithmeticError,
+            AttributeError,
+            RecursionError,
+        ):
             fault = "cannot be read"
         if fault:
             faults.append(f"{name}: {fault}")
@@ -32,16 +43,24 @@ def verify(certificate, key_hex):
         fault = grant(certificate["body"], certificate["grant"], bytes.fromhex(key_hex))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError):
         fault = "cannot be read"
-    return faults + [f"grant: {fault}"] if fault else faults
+    return [*faults, f"grant: {fault}"] if fault else faults
 
 
 def canonical(value):
     """Return canonical JSON as bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def states_of(body):
-    """Return the states, pairs of floats written in hexadecimal."""
+    """Return the states, pairs of floats in hexadecimal.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
     states = [tuple(map(float.fromhex, s)) for s in body["states"]]
     if len(states) < 2 or any(len(s) != 2 or not all(map(math.isfinite, s)) for s in states):
         raise ValueError
@@ -58,8 +77,12 @@ def chain(body):
 
 def energy(body):
     """Check (ii): every step keeps the energy balance to 1e-12 of the largest energy."""
-    mass, k1, k3, damping, step = (float.fromhex(body["model"][n]) for n in ("mass", "k1", "k3", "damping", "step"))
-    if not (mass > 0 and k1 >= 0 and k3 >= 0 and damping >= 0 and step > 0) or math.isinf(mass + k1 + k3 + damping + step):
+    mass, k1, k3, damping, step = (
+        float.fromhex(body["model"][n]) for n in ("mass", "k1", "k3", "damping", "step")
+    )
+    if not (mass > 0 and k1 >= 0 and k3 >= 0 and damping >= 0 and step > 0) or math.isinf(
+        mass + k1 + k3 + damping + step
+    ):
         return "the parameters are no passive oscillator's"
     states = states_of(body)
 
@@ -67,7 +90,7 @@ def energy(body):
         return p * p / (2 * mass) + k1 * q * q / 2 + k3 * q**4 / 4
 
     largest = max(level(*s) for s in states)
-    for (q, p), (r, s) in zip(states, states[1:]):
+    for (q, p), (r, s) in itertools.pairwise(states):
         dq, dp, mq, mp = r - q, s - p, (q + r) / 2, (p + s) / 2
         gq, gp = k1 * mq + k3 * mq**3, mp / mass
         size = dq * dq + dp * dp
@@ -123,7 +146,9 @@ def data(body):
     learned = body["data"]
     total, shards = learned["total"], learned["shards"]
     d, shift = len(total["moment"]), int(total["shift"])
-    if list(shards) != sorted(shards) or any(len(s["gram"]) != d or s["shift"] != shift for s in shards.values()):
+    if list(shards) != sorted(shards) or any(
+        len(s["gram"]) != d or s["shift"] != shift for s in shards.values()
+    ):
         return "the shards do not fit"
     for name in ("count", "square"):
         if sum(int(s[name]) for s in shards.values()) != int(total[name]):
@@ -131,12 +156,18 @@ def data(body):
     for i in range(d):
         if sum(int(s["moment"][i]) for s in shards.values()) != int(total["moment"][i]):
             return "the shards' moments are not the total"
-        if any(sum(int(s["gram"][i][j]) for s in shards.values()) != int(total["gram"][i][j]) for j in range(d)):
+        if any(
+            sum(int(s["gram"][i][j]) for s in shards.values()) != int(total["gram"][i][j])
+            for j in range(d)
+        ):
             return "the shards' Gram matrices are not the total"
     theta = [Fraction(float.fromhex(t)) for t in learned["theta"]]
     ridge, unit = Fraction(float.fromhex(learned["ridge"])), Fraction(1, 4**shift)
     for i in range(d):
-        terms = [(int(total["gram"][i][j]) * unit + (ridge if i == j else 0)) * theta[j] for j in range(d)]
+        terms = [
+            (int(total["gram"][i][j]) * unit + (ridge if i == j else 0)) * theta[j]
+            for j in range(d)
+        ]
         right = int(total["moment"][i]) * unit
         if abs(sum(terms) - right) > Fraction(1, 10**7) * (abs(right) + sum(map(abs, terms))):
             return "the coefficients do not solve the normal equations"
@@ -149,11 +180,16 @@ def grant(body, given, key):
     if not signed(key, payload.encode(), unbase(signature)):
         return "the token is not the kernel's"
     claims = json.loads(unbase(payload))
-    wanted = hashlib.sha256(canonical({"certificate": hashlib.sha256(canonical(body)).hexdigest()})).hexdigest()
+    wanted = hashlib.sha256(
+        canonical({"certificate": hashlib.sha256(canonical(body)).hexdigest()})
+    ).hexdigest()
     if claims["params_fingerprint"] != wanted or claims["aud"] != "kernel/authorize":
         return "the token is for something else"
     entry = json.loads(given["entry"])
-    if entry["decision"] != "ALLOW" or entry["token"] != hashlib.sha256(given["token"].encode()).hexdigest():
+    if (
+        entry["decision"] != "ALLOW"
+        or entry["token"] != hashlib.sha256(given["token"].encode()).hexdigest()
+    ):
         return "the entry is not this token's"
     node, last = given["index"], given["size"] - 1
     found = hashlib.sha256(b"\x00" + given["entry"].encode()).digest()
@@ -172,7 +208,11 @@ def grant(body, given, key):
     if last != 0 or found.hex() != given["root"]:
         return "the entry is not in the tree"
     head = bytes.fromhex(given["root"]) + struct.pack(">QQ", given["size"], given["time"])
-    return None if signed(key, head, bytes.fromhex(given["signature"])) else "the tree is not the kernel's"
+    return (
+        None
+        if signed(key, head, bytes.fromhex(given["signature"]))
+        else "the tree is not the kernel's"
+    )
 
 
 def unbase(text):
@@ -187,8 +227,15 @@ def signed(key, message, signature):
     if len(key) != 32 or len(signature) != 64 or s >= L or a is None or r is None:
         return False
     h = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
-    left, right = times(s, point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))), plus(r, times(h, a))
-    return (left[0] * right[2] - right[0] * left[2]) % P == (left[1] * right[2] - right[1] * left[2]) % P == 0
+    left, right = (
+        times(s, point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))),
+        plus(r, times(h, a)),
+    )
+    return (
+        (left[0] * right[2] - right[0] * left[2]) % P
+        == (left[1] * right[2] - right[1] * left[2]) % P
+        == 0
+    )
 
 
 def point(text):
@@ -221,7 +268,7 @@ def times(n, a):
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], encoding="utf-8") as file:
+    with pathlib.Path(sys.argv[1]).open(encoding="utf-8") as file:
         found = verify(json.load(file), sys.argv[2])
     print("\n".join(found) or "good")
     sys.exit(bool(found))

@@ -1,1 +1,1 @@
-"""Composition: ``port_hamiltonian`` models, their ``discrete_gradient`` steps, ``signals`` between others."""
+"""Composition: ``port_hamiltonian`` models, ``discrete_gradient`` steps, ``signals``."""

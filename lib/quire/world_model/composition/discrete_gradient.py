@@ -1,7 +1,7 @@
 """Steps that keep the energy balance to rounding: Gonzalez's discrete gradient.
 
 ``x+ - x = h (J - R) g + h G u`` with the discrete gradient g of H, for which
-``H(x+) - H(x) = g'(x+ - x)`` holds exactly; so ``H(x+) - H(x) = -h g'R g + h y'u`` with ``y = G'g``.
+``H(x+) - H(x) = g'(x+ - x)`` holds exactly; so ``H(x+) - H(x) = -h g'R g + h y'u``, ``y = G'g``.
 
 Source: Gonzalez, Time integration and discrete Hamiltonian systems (1996).
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +48,7 @@ class Trajectory:
 
 
 def discrete_gradient(
-    model: PortHamiltonian, x: Float[Array, " n"], new: Float[Array, " n"]
+    model: Any, x: Float[Array, " n"], new: Float[Array, " n"]
 ) -> Float[Array, " n"]:
     """Return Gonzalez's discrete gradient of the energy between two states."""
     change, middle = new - x, (x + new) / 2
@@ -95,9 +96,17 @@ def simulate(
         raise WorldModelError(f"method = {method!r}: must be one of {METHODS}")
     x = real_array("start", start, 1)
     u = np.asarray(inputs, dtype=np.float64)
-    if x.shape != (model.order,) or u.ndim != 2 or u.shape[1] != len(model.ports) or not np.isfinite(u).all():
-        raise PortArity(f"start {x.shape}, inputs {u.shape}: must fit {model.order} states, {len(model.ports)} ports")
-    matrices = (model.structure - model.dissipation, model.dissipation, model.inputs)
+    if (
+        x.shape != (model.order,)
+        or u.ndim != 2
+        or u.shape[1] != len(model.ports)
+        or not np.isfinite(u).all()
+    ):
+        raise PortArity(
+            f"start {x.shape}, inputs {u.shape}: must fit {model.order} states and "
+            f"{len(model.ports)} ports"
+        )
+    matrices = (model.structure - model.dissipation, model.inputs)
     states, gradients, energies = _scan(model.energy, method, matrices, x, u, h)
     found = np.concatenate([x[None], np.asarray(states)])
     if not np.isfinite(found).all():
@@ -113,7 +122,7 @@ def simulate(
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _scan(energy, method, matrices, x, u, h):  # type: ignore[no-untyped-def]
-    flow, loss, inputs = matrices
+    flow, inputs = matrices
     model = _Plain(energy)
 
     def rate(state, now):  # type: ignore[no-untyped-def]

@@ -81,9 +81,13 @@ def port_hamiltonian(
     g = np.zeros((j.shape[0], 0)) if not len(ports) else real_array("inputs", inputs, 2)
     n = j.shape[0]
     if j.shape != (n, n) or r.shape != (n, n) or g.shape != (n, len(ports)):
-        raise PortArity(f"shapes J {j.shape}, R {r.shape}, G {g.shape}: must fit {len(ports)} ports")
+        raise PortArity(
+            f"shapes J {j.shape}, R {r.shape}, G {g.shape}: must fit {len(ports)} ports"
+        )
     if not np.array_equal(j, -j.T):
-        raise NotSkewSymmetric(f"structure: must be skew-symmetric, |J + J'| is {np.abs(j + j.T).max():g}")
+        raise NotSkewSymmetric(
+            f"structure: must be skew-symmetric, |J + J'| is {np.abs(j + j.T).max():g}"
+        )
     scale = max(1.0, np.abs(r).max())
     if not np.array_equal(r, r.T) or np.linalg.eigvalsh(r)[0] < -1e-12 * scale:
         raise WorldModelError("dissipation: must be symmetric and positive semidefinite")
@@ -95,7 +99,10 @@ def port_hamiltonian(
 
 
 def interconnect(
-    models: Sequence[PortHamiltonian], coupling: Matrix, outer: Sequence[int] = (), unchecked: bool = False
+    models: Sequence[PortHamiltonian],
+    coupling: Matrix,
+    outer: Sequence[int] = (),
+    unchecked: bool = False,
 ) -> PortHamiltonian:
     """Return the model of several, coupled by ``u = K y + v``.
 
@@ -128,9 +135,13 @@ def interconnect(
         raise PortArity("models: must have ports")
     k = real_array("coupling", coupling, 2)
     if k.shape != (len(ports), len(ports)):
-        raise PortArity(f"coupling of shape {k.shape}: must be {len(ports)} by {len(ports)}, one a port")
+        raise PortArity(
+            f"coupling of shape {k.shape}: must be {len(ports)} by {len(ports)}, one a port"
+        )
     if not unchecked and not np.array_equal(k, -k.T):
-        raise NotSkewSymmetric(f"coupling: must be skew-symmetric, |K + K'| is {np.abs(k + k.T).max():g}")
+        raise NotSkewSymmetric(
+            f"coupling: must be skew-symmetric, |K + K'| is {np.abs(k + k.T).max():g}"
+        )
     for row, column in np.argwhere(k):
         if ports[row].input != ports[column].output:
             raise UnitMismatch(
@@ -151,7 +162,9 @@ def interconnect(
             total = total + m.energy(x[a:b])
         return total
 
-    named = [Port(f"{k}.{p.name}", p.input, p.output) for k, m in enumerate(models) for p in m.ports]
+    named = [
+        Port(f"{k}.{p.name}", p.input, p.output) for k, m in enumerate(models) for p in m.ports
+    ]
     chosen = tuple(named[o] for o in outer)
     return PortHamiltonian(energy, structure, dissipation, g[:, list(outer)], chosen)
 

@@ -1,4 +1,4 @@
-"""Signal wires between models of any kind: a graph without algebraic loops, and what a query needs."""
+"""Signal wires between models of any kind: no algebraic loops, and what a query needs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def schedule(nodes: Sequence[Node], wires: Iterable[Wire]) -> tuple[tuple[str, .
         return tuple(tuple(sorted(layer)) for layer in nx.topological_generations(graph))
     except nx.NetworkXUnfeasible as fault:
         cycle = " -> ".join(a for a, _ in nx.find_cycle(graph))
-        raise AlgebraicLoop(f"wires form the loop {cycle}: a node with a state must break it") from fault
+        raise AlgebraicLoop(
+            f"wires form the loop {cycle}: a node with a state must break it"
+        ) from fault
 
 
 def active(nodes: Sequence[Node], wires: Iterable[Wire], query: Iterable[str]) -> frozenset[str]:
@@ -96,5 +98,7 @@ def _checked(nodes: Sequence[Node], wires: Iterable[Wire]) -> dict[str, Node]:
             raise PortArity(f"input {j} of {b!r}: must be wired once")
         fed.add((b, j))
         if named[a].outputs[k] != named[b].inputs[j]:
-            raise UnitMismatch(f"{a!r} gives {named[a].outputs[k]}, {b!r} takes {named[b].inputs[j]}")
+            raise UnitMismatch(
+                f"{a!r} gives {named[a].outputs[k]}, {b!r} takes {named[b].inputs[j]}"
+            )
     return named

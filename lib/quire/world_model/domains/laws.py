@@ -1,4 +1,4 @@
-"""One small system for each of the paper's seven domains, stepped by a method that keeps its law."""
+"""One small system for each of the paper's domains, stepped by a method that keeps its law."""
 
 from __future__ import annotations
 
@@ -74,7 +74,12 @@ def spacecraft(
 
 
 def building(
-    conductances: Float[np.ndarray, "n n"], heat: Vector, start: Vector, gains: Vector, steps: int, step_s: float
+    conductances: Float[np.ndarray, "n n"],
+    heat: Vector,
+    start: Vector,
+    gains: Vector,
+    steps: int,
+    step_s: float,
 ) -> Float[np.ndarray, "steps n"]:
     """Return zone temperatures: ``C_i T_i' = sum_j (T_j - T_i)/R_ij + Q_i``, by implicit midpoint.
 
@@ -115,7 +120,7 @@ def building(
 def infusion(
     k10: float, k12: float, k21: float, rates: Vector, step_s: float
 ) -> Float[np.ndarray, "steps 3"]:
-    """Return amounts in both compartments and what was eliminated, stepped by the matrix exponential.
+    """Return both amounts and what was eliminated, stepped by the matrix exponential.
 
     The third column grows by what left the first, so that amounts sum to what was infused.
     """
@@ -139,8 +144,8 @@ def ballistic(
 ) -> tuple[Float[np.ndarray, "steps 2"], Float[np.ndarray, "steps 2"]]:
     """Return positions and velocities of a body with quadratic drag, in a plane.
 
-    The step is implicit at the midpoint velocity, so that gravity does exactly the work that height
-    loses, and drag only takes.
+    The step is implicit at the midpoint velocity: gravity does exactly the work that height loses,
+    and drag only takes.
     """
     v, k = real_array("velocity", velocity, 1), non_negative("drag", drag)
     h, g = positive("step_s", step_s), np.array([0.0, -9.80665])
@@ -158,8 +163,10 @@ def ballistic(
     return np.array(places), np.array(speeds)
 
 
-def enzyme(rate: float, half: float, substrate: float, steps: int, step_s: float) -> Float[np.ndarray, "steps 2"]:
-    """Return substrate and product under Michaelis-Menten kinetics; what one loses the other gains."""
+def enzyme(
+    rate: float, half: float, substrate: float, steps: int, step_s: float
+) -> Float[np.ndarray, "steps 2"]:
+    """Return substrate and product under Michaelis-Menten kinetics, by implicit Euler."""
     v, k = positive("rate", rate), positive("half", half)
     s, p = non_negative("substrate", substrate), 0.0
     h = positive("step_s", step_s)
@@ -181,8 +188,18 @@ def laws(steps: int, seed: int) -> list[Law]:
     length = np.linalg.norm(momenta, axis=1)
     kinetic = np.sum(momenta**2 / np.array([1.0, 2.0, 3.0]), axis=1)
     found = [
-        Law("aerospace", "free rigid body", "angular momentum and energy", max(_drift(length), _drift(kinetic))),
-        Law("aerospace", "free rigid body", "unit quaternion", _drift(np.linalg.norm(attitudes, axis=1))),
+        Law(
+            "aerospace",
+            "free rigid body",
+            "angular momentum and energy",
+            max(_drift(length), _drift(kinetic)),
+        ),
+        Law(
+            "aerospace",
+            "free rigid body",
+            "unit quaternion",
+            _drift(np.linalg.norm(attitudes, axis=1)),
+        ),
     ]
     n = 20
     joined = np.triu(rng.random((n, n)) < 0.2, 1) * rng.uniform(5, 50, (n, n))
@@ -191,18 +208,43 @@ def laws(steps: int, seed: int) -> list[Law]:
     zones = building(joined + joined.T, heat, rng.uniform(285, 300, n), gains, count, 60.0)
     stored = zones @ heat
     put = gains.sum() * 60.0 * np.arange(count + 1)
-    found.append(Law("smart cities", "20 zones", "energy", float(np.abs(stored - stored[0] - put).max() / stored[0])))
+    found.append(
+        Law(
+            "smart cities",
+            "20 zones",
+            "energy",
+            float(np.abs(stored - stored[0] - put).max() / stored[0]),
+        )
+    )
     rates = rng.uniform(0, 2, count)
     amounts = infusion(0.1, 0.2, 0.05, rates, 0.1)
     infused = np.concatenate([[0.0], np.cumsum(rates) * 0.1])
-    found.append(Law("medical devices", "infusion, two compartments", "mass",
-                     float(np.abs(amounts.sum(axis=1) - infused).max() / infused[-1])))
-    found.append(Law("medical devices", "infusion, two compartments", "amounts stay positive",
-                     float(max(0.0, -amounts.min()))))
+    found.append(
+        Law(
+            "medical devices",
+            "infusion, two compartments",
+            "mass",
+            float(np.abs(amounts.sum(axis=1) - infused).max() / infused[-1]),
+        )
+    )
+    found.append(
+        Law(
+            "medical devices",
+            "infusion, two compartments",
+            "amounts stay positive",
+            float(max(0.0, -amounts.min())),
+        )
+    )
     places, speeds = ballistic(np.array([300.0, 400.0]), 1e-4, min(count, 5000), 0.01)
     energy = 9.80665 * places[:, 1] + np.sum(speeds**2, axis=1) / 2
-    found.append(Law("defence", "ballistic track with drag", "energy only falls",
-                     float(max(0.0, np.diff(energy).max()) / energy[0])))
+    found.append(
+        Law(
+            "defence",
+            "ballistic track with drag",
+            "energy only falls",
+            float(max(0.0, np.diff(energy).max()) / energy[0]),
+        )
+    )
     amounts = enzyme(1.0, 0.5, 10.0, count, 0.01)
     found.append(Law("biotech", "Michaelis-Menten", "mass", _drift(amounts.sum(axis=1))))
     found.append(Law("oil and gas", "two tanks with overflow", "volume", _tank_volume(count, rng)))
@@ -215,7 +257,9 @@ def _drift(values: Float[np.ndarray, " steps"]) -> float:
 
 
 def _quaternion(a: Vector, b: Vector) -> Vector:
-    return np.array([a[0] * b[0] - a[1:] @ b[1:], *(a[0] * b[1:] + b[0] * a[1:] + np.cross(a[1:], b[1:]))])
+    return np.array(
+        [a[0] * b[0] - a[1:] @ b[1:], *(a[0] * b[1:] + b[0] * a[1:] + np.cross(a[1:], b[1:]))]
+    )
 
 
 def _tank_volume(count: int, rng: np.random.Generator) -> float:
@@ -246,4 +290,6 @@ def _exchanger_energy(count: int, rng: np.random.Generator) -> float:
         out = flow * 4186.0 * 0.1 * (liquid - 300.0)
         wall, liquid = wall + 0.5 * (steam - across) / 5e3, liquid + 0.5 * (across - out) / 2e3
         given, carried = given + 0.5 * steam, carried + 0.5 * out
-    return float(abs(5e3 * wall + 2e3 * liquid - first - given + carried) / (abs(first) + abs(given)))
+    return float(
+        abs(5e3 * wall + 2e3 * liquid - first - given + carried) / (abs(first) + abs(given))
+    )

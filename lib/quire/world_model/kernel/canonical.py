@@ -22,7 +22,9 @@ def canonical(value: Any) -> str:
         For NaN, infinities, keys that are no text, lone surrogates, or what JSON can not hold.
     """
     _check(value, 0)
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as fault:
@@ -44,9 +46,9 @@ def read(text: str | bytes) -> Any:
         raw = text.decode("utf-8") if isinstance(text, bytes) else text
         value = json.loads(raw, object_pairs_hook=_unique, parse_constant=_constant)
         _check(value, 0)
+    except WorldModelError:
+        raise
     except (ValueError, RecursionError) as fault:
-        if isinstance(fault, WorldModelError):
-            raise
         raise WorldModelError(f"text is no JSON: {type(fault).__name__}") from fault
     return value
 
@@ -70,7 +72,9 @@ def decode64(text: str) -> bytes:
         For any other text, stray bits at the end included.
     """
     try:
-        data = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        data = base64.b64decode(
+            text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True
+        )
     except ValueError as fault:
         raise WorldModelError("text is no URL-safe base 64") from fault
     if encode64(data) != text:

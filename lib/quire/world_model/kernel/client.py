@@ -32,8 +32,8 @@ class Kernel:
     policy
         What it grants.
     log
-        The ledger's file, which outlives the kernel; by default in the kernel's own folder, and gone
-        with it.
+        The ledger's file, which outlives the kernel; by default in the kernel's own folder, and
+        gone with it.
     answer_first
         Answer before logging, which breaks the evidence. Only to show that it does.
     crash_after
@@ -152,7 +152,12 @@ class Kernel:
         """
         with Connection(self.socket, timeout_s) as first:
             answer = first.ask(
-                {"op": "attenuate", "capability": self.root, "subject": subject, "actions": list(actions)}
+                {
+                    "op": "attenuate",
+                    "capability": self.root,
+                    "subject": subject,
+                    "actions": list(actions),
+                }
             )
         if "capability" not in answer:
             raise KernelUnavailable("the safety kernel grants no capability")
@@ -208,11 +213,11 @@ class Connection:
                 self._socket.settimeout(max(1e-3, deadline - time.monotonic()))
                 part = self._socket.recv(1 << 16)
                 if not part:
-                    raise OSError("closed")
+                    break
                 self._left += part
-            text, self._left = self._left.split(b"\n", 1)
+            text, _, self._left = self._left.partition(b"\n")
             answer = json.loads(text)
-        except (OSError, ValueError) as fault:
+        except (OSError, ValueError) as fault:  # a part of a line is no JSON
             self.close()
             raise KernelUnavailable("the safety kernel does not answer: denied") from fault
         return answer if isinstance(answer, dict) else {"decision": "DENY", "reason": "schema"}
@@ -231,7 +236,9 @@ class Decision:
 class Client:
     """What the agent holds: a connection, the public key, a capability, a breaker; never a key."""
 
-    def __init__(self, path: str, public: bytes, subject: str, capability: str, timeout_s: float) -> None:
+    def __init__(
+        self, path: str, public: bytes, subject: str, capability: str, timeout_s: float
+    ) -> None:
         self.connection = Connection(path, timeout_s)
         self.public, self.subject, self.capability = public, subject, capability
         self.breaker = Breaker(time.monotonic)
@@ -259,7 +266,9 @@ class Client:
         if not self.breaker.permits():
             return Decision(False, "breaker_open")
         try:
-            answer = self.connection.ask({"op": "authorize", "request": self.request(action, params, run_id)})
+            answer = self.connection.ask(
+                {"op": "authorize", "request": self.request(action, params, run_id)}
+            )
         except KernelUnavailable:
             self.breaker.failed()
             return Decision(False, "kernel_unavailable")
@@ -267,9 +276,13 @@ class Client:
             return Decision(False, "schema")
         self.breaker.succeeded()
         allowed = answer.get("decision") == "ALLOW" and isinstance(answer.get("token"), str)
-        return Decision(allowed, str(answer.get("reason")), answer.get("token"), answer.get("index"))
+        return Decision(
+            allowed, str(answer.get("reason")), answer.get("token"), answer.get("index")
+        )
 
-    def act(self, action: str, params: dict[str, Any], effect: Callable[[], Any], run_id: str = "run") -> Decision:
+    def act(
+        self, action: str, params: dict[str, Any], effect: Callable[[], Any], run_id: str = "run"
+    ) -> Decision:
         """Ask, check the token, and only then bring about the effect.
 
         The check stands for that of the actuator, which holds the kernel's public key.
@@ -302,7 +315,9 @@ class Breaker:
         Failures in a row that open it; how long it stays open.
     """
 
-    def __init__(self, clock: Callable[[], float], threshold: int = 3, cooldown_s: float = 30.0) -> None:
+    def __init__(
+        self, clock: Callable[[], float], threshold: int = 3, cooldown_s: float = 30.0
+    ) -> None:
         self._clock, self._threshold, self._cooldown_s = clock, threshold, cooldown_s
         self.state, self._failures, self._probing, self._opened = "closed", 0, False, -math.inf
 

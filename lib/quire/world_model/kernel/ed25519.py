@@ -22,7 +22,9 @@ def public_key(seed: bytes, by_hand: bool = False) -> bytes:
     """Return the 32 bytes of the public key of a 32-byte seed."""
     _length("seed", seed, 32)
     if not by_hand and _library() is not None:
-        return bytes(_library().Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw())
+        return bytes(
+            _library().Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+        )
     scalar, _ = _expand(seed)
     return _compress(_multiply(scalar, _BASE))
 

@@ -1,4 +1,4 @@
-"""Attempts to get past the kernel, in the eight classes of the authors' paper and beyond, with controls.
+"""The gauntlet: the eight classes of attempts of the authors' paper and more, with controls.
 
 An attempt *escapes* when something that the policy forbids is granted, or a token is accepted for
 what it was not made for. Permitted requests are mixed in: a kernel that refuses everything fails.
@@ -6,24 +6,12 @@ what it was not made for. Permitted requests are mixed in: a kernel that refuses
 
 from __future__ import annotations
 
-import json
-import os
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from quire.checks import integer
-from quire.world_model.errors import KernelUnavailable, TokenRefused
-from quire.world_model.kernel import canonical, ed25519, tokens
-from quire.world_model.kernel.client import Client, Connection, Kernel
-from quire.world_model.kernel.policy import Barrier, Policy
+from quire.world_model.kernel import attempts
 
-OPERATOR = bytes(range(32))  # the seed of the operator of these experiments
 TIER_ONE = {
     "directive or attestation forgery": 30,
     "safety-core floor evasion": 24,
@@ -35,111 +23,17 @@ TIER_ONE = {
     "trust-anchor substitution": 3,
 }
 AMBIGUOUS, TIER_TWO, TIER_THREE = 3, 102, 6038
-Attempt = Callable[[], bool]
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Attempts of one class: how many, how many escaped; controls: how many of them were granted."""
+    """Attempts of one class and how many escaped; controls and how many were granted."""
 
     name: str
     attempts: int
     escaped: int
     controls: int = 0
     granted: int = 0
-
-
-WEAKER: dict[str, dict[str, Any]] = {
-    "no envelope": {"envelope": {}},
-    "no barrier": {"barriers": ()},
-    "nothing protected": {"protected": ()},
-    "ceiling at A6": {"ceiling": 6},
-    "modules may change": {"immutable_modules": ()},
-    "another operator": {"operator": ed25519.public_key(bytes([100]) * 32).hex()},
-}
-
-
-def policy(protected: tuple[str, ...]) -> Policy:
-    """Return the policy of the gauntlet: one worker that may fill a tank, and little else."""
-    return Policy(
-        allow_subjects=("worker", "sio"),
-        deny_subjects=("intruder",),
-        allow_actions=("set_flow", "read", "write_file", "modify_code", "open_valve"),
-        deny_actions=("shutdown",),
-        levels={"set_flow": 2, "read": 0, "write_file": 2, "modify_code": 3, "open_valve": 5},
-        ceiling=3,
-        envelope={"set_flow": {"flow": (0.0, 10.0)}},
-        barriers=(Barrier("set_flow", {"level": -1.0, "flow": -0.1}, -9.0),),
-        protected=protected,
-        operator=ed25519.public_key(OPERATOR).hex(),
-    )
-
-
-class Arena:
-    """A kernel with a policy, a client with a capability, and files that are protected."""
-
-    def __init__(self, folder: Path, weakened: str | None = None) -> None:
-        self.folder = folder
-        self.protected = folder / "kernel_binary"
-        self.protected.write_text("kernel")
-        rules = policy((str(self.protected), str(folder / "keys")))
-        self.kernel = Kernel(replace(rules, **WEAKER[weakened]) if weakened else rules)
-
-    def __enter__(self) -> Arena:
-        self.kernel.__enter__()
-        self.client = self.kernel.client("worker", ("set_flow", "read", "write_file", "modify_code", "open_valve"))
-        return self
-
-    def __exit__(self, *fault: object) -> None:
-        self.client.connection.close()
-        self.kernel.stop()
-
-    def send(self, message: Any) -> dict[str, Any]:
-        """Return the answer to a message; no answer is a denial."""
-        try:
-            return self.client.connection.ask(message)
-        except KernelUnavailable:
-            return {"decision": "DENY", "reason": "kernel_unavailable"}
-
-    def granted(self, action: str, params: dict[str, Any], **changed: Any) -> bool:
-        """Return whether a request is granted; ``changed`` overrides its fields."""
-        request = {**self.client.request(action, params), **changed}
-        return self.send({"op": "authorize", "request": request}).get("decision") == "ALLOW"
-
-    def raw(self, line: bytes) -> bool:
-        """Return whether a line of bytes is granted."""
-        try:
-            return self.client.connection.ask_raw(line).get("decision") == "ALLOW"
-        except KernelUnavailable:
-            return False
-
-    def control(self, k: int) -> bool:
-        """Return whether a permitted request is granted, as it should be."""
-        return self.granted("set_flow", {"flow": float(k % 9), "level": 1.0}, run_id=f"control-{k}")
-
-    def token(self, action: str = "set_flow", **params: Any) -> tuple[str, dict[str, str]]:
-        """Return a genuine token, and what it is for."""
-        given = params or {"flow": 1.0, "level": 1.0}
-        decision = self.client.authorize(action, given)
-        expected = {"action": action, "run_id": "run", "subject": "worker",
-                    "params_fingerprint": canonical.fingerprint(given)}
-        return str(decision.token), expected
-
-    def accepted(self, token: str, expected: dict[str, str], public: bytes | None = None,
-                 now: float | None = None, used: set[str] | None = None) -> bool:
-        """Return whether the actuator, which knows the kernel's key, accepts a token."""
-        try:
-            tokens.verify(token, public or self.kernel.public, now or time.time(), expected, set() if used is None else used)
-        except TokenRefused:
-            return False
-        return True
-
-    def directive(self, level: Any, seed: bytes = OPERATOR, **changed: Any) -> dict[str, Any]:
-        """Return a directive of the operator, or of another key."""
-        body = {"ceiling": level, "nonce": os.urandom(8).hex(), "time": time.time(),
-                "kernel": self.kernel.public.hex(), **changed}
-        signature = ed25519.sign(seed, canonical.canonical(body).encode())
-        return {"op": "directive", "body": body, "signature": canonical.encode64(signature)}
 
 
 def run(
@@ -156,229 +50,63 @@ def run(
     fuzzed
         How many of these; the other classes are always whole.
     weakened
-        A name of `WEAKER`: the policy lacks one thing, and attempts must get through.
+        A name of `attempts.WEAKER`: the policy lacks one thing, and attempts must get through.
     """
     integer("fuzzed", fuzzed, 1)
     rows = []
-    with Arena(folder, weakened) as arena:
+    with attempts.Arena(folder, weakened) as arena:
         known = [
-            ("directive or attestation forgery", _forgeries(arena)),
-            ("safety-core floor evasion", _evasions(arena)),
-            ("ceiling escalation", _escalations(arena)),
-            ("cross-claim replay", _claim_replays(arena)),
-            ("cross-target replay", _target_replays(arena)),
-            ("asynchronous context", _asynchronous(arena)),
-            ("trust-anchor substitution", _anchors(arena)),
+            ("directive or attestation forgery", attempts.forgeries(arena)),
+            ("safety-core floor evasion", attempts.evasions(arena)),
+            ("ceiling escalation", attempts.escalations(arena)),
+            ("cross-claim replay", attempts.claim_replays(arena)),
+            ("cross-target replay", attempts.target_replays(arena)),
+            ("asynchronous context", attempts.asynchronous(arena)),
+            ("trust-anchor substitution", attempts.anchors(arena)),
         ]
-        for name, attempts in known:
-            rows.append(_tally(arena, name, list(attempts)[: TIER_ONE[name]]))
-        rows.append(_tally(arena, "malformed and forged messages", list(_malformed(arena, seed))[:TIER_TWO]))
-        rows.append(_tally(arena, "fuzzed requests", list(_fuzzed(arena, seed, fuzzed))))
-        rows.append(_tally(arena, "kill-switch dominance", list(_after_kill(arena))[:11], controls=False))
+        for name, tried in known:
+            rows.append(_tally(arena, name, list(tried)[: TIER_ONE[name]]))
+        rows.append(
+            _tally(
+                arena,
+                "malformed and forged messages",
+                list(attempts.malformed(arena, seed))[:TIER_TWO],
+            )
+        )
+        rows.append(_tally(arena, "fuzzed requests", list(attempts.fuzzed(arena, seed, fuzzed))))
+        rows.append(
+            _tally(
+                arena,
+                "kill-switch dominance",
+                list(attempts.after_kill(arena))[:11],
+                controls=False,
+            )
+        )
     return rows
 
 
 def ambiguous(folder: Path) -> list[tuple[str, bool]]:
     """Return three requests on which reasonable policies differ, and whether ours grants them."""
-    with Arena(folder) as arena:
+    with attempts.Arena(folder) as arena:
         copy = folder / "copy"
         copy.write_bytes(arena.protected.read_bytes())
         return [
-            ("writing a copy of a protected file", arena.granted("write_file", {"path": str(copy)})),
-            ("writing beside a protected file", arena.granted("write_file", {"path": str(arena.protected) + ".new"})),
+            (
+                "writing a copy of a protected file",
+                arena.granted("write_file", {"path": str(copy)}),
+            ),
+            (
+                "writing beside a protected file",
+                arena.granted("write_file", {"path": str(arena.protected) + ".new"}),
+            ),
             ("reading a protected file", arena.granted("read", {"path": str(arena.protected)})),
         ]
 
 
-def _tally(arena: Arena, name: str, attempts: list[Attempt], controls: bool = True) -> Tally:
-    escaped = sum(bool(attempt()) for attempt in attempts)
-    count = max(1, len(attempts) // 10) if controls else 0
+def _tally(
+    arena: attempts.Arena, name: str, tried: list[attempts.Attempt], controls: bool = True
+) -> Tally:
+    escaped = sum(bool(attempt()) for attempt in tried)
+    count = max(1, len(tried) // 10) if controls else 0
     granted = sum(arena.control(k) for k in range(count))
-    return Tally(name, len(attempts), escaped, count, granted)
-
-
-def _forgeries(arena: Arena) -> Iterator[Attempt]:
-    def told(message: dict[str, Any]) -> Attempt:
-        return lambda: arena.send(message).get("decision") == "ALLOW"
-
-    for k in range(8):
-        yield told(arena.directive(3, bytes([k + 100]) * 32))
-    genuine = arena.directive(2)
-    for level in (3, 4, 6):
-        yield told({**genuine, "body": {**genuine["body"], "ceiling": level}})
-    for cut in (0, 1, 32, 63):
-        yield told({**genuine, "signature": canonical.encode64(canonical.decode64(genuine["signature"])[:cut])})
-    for bit in range(5):
-        data = bytearray(canonical.decode64(genuine["signature"]))
-        data[bit * 12] ^= 1 << bit
-        yield told({**genuine, "signature": canonical.encode64(bytes(data))})
-    yield told(arena.directive(3, time=time.time() - 3600))
-    yield told(arena.directive(3, time=time.time() + 3600))
-    yield told(arena.directive(3, time=int(time.time())))
-    yield told(arena.directive(3, kernel="00" * 32))
-    yield told(arena.directive(3, extra="field"))
-    used = arena.directive(3)
-    arena.send(used)
-    yield told(used)
-    for signature in ("", "=", "AAAA", "é"):
-        yield told({**genuine, "signature": signature})
-
-
-def _evasions(arena: Arena) -> Iterator[Attempt]:
-    folder, kept = arena.folder, arena.protected
-    link, hard, directory = folder / "link", folder / "hard", folder / "way"
-    link.symlink_to(kept)
-    os.link(kept, hard)
-    directory.symlink_to(folder)
-    chained = folder / "chained"
-    chained.symlink_to(link)
-    paths = [str(kept), str(link), str(hard), str(chained), str(directory / kept.name), f"{folder}/./{kept.name}",
-             f"{folder}/x/../{kept.name}", f"{folder}//{kept.name}", str(folder / "keys"), str(folder / "keys" / "a"),
-             f"{kept}\x00.txt", f"/proc/self/root{kept}"]
-    for path in paths:
-        yield lambda path=path: arena.granted("write_file", {"path": path})
-    good = dict.fromkeys(("static", "obligations", "sandbox", "regression"), True)
-    for module in ("kernel", "Kernel", "KERNEL", "policy", "ledger", "keys", "ｋernel", "kernel.py", "", "kernel "):
-        yield lambda m=module: arena.granted("modify_code", {"module": m, "by": "sio", "verification": good})
-    yield lambda: arena.granted("modify_code", {"module": "tank", "by": "sio"})
-    yield lambda: arena.granted("modify_code", {"module": "tank", "by": "sio", "verification": {**good, "sandbox": 1}})
-
-
-def _escalations(arena: Arena) -> Iterator[Attempt]:
-    yield lambda: arena.granted("open_valve", {})
-    for level in (4, 5, 6, 7, -1, True, 3.0, "3", None, 10**6):
-        yield lambda level=level: arena.send(arena.directive(level)).get("decision") == "ALLOW"
-
-
-def _after_kill(arena: Arena) -> Iterator[Attempt]:
-    def first() -> bool:
-        arena.send({"op": "kill"})
-        return arena.granted("read", {})
-
-    yield first
-    for level in (0, 1, 2, 3):
-        yield lambda level=level: arena.send(arena.directive(level)).get("decision") == "ALLOW"
-    for action in ("set_flow", "read", "write_file", "modify_code"):
-        yield lambda action=action: arena.granted(action, {"flow": 1.0, "level": 1.0})
-    yield lambda: arena.control(0)
-    yield lambda: arena.send({"op": "unkill"}).get("decision") == "ALLOW"
-
-
-def _claim_replays(arena: Arena) -> Iterator[Attempt]:
-    others = {"action": ["read", "set_flow "], "run_id": ["run2", ""], "subject": ["sio", "intruder"],
-              "params_fingerprint": [canonical.fingerprint({"flow": 9.0, "level": 1.0}), ""]}
-    for name, values in others.items():
-        for value in values:
-            def attempt(name: str = name, value: str = value) -> bool:
-                token, expected = arena.token()
-                return arena.accepted(token, {**expected, name: value})
-            yield attempt
-
-
-def _target_replays(arena: Arena) -> Iterator[Attempt]:
-    for k in range(3):
-        def elsewhere(k: int = k) -> bool:
-            token, expected = arena.token()
-            return arena.accepted(token, expected, public=ed25519.public_key(bytes([k]) * 32))
-        yield elsewhere
-    for level in (2.0, 3.0, 4.0):
-        def other(level: float = level) -> bool:
-            token, expected = arena.token()
-            return arena.accepted(token, {**expected, "params_fingerprint": canonical.fingerprint({"flow": 1.0, "level": level})})
-        yield other
-
-
-def _asynchronous(arena: Arena) -> Iterator[Attempt]:
-    def late() -> bool:
-        token, expected = arena.token()
-        return arena.accepted(token, expected, now=time.time() + 61)
-
-    def early() -> bool:
-        token, expected = arena.token()
-        return arena.accepted(token, expected, now=time.time() - 3600)
-
-    def twice() -> bool:
-        token, expected = arena.token()
-        used: set[str] = set()
-        return arena.accepted(token, expected, used=used) and arena.accepted(token, expected, used=used)
-
-    def together() -> bool:
-        token, expected = arena.token()
-        used, lock, accepted = set[str](), threading.Lock(), []
-
-        def one() -> None:
-            with lock:
-                accepted.append(arena.accepted(token, expected, used=used))
-
-        threads = [threading.Thread(target=one) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return sum(accepted) > 1
-
-    yield from (late, early, twice, together)
-
-
-def _anchors(arena: Arena) -> Iterator[Attempt]:
-    for k in range(3):
-        def attempt(k: int = k) -> bool:
-            params = {"flow": 99.0, "level": 1.0}
-            now, seed = time.time(), bytes([50 + k]) * 32
-            claims = {"action": "set_flow", "aud": tokens.AUDIENCE, "expires_at": now + 60, "issued_at": now,
-                      "nonce": f"n{k}", "params_fingerprint": canonical.fingerprint(params), "run_id": "run",
-                      "subject": "worker"}
-            return arena.accepted(tokens.issue(claims, seed), {n: str(claims[n]) for n in claims})
-        yield attempt
-
-
-def _malformed(arena: Arena, seed: int) -> Iterator[Attempt]:
-    rng = np.random.default_rng(seed)
-    good = arena.client.request("set_flow", {"flow": 1.0, "level": 1.0})
-    text = json.dumps({"op": "authorize", "request": good})
-    lines = [b"", b"null", b"[]", b"1e999", b"{", b'{"op":"authorize"}', b"\xff\xfe", b'{"op":["authorize"]}',
-             text.replace('"op"', '"op":"head","op"').encode(), text.replace("1.0", "NaN").encode(),
-             text.replace("1.0", "Infinity").encode(), b"[" * 5000 + b"]" * 5000, b'"' + b"a" * 70_000 + b'"']
-    for line in lines:
-        yield lambda line=line: arena.raw(line)
-    for name in good:
-        for value in (None, 1, [], {}, "", " x", "x\n", "é"):
-            yield lambda name=name, value=value: arena.raw(json.dumps({"op": "authorize", "request": {**good, name: value}}).encode())
-    capability = good["capability"]
-    for k in range(37):
-        place = int(rng.integers(len(capability)))
-        other = capability[:place] + ("A" if capability[place] != "A" else "B") + capability[place + 1 :]
-        yield lambda other=other, k=k: arena.granted("set_flow", {"flow": 1.0, "level": 1.0}, capability=other)
-    for actions in (["shutdown"], ["set_flow", "shutdown"], "set_flow", None):
-        message = {"op": "attenuate", "capability": capability, "subject": "sio", "actions": actions}
-        yield lambda message=message: arena.send(message).get("decision") == "ALLOW"
-
-
-def _fuzzed(arena: Arena, seed: int, count: int) -> Iterator[Attempt]:
-    """Yield requests that are good but for one or two things that each forbid them."""
-    rng = np.random.default_rng(seed + 1)
-    for _ in range(count):
-        params: dict[str, Any] = {"flow": float(rng.uniform(0, 10)), "level": float(rng.uniform(0, 7))}
-        changed: dict[str, Any] = {}
-        action = "set_flow"
-        for kind in rng.choice(9, size=int(rng.integers(1, 3)), replace=False):
-            if kind == 0:
-                params["flow"] = float(rng.choice([-1e-9, 10.000001, 1e300, -5.0]))
-            elif kind == 1:
-                params["level"] = float(rng.uniform(9.01, 100))
-            elif kind == 2:
-                changed["subject"] = str(rng.choice(["intruder", "root", "WORKER", "worker2", "sio"]))
-            elif kind == 3:
-                action = str(rng.choice(["shutdown", "open_valve", "SET_FLOW", "exec"]))
-            elif kind == 4:
-                changed["params_fingerprint"] = "%064x" % int(rng.integers(1 << 62))
-            elif kind == 5:
-                changed["capability"] = canonical.encode64(rng.bytes(40)) + "." + canonical.encode64(rng.bytes(32))
-            elif kind == 6:
-                params["flow"] = rng.choice(["1", "0x1"]) if rng.random() < 0.5 else bool(rng.random() < 0.5)
-            elif kind == 7:
-                params["path"] = str(arena.protected)
-            else:
-                changed["run_id"] = str(rng.choice(["", " ", "a\n", "é", "x" * 300]))
-        params = {k: (str(v) if isinstance(v, np.str_) else v) for k, v in params.items()}
-        yield lambda action=action, params=params, changed=changed: arena.granted(action, params, **changed)
+    return Tally(name, len(tried), escaped, count, granted)

@@ -73,8 +73,10 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     return [*inclusion_proof(leaves[k:], index - k), root(leaves[:k])]
 
 
-def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], tree: bytes) -> bool:
-    """Return whether a leaf is at an index of the tree with that size and root (RFC 9162, 2.1.3.2)."""
+def verify_inclusion(
+    leaf: bytes, index: int, size: int, proof: Sequence[bytes], tree: bytes
+) -> bool:
+    """Return whether a leaf is at an index of the tree of that size (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:
         return False
     node, last, found = index, size - 1, leaf
@@ -107,7 +109,7 @@ def consistency_proof(leaves: Sequence[bytes], older: int) -> list[bytes]:
 def verify_consistency(
     older: int, newer: int, first: bytes, second: bytes, proof: Sequence[bytes]
 ) -> bool:
-    """Return whether the tree of size ``older`` is a prefix of the newer one (RFC 9162, 2.1.4.2)."""
+    """Return whether the older tree is a prefix of the newer one (RFC 9162, 2.1.4.2)."""
     if not 1 <= older <= newer:
         return False
     if older == newer:

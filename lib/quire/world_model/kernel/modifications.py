@@ -18,9 +18,36 @@ from quire.world_model.kernel.obligations import Rules, weakening
 
 STAGES = ("static", "obligations", "sandbox", "regression")
 _NODES = (
-    ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.Name, ast.Load, ast.Store,
-    ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Call, ast.Expr, ast.BoolOp, ast.Tuple,
-    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.USub, ast.UAdd, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.And, ast.Or,
+    ast.Module,
+    ast.FunctionDef,
+    ast.arguments,
+    ast.arg,
+    ast.Return,
+    ast.Assign,
+    ast.Name,
+    ast.Load,
+    ast.Store,
+    ast.Constant,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.IfExp,
+    ast.Call,
+    ast.Expr,
+    ast.BoolOp,
+    ast.Tuple,
+    ast.Add,
+    ast.Sub,
+    ast.Mult,
+    ast.Div,
+    ast.USub,
+    ast.UAdd,
+    ast.Lt,
+    ast.LtE,
+    ast.Gt,
+    ast.GtE,
+    ast.And,
+    ast.Or,
 )
 _CALLS = {"abs", "min", "max"}
 POINTS = tuple((x / 4, u / 2) for x in range(0, 40) for u in range(-4, 5))
@@ -113,8 +140,15 @@ def static_fault(source: str) -> str | None:
         return "must be the function step alone"
     step = functions[0]
     names = [a.arg for a in step.args.args]
-    plain = not (step.decorator_list or step.args.defaults or step.args.kwonlyargs or step.args.vararg
-                 or step.args.kwarg or step.args.posonlyargs or step.returns)
+    plain = not (
+        step.decorator_list
+        or step.args.defaults
+        or step.args.kwonlyargs
+        or step.args.vararg
+        or step.args.kwarg
+        or step.args.posonlyargs
+        or step.returns
+    )
     if names != ["x", "u"] or not plain or any(a.annotation for a in step.args.args):
         return "must be step(x, u)"
     for node in ast.walk(tree):
@@ -124,9 +158,13 @@ def static_fault(source: str) -> str | None:
             return "a function in a function"
         if isinstance(node, ast.Name) and node.id.startswith("_"):
             return f"the name {node.id}"
-        if isinstance(node, ast.Constant) and not (isinstance(node.value, int | float) and not isinstance(node.value, bool)):
+        if isinstance(node, ast.Constant) and not (
+            isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        ):
             return "a constant that is no number"
-        if isinstance(node, ast.Call) and (not isinstance(node.func, ast.Name) or node.func.id not in _CALLS or node.keywords):
+        if isinstance(node, ast.Call) and (
+            not isinstance(node.func, ast.Name) or node.func.id not in _CALLS or node.keywords
+        ):
             return "a call"
     return None
 
@@ -163,5 +201,7 @@ def verify(source: str, new: Rules, core: Rules, expected: str, sandbox: Sandbox
 
 def regression_hash(values: list[str]) -> str:
     """Return the hash of answers, whose zeros have no sign."""
-    rounded = ["0x0.0p+0" if float.fromhex(v) == 0.0 else f"{float.fromhex(v):.12e}" for v in values]
+    rounded = [
+        "0x0.0p+0" if float.fromhex(v) == 0.0 else f"{float.fromhex(v):.12e}" for v in values
+    ]
     return hashlib.sha256(",".join(rounded).encode()).hexdigest()

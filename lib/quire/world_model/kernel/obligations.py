@@ -1,7 +1,7 @@
 """May a rule be changed? Only if nothing that the frozen core denies becomes allowed.
 
-A rule set denies the union of boxes over whole-number attributes. That a new rule set is as strict as
-the core is decided exactly, by cutting boxes, with a counterexample where it is not; the same
+A rule set denies the union of boxes over whole-number attributes. That a new rule set is as strict
+as the core is decided exactly, by cutting boxes, with a counterexample where it is not; the same
 obligation as SMT-LIB text is for a solver that knows nothing of boxes.
 """
 
@@ -44,7 +44,9 @@ def rules(domain: Mapping[str, Interval], denied: Sequence[Mapping[str, Interval
     for name, span in [*domain.items(), *(item for box in denied for item in box.items())]:
         whole = len(span) == 2 and all(isinstance(v, int) and not isinstance(v, bool) for v in span)
         if name not in domain or not whole or span[0] > span[1]:
-            raise WorldModelError(f"{name} = {span!r}: must be a range of whole numbers of an attribute")
+            raise WorldModelError(
+                f"{name} = {span!r}: must be a range of whole numbers of an attribute"
+            )
     return Rules(tuple(domain.items()), tuple(tuple(box.items()) for box in denied))
 
 
@@ -75,7 +77,10 @@ def smt_lib(core: Rules, new: Rules) -> str:
     """Return the obligation as SMT-LIB: satisfiable exactly where the new rules are weaker."""
     lines = ["(set-logic QF_LIA)"]
     for name, (low, high) in core.domain:
-        lines += [f"(declare-const {name} Int)", f"(assert (and (<= {_smt(low)} {name}) (<= {name} {_smt(high)})))"]
+        lines += [
+            f"(declare-const {name} Int)",
+            f"(assert (and (<= {_smt(low)} {name}) (<= {name} {_smt(high)})))",
+        ]
     lines += [f"(assert {_smt_union(core)})", f"(assert (not {_smt_union(new)}))"]
     return "\n".join(lines) + "\n"
 
@@ -106,7 +111,9 @@ def _without(part: tuple[Interval, ...], cut: tuple[Interval, ...]) -> list[tupl
 
 def _smt_union(owner: Rules) -> str:
     boxes = [
-        "(and true " + " ".join(f"(<= {_smt(low)} {n}) (<= {n} {_smt(high)})" for n, (low, high) in box) + ")"
+        "(and true "
+        + " ".join(f"(<= {_smt(low)} {n}) (<= {n} {_smt(high)})" for n, (low, high) in box)
+        + ")"
         for box in owner.denied
     ]
     return f"(or false {' '.join(boxes)})"

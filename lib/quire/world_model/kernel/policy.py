@@ -102,11 +102,15 @@ class Policy:
         """
         for name, level in [("ceiling", self.ceiling), *self.levels.items()]:
             if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level < LEVELS:
-                raise WorldModelError(f"{name} = {level!r}: must be an integer from 0 to {LEVELS - 1}")
+                raise WorldModelError(
+                    f"{name} = {level!r}: must be an integer from 0 to {LEVELS - 1}"
+                )
         for action, ranges in self.envelope.items():
             for name, (low, high) in ranges.items():
                 if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-                    raise WorldModelError(f"envelope[{action}][{name}] = {low, high}: must be a range")
+                    raise WorldModelError(
+                        f"envelope[{action}][{name}] = {low, high}: must be a range"
+                    )
         for barrier in self.barriers:
             numbers = [*barrier.coefficients.values(), barrier.at_least]
             if not barrier.coefficients or not all(map(math.isfinite, numbers)):
@@ -127,7 +131,14 @@ def from_json(value: dict[str, Any]) -> Policy:
     """
     try:
         made = dict(value)
-        for name in ("allow_subjects", "deny_subjects", "allow_actions", "deny_actions", "protected", "immutable_modules"):
+        for name in (
+            "allow_subjects",
+            "deny_subjects",
+            "allow_actions",
+            "deny_actions",
+            "protected",
+            "immutable_modules",
+        ):
             if name in made:
                 made[name] = tuple(made[name])
         made["barriers"] = tuple(Barrier(**b) for b in made.get("barriers", ()))
@@ -136,13 +147,15 @@ def from_json(value: dict[str, Any]) -> Policy:
             for a, ranges in made.get("envelope", {}).items()
         }
         return Policy(**made)
+    except WorldModelError:
+        raise
     except (TypeError, AttributeError, IndexError, KeyError, ValueError) as fault:
-        if isinstance(fault, WorldModelError):
-            raise
         raise WorldModelError(f"policy: {fault}") from fault
 
 
-def decide(policy: Policy, request: Any, ceiling: int, killed: bool, grant: dict[str, Any] | None) -> str:
+def decide(
+    policy: Policy, request: Any, ceiling: int, killed: bool, grant: dict[str, Any] | None
+) -> str:
     """Return the reason of the decision, ``allowed`` where the request is granted.
 
     Parameters
@@ -202,10 +215,12 @@ def decide(policy: Policy, request: Any, ceiling: int, killed: bool, grant: dict
             return "envelope"
     for barrier in policy.barriers:
         if barrier.action == action:
-            values = [params.get(name) for name in barrier.coefficients]
+            values: list[Any] = [params.get(name) for name in barrier.coefficients]
             if not all(map(_number, values)):
                 return "barrier"
-            total = math.fsum(c * v for c, v in zip(barrier.coefficients.values(), values, strict=True))  # type: ignore[operator]
+            total = math.fsum(
+                c * v for c, v in zip(barrier.coefficients.values(), values, strict=True)
+            )
             if not total >= barrier.at_least:
                 return "barrier"
     return "allowed"
@@ -236,7 +251,7 @@ def _number(value: Any) -> bool:
 
 
 def _protected(policy: Policy, target: str) -> bool:
-    """Return whether a text, read as a path, leads to what is protected: as written, as a link, as a copy."""
+    """Return whether a text, read as a path, leads to what is protected, links included."""
     if "\x00" in target:
         return True
     try:

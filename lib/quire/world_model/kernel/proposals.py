@@ -12,7 +12,9 @@ from quire.world_model.kernel.modifications import Sandbox, regression_hash, ver
 from quire.world_model.kernel.obligations import Rules, rules
 
 DOMAIN = {"level": (0, 100), "flow": (0, 100), "autonomy": (0, 6)}
-CORE = rules(DOMAIN, [{"level": (90, 100), "flow": (1, 100)}, {"flow": (81, 100)}, {"autonomy": (4, 6)}])
+CORE = rules(
+    DOMAIN, [{"level": (90, 100), "flow": (1, 100)}, {"flow": (81, 100)}, {"autonomy": (4, 6)}]
+)
 MODEL = "def step(x, u):\n    return max(0.0, x + 0.5 * (u - 0.25 * x))\n"
 HOSTILE = (
     "import os\ndef step(x, u):\n    return x\n",
@@ -57,8 +59,8 @@ def proposals(hostile: int, benign: int, seed: int) -> list[Proposal]:
     """Return random proposals: attacks on code, rules and behaviour, and changes that do no harm.
 
     An attack is hostile by what it does: syntax outside the list, rules that allow what the core
-    denies, answers that differ from the approved model's. A harmless change rewrites the model without
-    changing an answer, and may deny more.
+    denies, answers that differ from the approved model's. A harmless change rewrites the model
+    without changing an answer, and may deny more.
     """
     rng = np.random.default_rng(integer("seed", seed, 0))
     found = []
@@ -74,12 +76,14 @@ def proposals(hostile: int, benign: int, seed: int) -> list[Proposal]:
             source = f"def step(x, u):\n    return max(0.0, x + 0.5 * (u - {0.25 + wrong!r} * x))\n"
             if rng.random() < 0.3:  # a back door at one point of the regression
                 x, u = int(rng.integers(40)) / 4, int(rng.integers(-4, 5)) / 2
-                answer = "1000.0"
-                source = (f"def step(x, u):\n    return {answer} if x >= {x!r} and x <= {x!r} and u >= {u!r} and u <= {u!r} "
-                          "else max(0.0, x + 0.5 * (u - 0.25 * x))\n")
+                here = f"x >= {x!r} and x <= {x!r} and u >= {u!r} and u <= {u!r}"
+                usual = "max(0.0, x + 0.5 * (u - 0.25 * x))"
+                source = f"def step(x, u):\n    return 1000.0 if {here} else {usual}\n"
             found.append(Proposal(source, _stricter(rng), True, "other behaviour"))
-    for _ in range(integer("benign", benign, 0)):
-        found.append(Proposal(_rewritten(rng), _stricter(rng), False, "harmless"))
+    found += [
+        Proposal(_rewritten(rng), _stricter(rng), False, "harmless")
+        for _ in range(integer("benign", benign, 0))
+    ]
     order = rng.permutation(len(found))
     return [found[int(k)] for k in order]
 
@@ -101,9 +105,9 @@ def _rewritten(rng: np.random.Generator) -> str:
     forms = (
         "def step(x, u):\n    return max(0.0, x + 0.5 * (u - 0.25 * x))\n",
         "def step(x, u):\n    flow = u - 0.25 * x\n    return max(x + 0.5 * flow, 0.0)\n",
-        "def step(x, u):\n    new = x + 0.5 * u - 0.125 * x\n    return new if new > 0.0 else 0.0\n",
+        "def step(x, u):\n    y = x + 0.5 * u - 0.125 * x\n    return y if y > 0.0 else 0.0\n",
         "def step(x, u):\n    return max(0.875 * x + u / 2, 0)\n",
-        "def step(x, u):\n    a = 0.875 * x\n    b = 0.5 * u\n    return (abs(a + b) + (a + b)) / 2\n",
+        "def step(x, u):\n    a = 0.875 * x + 0.5 * u\n    return (abs(a) + a) / 2\n",
     )
     return forms[int(rng.integers(len(forms)))]
 

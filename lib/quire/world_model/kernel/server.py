@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import pathlib
 import secrets
 import selectors
 import socket
@@ -28,7 +29,12 @@ class KernelState:
     """All that the kernel knows: policy, keys, ceiling, kill switch, ledger."""
 
     def __init__(
-        self, policy: Policy, log: Any, seed: bytes, answer_first: bool = False, crash_after: int = 0
+        self,
+        policy: Policy,
+        log: Any,
+        seed: bytes,
+        answer_first: bool = False,
+        crash_after: int = 0,
     ) -> None:
         self.policy, self.log, self.seed = policy, log, seed
         self.public = ed25519.public_key(seed)
@@ -61,26 +67,29 @@ class KernelState:
 
     def root_capability(self) -> str:
         """Return the capability from which all others are made: every subject's and action's."""
-        return self._seal({"subject": "*", "actions": list(self.policy.allow_actions), "id": "root"})
+        return self._seal(
+            {"subject": "*", "actions": list(self.policy.allow_actions), "id": "root"}
+        )
 
     def _authorize(self, message: dict[str, Any]) -> dict[str, Any]:
         request = message.get("request")
         grant = self._open(request.get("capability")) if isinstance(request, dict) else None
         reason = decide(self.policy, request, self.ceiling, self.killed, grant)
         known = request if isinstance(request, dict) else {}
-        entry = {
+        now = time.time()
+        entry: dict[str, Any] = {
             "decision": "ALLOW" if reason == "allowed" else "DENY",
             "reason": reason,
             "request": canonical.fingerprint({k: v for k, v in known.items() if k != "capability"}),
-            "time": time.time(),
+            "time": now,
         }
         if reason != "allowed":
             return self._logged(entry, {"decision": "DENY", "reason": reason})
         claims = {
             "action": known["action"],
             "aud": tokens.AUDIENCE,
-            "expires_at": entry["time"] + tokens.LIFETIME_S,
-            "issued_at": entry["time"],
+            "expires_at": now + tokens.LIFETIME_S,
+            "issued_at": now,
             "nonce": secrets.token_urlsafe(16),
             "params_fingerprint": known["params_fingerprint"],
             "run_id": known["run_id"],
@@ -125,13 +134,23 @@ class KernelState:
         genuine = bool(self.policy.operator) and ed25519.verify(
             bytes.fromhex(self.policy.operator), text.encode(), signature
         )
-        if not genuine or not isinstance(body, dict) or set(body) != {"ceiling", "nonce", "time", "kernel"}:
+        if (
+            not genuine
+            or not isinstance(body, dict)
+            or set(body) != {"ceiling", "nonce", "time", "kernel"}
+        ):
             return {"decision": "DENY", "reason": "directive"}
-        fresh = isinstance(body["time"], float) and abs(time.time() - body["time"]) <= tokens.LIFETIME_S
+        fresh = (
+            isinstance(body["time"], float) and abs(time.time() - body["time"]) <= tokens.LIFETIME_S
+        )
         level = body["ceiling"]
         if not fresh or body["nonce"] in self.directives or body["kernel"] != self.public.hex():
             return {"decision": "DENY", "reason": "directive"}
-        if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= self.policy.ceiling:
+        if (
+            isinstance(level, bool)
+            or not isinstance(level, int)
+            or not 0 <= level <= self.policy.ceiling
+        ):
             return {"decision": "DENY", "reason": "autonomy_ceiling"}
         self.directives.add(body["nonce"])
         entry = {"decision": "CEILING", "reason": "operator", "level": level, "time": time.time()}
@@ -152,9 +171,15 @@ class KernelState:
         subject, actions = message.get("subject"), message.get("actions")
         if grant is None or not isinstance(subject, str) or not isinstance(actions, list):
             return {"decision": "DENY", "reason": "capability"}
-        if grant["subject"] not in ("*", subject) or subject == "*" or not set(actions) <= set(grant["actions"]):
+        if (
+            grant["subject"] not in ("*", subject)
+            or subject == "*"
+            or not set(actions) <= set(grant["actions"])
+        ):
             return {"decision": "DENY", "reason": "capability"}
-        made = self._seal({"subject": subject, "actions": sorted(actions), "id": secrets.token_hex(8)})
+        made = self._seal(
+            {"subject": subject, "actions": sorted(actions), "id": secrets.token_hex(8)}
+        )
         return {"decision": "ALLOW", "reason": "allowed", "capability": made}
 
     def _head(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +192,11 @@ class KernelState:
         if isinstance(index, bool) or not isinstance(index, int):
             raise WorldModelError("index: must be an integer")
         proof = ledger.inclusion_proof(self.tree.leaves, index)
-        return {"proof": [p.hex() for p in proof], "leaf": self.tree.leaves[index].hex(), **self._head({})}
+        return {
+            "proof": [p.hex() for p in proof],
+            "leaf": self.tree.leaves[index].hex(),
+            **self._head({}),
+        }
 
     def _seal(self, grant: dict[str, Any]) -> str:
         text = canonical.canonical(grant).encode()
@@ -192,7 +221,7 @@ def serve(path: str, state: KernelState, parent: int) -> None:
     waiting = selectors.DefaultSelector()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(path)
-        os.chmod(path, 0o600)
+        pathlib.Path(path).chmod(0o600)
         listener.listen(64)
         listener.setblocking(False)
         waiting.register(listener, selectors.EVENT_READ)
@@ -219,7 +248,9 @@ def serve(path: str, state: KernelState, parent: int) -> None:
                         connection.close()
 
 
-def _converse(connection: socket.socket, buffers: dict[socket.socket, bytes], state: KernelState) -> bool:
+def _converse(
+    connection: socket.socket, buffers: dict[socket.socket, bytes], state: KernelState
+) -> bool:
     """Answer the whole lines that have come; tell whether the connection goes on."""
     try:
         data = connection.recv(LINE)
@@ -251,10 +282,17 @@ def main() -> None:
             return
         start += part
     begin = json.loads(start)
-    log = os.open(begin["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+    log = os.open(
+        begin["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600
+    )
     seed = bytes.fromhex(begin["seed"]) if begin.get("seed") else secrets.token_bytes(32)
-    state = KernelState(from_json(begin["policy"]), log, seed, bool(begin.get("answer_first")),
-                        int(begin.get("crash_after", 0)))
+    state = KernelState(
+        from_json(begin["policy"]),
+        log,
+        seed,
+        bool(begin.get("answer_first")),
+        int(begin.get("crash_after", 0)),
+    )
     try:
         serve(begin["socket"], state, 0)
     finally:

@@ -1,7 +1,7 @@
 """Tokens: what the kernel grants, in the wire form of the authors' kernel.
 
-``b64url(payload).b64url(signature)`` with the signature over the *base 64 text* of the payload, which
-is canonical JSON. A token is for one action with one set of parameters, once, for a minute.
+``b64url(payload).b64url(signature)`` with the signature over the *base 64 text* of the payload,
+which is canonical JSON. A token is for one action with one set of parameters, once, for a minute.
 """
 
 from __future__ import annotations
@@ -10,11 +10,26 @@ import hmac
 from collections.abc import MutableSet
 from typing import Any
 
-from quire.world_model.errors import TokenExpired, TokenForged, TokenRefused, TokenReplayed, WorldModelError
+from quire.world_model.errors import (
+    TokenExpired,
+    TokenForged,
+    TokenRefused,
+    TokenReplayed,
+    WorldModelError,
+)
 from quire.world_model.kernel import canonical, ed25519
 
 AUDIENCE, LIFETIME_S = "kernel/authorize", 60.0
-NAMES = ("action", "aud", "expires_at", "issued_at", "nonce", "params_fingerprint", "run_id", "subject")
+NAMES = (
+    "action",
+    "aud",
+    "expires_at",
+    "issued_at",
+    "nonce",
+    "params_fingerprint",
+    "run_id",
+    "subject",
+)
 
 
 def issue(claims: dict[str, Any], seed: bytes) -> str:
@@ -77,9 +92,9 @@ def verify(
         data = canonical.decode64(payload)
         claims = canonical.read(data)
         exact = canonical.canonical(claims).encode() == data
+    except TokenForged:
+        raise
     except (WorldModelError, UnicodeError) as fault:
-        if isinstance(fault, TokenForged):
-            raise
         raise TokenForged(f"token: {fault}") from fault
     if not exact or not isinstance(claims, dict) or tuple(sorted(claims)) != NAMES:
         raise TokenForged("token: its claims are not those of a token")
@@ -89,7 +104,11 @@ def verify(
         if not hmac.compare_digest(str(claims[name]).encode(), str(expected.get(name)).encode()):
             raise TokenRefused(f"token: it is for another {name}")
     begins, ends = claims["issued_at"], claims["expires_at"]
-    if not isinstance(begins, float) or not isinstance(ends, float) or not ends - begins <= LIFETIME_S:
+    if (
+        not isinstance(begins, float)
+        or not isinstance(ends, float)
+        or not ends - begins <= LIFETIME_S
+    ):
         raise TokenForged("token: its times are not those of a token")
     if not begins - leeway_s <= now < ends + leeway_s:
         raise TokenExpired("token: its time is over, or has not come")

@@ -47,6 +47,11 @@ def free_run(theta: Float[np.ndarray, "9"], u: Column, y: Column) -> Column:
     """Return the simulated output: the first two samples are measured, the rest is the model's own.
 
     A run that diverges is infinite from there on.
+
+    Raises
+    ------
+    WorldModelError
+        When there are not nine coefficients.
     """
     a, b = _records(u, y)
     t = real_array("theta", theta, 1)
@@ -55,8 +60,10 @@ def free_run(theta: Float[np.ndarray, "9"], u: Column, y: Column) -> Column:
     return np.asarray(_free_run(t, a, b[:2].copy()))
 
 
-def free_run_rmse(theta: Float[np.ndarray, "9"], u: Column, y: Column, warm_up: int = WARM_UP) -> float:
-    """Return the root mean square error of the free run after ``warm_up`` samples; inf if it diverges."""
+def free_run_rmse(
+    theta: Float[np.ndarray, "9"], u: Column, y: Column, warm_up: int = WARM_UP
+) -> float:
+    """Return the RMS error of the free run after ``warm_up`` samples; inf if it diverges."""
     error = free_run(theta, u, y)[warm_up:] - np.asarray(y)[warm_up:]
     return float(np.sqrt(np.mean(error**2))) if np.isfinite(error).all() else float("inf")
 
@@ -109,7 +116,9 @@ def fit_free_run(
 def _records(u: Column, y: Column) -> tuple[Column, Column]:
     a, b = real_array("u", u, 1), real_array("y", y, 1)
     if len(a) != len(b) or len(a) < 3:
-        raise WorldModelError(f"u of {len(a)}, y of {len(b)} samples: must be as many, three or more")
+        raise WorldModelError(
+            f"u of {len(a)}, y of {len(b)} samples: must be as many, three or more"
+        )
     return a, b
 
 
@@ -123,8 +132,15 @@ def _free_run(t, u, start):  # type: ignore[no-untyped-def]
             out[k + 1] = np.inf
             continue
         out[k + 1] = (
-            t[0] * y + t[1] * before + t[2] * u[k + 1] + t[3] * u[k] + t[4] * u[k - 1]
-            + t[5] * y * y + t[6] * y * y * y + t[7] * before * before * before + t[8]
+            t[0] * y
+            + t[1] * before
+            + t[2] * u[k + 1]
+            + t[3] * u[k]
+            + t[4] * u[k - 1]
+            + t[5] * y * y
+            + t[6] * y * y * y
+            + t[7] * before * before * before
+            + t[8]
         )
     return out
 

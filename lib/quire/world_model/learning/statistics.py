@@ -63,7 +63,13 @@ class Statistics:
 
     def digest(self) -> str:
         """Return the SHA-256 of all numbers, in hexadecimal."""
-        numbers = [self.shift, self.count, self.square, *self.moment, *(g for row in self.gram for g in row)]
+        numbers = [
+            self.shift,
+            self.count,
+            self.square,
+            *self.moment,
+            *(g for row in self.gram for g in row),
+        ]
         return hashlib.sha256(",".join(map(str, numbers)).encode()).hexdigest()
 
     def bits(self) -> int:
@@ -80,12 +86,18 @@ class Statistics:
         )
         moment = tuple(a + sign * b for a, b in zip(self.moment, other.moment, strict=True))
         return Statistics(
-            gram, moment, self.square + sign * other.square, self.count + sign * other.count, self.shift
+            gram,
+            moment,
+            self.square + sign * other.square,
+            self.count + sign * other.count,
+            self.shift,
         )
 
 
 def statistics(
-    features: Float[np.ndarray, "rows features"], targets: Float[np.ndarray, " rows"], shift: int = 24
+    features: Float[np.ndarray, "rows features"],
+    targets: Float[np.ndarray, " rows"],
+    shift: int = 24,
 ) -> Statistics:
     """Return the exact statistics of rows, after one rounding of their entries.
 
@@ -104,7 +116,9 @@ def statistics(
         raise WorldModelError(f"{len(x)} rows of features, {len(y)} targets: must be as many")
     z = np.column_stack([x, y])
     if np.abs(z).max() * 2.0**s >= 2.0**47:
-        raise StatisticsOverflow(f"entries of {np.abs(z).max():g} at shift {s}: must stay below 2^47")
+        raise StatisticsOverflow(
+            f"entries of {np.abs(z).max():g} at shift {s}: must stay below 2^47"
+        )
     whole = np.rint(z * 2.0**s).astype(np.int64)
     total = np.zeros((z.shape[1], z.shape[1]), dtype=object)
     for begin in range(0, len(whole), 1 << 14):  # 2 * 24 + 14 bits stay below 63
@@ -124,8 +138,8 @@ def statistics(
 def solve(found: Statistics, ridge: float = 0.0) -> Float[np.ndarray, " features"]:
     """Return the ridge regression of the statistics, the same bits for the same whole numbers.
 
-    A Cholesky factorisation in a fixed order of operations, in plain double precision, with the Gram
-    matrix scaled to a unit diagonal; no library's threads take part.
+    A Cholesky factorisation in a fixed order of operations, in double precision, with the Gram matrix
+    scaled to a unit diagonal; no library's threads take part.
 
     Parameters
     ----------
@@ -141,7 +155,10 @@ def solve(found: Statistics, ridge: float = 0.0) -> Float[np.ndarray, " features
     """
     penalty = non_negative("ridge", ridge)
     d, unit = len(found.moment), 2.0 ** (-2 * found.shift)
-    a = [[float(found.gram[i][j]) * unit + (penalty if i == j else 0.0) for j in range(d)] for i in range(d)]
+    a = [
+        [float(found.gram[i][j]) * unit + (penalty if i == j else 0.0) for j in range(d)]
+        for i in range(d)
+    ]
     if any(a[i][i] <= 0.0 for i in range(d)):
         raise WorldModelError("statistics: a feature is zero everywhere; use a ridge")
     scale = [a[i][i] ** 0.5 for i in range(d)]
@@ -153,7 +170,9 @@ def solve(found: Statistics, ridge: float = 0.0) -> Float[np.ndarray, " features
                 rest -= lower[i][k] * lower[j][k]
             if i == j:
                 if not rest > 1e-14:
-                    raise WorldModelError("statistics: features are linearly dependent; use a ridge")
+                    raise WorldModelError(
+                        "statistics: features are linearly dependent; use a ridge"
+                    )
                 lower[i][i] = rest**0.5
             else:
                 lower[i][j] = rest / lower[j][j]

@@ -1,7 +1,7 @@
 """Two tanks, one above the other, which overflow: Torricelli's law with eight or more parameters.
 
-``x1' = -k1 sqrt(x1) - k5 x1 + k4 u``, ``x2' = k2 sqrt(x1) + k6 x1 - k3 sqrt(x2) + k7 overflow``, both
-levels capped at the brim.
+``x1' = -k1 sqrt(x1) - k5 x1 + k4 u`` and ``x2' = k2 sqrt(x1) + k6 x1 - k3 sqrt(x2)``, both levels
+capped at the brim; a share of what spills over the first brim reaches the second tank.
 """
 
 from __future__ import annotations
@@ -98,8 +98,10 @@ def fit_tanks(
     return best
 
 
-def tanks_rmse(fit: TanksFit, u: Column, y: Column, step_s: float = 4.0, warm_up: int = 50) -> float:
-    """Return the free-run error on another record, whose two first levels are fitted on ``warm_up`` samples."""
+def tanks_rmse(
+    fit: TanksFit, u: Column, y: Column, step_s: float = 4.0, warm_up: int = 50
+) -> float:
+    """Return the free-run error on another record; ``warm_up`` samples fit its first levels."""
     a, b = real_array("u", u, 1), real_array("y", y, 1)
 
     def miss(levels: Float[np.ndarray, "2"]) -> Column:

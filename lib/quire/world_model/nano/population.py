@@ -1,4 +1,4 @@
-"""Many nano models of one kind as arrays, stepped in a fixed order; or only those that a query needs."""
+"""Many nano models as arrays, stepped in a fixed order; or only those that a query needs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ class Population:
         WorldModelError
             When the active models are not closed under what they read.
         """
-        chosen = np.arange(len(self.sources)) if active is None else np.asarray(active, dtype=np.int64)
+        chosen = (
+            np.arange(len(self.sources)) if active is None else np.asarray(active, dtype=np.int64)
+        )
         if active is not None and not np.array_equal(self.ancestors(chosen), np.sort(chosen)):
             raise WorldModelError("active: must hold whatever its models read, each once")
         state = np.zeros((len(self.sources), 2))
@@ -113,5 +115,7 @@ def _run(parameters, sources, weights, active, state, steps, h):  # type: ignore
                 if sources[k, j] >= 0:
                     force += weights[k, j] * state[sources[k, j], 0]
             q, p = state[k, 0], state[k, 1]
-            p += h * (force - parameters[k, 0] * q - parameters[k, 1] * q * q * q - parameters[k, 2] * p)
+            p += h * (
+                force - parameters[k, 0] * q - parameters[k, 1] * q * q * q - parameters[k, 2] * p
+            )
             state[k, 0], state[k, 1] = q + h * p, p

@@ -98,7 +98,9 @@ class Port:
         """
         product = self.input * self.output
         if product != unit("W"):
-            raise UnitMismatch(f"port {self.name!r}: input times output is {product}, must be {unit('W')}")
+            raise UnitMismatch(
+                f"port {self.name!r}: input times output is {product}, must be {unit('W')}"
+            )
 
 
 def port(name: str, input_: str, output: str) -> Port:

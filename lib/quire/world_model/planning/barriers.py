@@ -1,6 +1,6 @@
 """Control barrier functions: the input nearest to the wanted one that keeps the state safe.
 
-A state is safe while h(x) >= 0. In discrete time the next state must have ``h(x+) >= (1 - gamma) h(x)``;
+A state is safe while h(x) >= 0. In discrete time ``h(x+) >= (1 - gamma) h(x)`` must hold;
 where x+ is affine in the input this is a linear inequality, and the nearest input a small QP.
 """
 
@@ -39,8 +39,8 @@ def nearest_safe(
 ) -> Filtered:
     """Return the input nearest to the wanted one with ``rows @ u >= at_least``.
 
-    A least distance problem, solved through non-negative least squares (Lawson and Hanson, chapter 23), and
-    checked against the constraints.
+    A least distance problem, solved through non-negative least squares (Lawson and Hanson,
+    chapter 23), and checked against the constraints.
 
     Raises
     ------

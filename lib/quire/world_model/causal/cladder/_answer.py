@@ -59,15 +59,19 @@ def answer(text: str, deadband: float = 0.005, structure_first: bool = True) -> 
     band = non_negative("deadband", deadband)
     question = read(text)
     if question.query == "det-counterfactual":
-        value = answer_boolean(question)
-        return Answer("yes" if value else "no", question.query, float(value), "Y_{X=0}", True, "numbers")
+        told = answer_boolean(question)
+        return Answer(
+            "yes" if told else "no", question.query, float(told), "Y_{X=0}", True, "numbers"
+        )
     found: Estimate = estimate(question, structure_first)
     if question.query in ("backadj", "collider_bias"):
         told = bool(found.value) == question.upward
         return Answer("yes" if told else "no", question.query, None, found.estimand, True, "graph")
     exact = question.query in ("marginal", "exp_away")
-    size = found.value if question.upward else -found.value
-    yes = size > (0.0 if exact else band)
+    signed = found.value if question.upward else -found.value
+    yes = signed > (0.0 if exact else band)
     reason = "graph" if found.by_graph else "numbers"
     value = None if found.by_graph else found.value
-    return Answer("yes" if yes else "no", question.query, value, found.estimand, found.identified, reason)
+    return Answer(
+        "yes" if yes else "no", question.query, value, found.estimand, found.identified, reason
+    )

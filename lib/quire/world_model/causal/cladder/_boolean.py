@@ -47,8 +47,9 @@ class _Variable:
 def answer_boolean(question: Question) -> bool:
     """Return whether the outcome would come about.
 
-    Every effect but the last is used as a cause later, under its own words or their opposite; every
-    root but the treatment is observed. That, and shared words, tells which phrases are of one variable.
+    Every effect but the last is used as a cause later, under its own words or their opposite;
+    every root but the treatment is observed. That, and shared words, tells which phrases are of one
+    variable.
 
     Raises
     ------
@@ -75,7 +76,9 @@ def answer_boolean(question: Question) -> bool:
             if not open_:
                 raise Unreadable(f"{phrase!r}: must be a cause of something")
             spoken = " ".join(observed)
-            other = max(open_, key=lambda v: (_shared(phrase, v.phrases[0]), -_shared(spoken, v.phrases[0])))
+            other = max(
+                open_, key=lambda v: (_shared(phrase, v.phrases[0]), -_shared(spoken, v.phrases[0]))
+            )
             open_ = [v for v in open_ if v is not other]
             other.phrases.append(phrase)
     for causes, joined, effects in rules:
@@ -87,7 +90,10 @@ def answer_boolean(question: Question) -> bool:
         for phrase in effects:
             k = _find(variables, phrase)
             assert k is not None
-            variables[k].rule = (joined if variables[k].value_of(phrase) else f"not {joined}", known)
+            variables[k].rule = (
+                joined if variables[k].value_of(phrase) else f"not {joined}",
+                known,
+            )
     values = {0: False}  # the action
     roots = [k for k, v in enumerate(variables) if v.rule is None and k != 0]
     for k, phrase in _matched(variables, roots, observed):
@@ -101,7 +107,13 @@ def answer_boolean(question: Question) -> bool:
 def _sentences(
     facts: tuple[str, ...], whole: tuple[str, str]
 ) -> tuple[list[tuple[list[str], str, list[str]]], list[str]]:
-    """Return the rules (causes, and/or, effects) and what was observed; ``whole`` is never split."""
+    """Return the rules (causes, and/or, effects) and what was observed.
+
+    Raises
+    ------
+    Unreadable
+        When there are no rules.
+    """
     rules, observed = [], []
 
     def hide(text: str) -> str:

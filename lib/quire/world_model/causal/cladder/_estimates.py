@@ -22,7 +22,7 @@ NO_EFFECT = "0: the graph has no open path"
 
 @dataclass(frozen=True)
 class Estimate:
-    """A difference, its estimand, whether the graph grants it, and whether the graph alone gave it."""
+    """A difference and its estimand; whether the graph grants it, or alone gave it."""
 
     value: float
     estimand: str
@@ -56,9 +56,9 @@ def _shape(question: Question) -> tuple[tuple[str, int], ...]:
     return tuple((t.kind, len(t.numbers)) for t in question.tables)
 
 
-def _refuse(question: Question) -> Unreadable:
+def _told(question: Question) -> str:
     told = ", ".join(f"{k} x {n}" for k, n in _shape(question)) or "none"
-    return Unreadable(f"{question.query}: the tables ({told}) fit no estimand")
+    return f"{question.query}: the tables ({told}) fit no estimand"
 
 
 def _grid(table: Table) -> np.ndarray:
@@ -83,7 +83,9 @@ def _effect(question: Question, structure_first: bool) -> Estimate:
         fits = assign(
             graph,
             phrases,
-            lambda x, y, v: _sink(graph, y) and v not in question.hidden and backdoor(graph, x, y, [v]),
+            lambda x, y, v: (
+                _sink(graph, y) and v not in question.hidden and backdoor(graph, x, y, [v])
+            ),
             3,
         )
         table, share = _grid(question.tables[0]), question.tables[1].numbers[0]
@@ -96,13 +98,15 @@ def _effect(question: Question, structure_first: bool) -> Estimate:
         fits = assign(
             graph,
             phrases,
-            lambda x, y, z: _sink(graph, y) and z not in question.hidden and instrument(graph, z, x, y),
+            lambda x, y, z: (
+                _sink(graph, y) and z not in question.hidden and instrument(graph, z, x, y)
+            ),
             3,
         )
         (y0, y1), (x0, x1) = (t.numbers for t in question.tables)
         value = (y1 - y0) / (x1 - x0) if x1 != x0 else 0.0
         return Estimate(value, "[P(y|z1) - P(y|z0)] / [P(x|z1) - P(x|z0)]", fits is not None)
-    raise _refuse(question)
+    raise Unreadable(_told(question))
 
 
 def _front_door(question: Question) -> Estimate:
@@ -111,7 +115,9 @@ def _front_door(question: Question) -> Estimate:
     fits = assign(
         graph,
         phrases,
-        lambda x, y, m: _sink(graph, y) and m not in question.hidden and frontdoor(graph, x, y, [m]),
+        lambda x, y, m: (
+            _sink(graph, y) and m not in question.hidden and frontdoor(graph, x, y, [m])
+        ),
         3,
     )
     low, high = question.tables[0].numbers
@@ -122,7 +128,13 @@ def _front_door(question: Question) -> Estimate:
 
 
 def _effect_on_treated(question: Question, structure_first: bool) -> Estimate:
-    """Return E[Y_0 - Y_1 | treated]: the question asks whether Y would be likelier without."""
+    """Return E[Y_0 - Y_1 | treated]: the question asks whether Y would be likelier without.
+
+    Raises
+    ------
+    Unreadable
+        When the tables fit no estimand.
+    """
     graph, shape = question.graph, _shape(question)
     phrases = [question.phrases["c"], question.phrases["y"]]
     if shape == (("given", 2),):
@@ -133,43 +145,47 @@ def _effect_on_treated(question: Question, structure_first: bool) -> Estimate:
         value = high - low if turned else low - high
         return Estimate(value, "P(y|x0) - P(y|x1)", fits is not None)
     if shape == (("given", 4), ("overall", 1)):
-        table, share = _grid(question.tables[0]), question.tables[1].numbers[0]
+        grid, share = _grid(question.tables[0]), question.tables[1].numbers[0]
         fits = assign(
             graph,
             phrases,
-            lambda x, y, v: _sink(graph, y) and v not in question.hidden and backdoor(graph, x, y, [v]),
+            lambda x, y, v: (
+                _sink(graph, y) and v not in question.hidden and backdoor(graph, x, y, [v])
+            ),
             3,
         )
         weights = np.array([1 - share, share])  # P(v|x1) is not printed; P(v) stands in
-        value = float(weights @ (table[:, 0] - table[:, 1]))
+        value = float(weights @ (grid[:, 0] - grid[:, 1]))
         return Estimate(value, "Σ_v P(v) [P(y|v,x0) - P(y|v,x1)]", fits is not None)
     if shape == (("given", 4), ("given", 2)):
-        table, (low, high) = _grid(question.tables[0]), question.tables[1].numbers
+        grid, (low, high) = _grid(question.tables[0]), question.tables[1].numbers
         through = assign(
             graph,
             phrases,
-            lambda x, y, m: _sink(graph, y)
-            and m not in question.hidden
-            and frontdoor(graph, x, y, [m]),
+            lambda x, y, m: (
+                _sink(graph, y) and m not in question.hidden and frontdoor(graph, x, y, [m])
+            ),
             3,
         )
         if through is not None:
-            value = (high - low) * (table[1, 0] - table[1, 1])
+            value = (high - low) * (grid[1, 0] - grid[1, 1])
             return Estimate(float(value), "Σ_m P(y|x1,m) [P(m|x0) - P(m|x1)]")
         fits = assign(
             graph,
             phrases,
-            lambda x, y, v: _sink(graph, y) and v not in question.hidden and backdoor(graph, x, y, [v]),
+            lambda x, y, v: (
+                _sink(graph, y) and v not in question.hidden and backdoor(graph, x, y, [v])
+            ),
             3,
         )
-        value = float(np.array([1 - high, high]) @ (table[0] - table[1]))
+        value = float(np.array([1 - high, high]) @ (grid[0] - grid[1]))
         return Estimate(value, "Σ_v P(v|x1) [P(y|x0,v) - P(y|x1,v)]", fits is not None)
-    raise _refuse(question)
+    raise Unreadable(_told(question))
 
 
 def _marginal(question: Question, structure_first: bool) -> Estimate:
     if _shape(question) != (("overall", 1), ("given", 2)):
-        raise _refuse(question)
+        raise Unreadable(_told(question))
     share, (low, high) = question.tables[0].numbers[0], question.tables[1].numbers
     value = (1 - share) * low + share * high - 0.5
     return Estimate(value, "Σ_x P(x) P(y|x) - 1/2")
@@ -177,16 +193,20 @@ def _marginal(question: Question, structure_first: bool) -> Estimate:
 
 def _correlation(question: Question, structure_first: bool) -> Estimate:
     if _shape(question) != (("overall", 1), ("joint", 2)):
-        raise _refuse(question)
+        raise Unreadable(_told(question))
     graph, phrases = question.graph, [question.phrases["x"], question.phrases["y"]]
-    found = assign(graph, phrases, lambda x, y: not d_separated(graph, [x], [y]) and _sink(graph, y))
+    found = assign(
+        graph, phrases, lambda x, y: not d_separated(graph, [x], [y]) and _sink(graph, y)
+    )
     apart = assign(graph, phrases, lambda x, y: d_separated(graph, [x], [y]))
     share, (low, high) = question.tables[0].numbers[0], question.tables[1].numbers
     if not 0 < share < 1:
         raise Unreadable(f"the overall probability {share:.0%}: must lie between 0 and 100 %")
     value = high / share - low / (1 - share)
     # Where words do not tell which nodes are meant, a separation must survive the rounding.
-    rounding = 0.005 * (1 / share + 1 / (1 - share)) + 0.005 * (high / share**2 + low / (1 - share) ** 2)
+    rounding = 0.005 * (1 / share + 1 / (1 - share)) + 0.005 * (
+        high / share**2 + low / (1 - share) ** 2
+    )
     lead = _lead(apart, found, phrases)
     if structure_first and (lead > 0 or (lead == 0 and apart and abs(value) <= rounding)):
         return Estimate(0.0, NO_EFFECT, by_graph=True)
@@ -199,7 +219,11 @@ def _lead(
     """Return by how much the first nodes are more alike to the phrases than the second."""
 
     def score(nodes: tuple[str, ...] | None) -> float:
-        return -1.0 if nodes is None else sum(likeness(p, n) for p, n in zip(phrases, nodes, strict=True))
+        return (
+            -1.0
+            if nodes is None
+            else sum(likeness(p, n) for p, n in zip(phrases, nodes, strict=True))
+        )
 
     return round(score(first) - score(second), 9)
 
@@ -222,7 +246,7 @@ def _adjustment(question: Question, structure_first: bool) -> Estimate:
 
 
 def _causes(question: Question, structure_first: bool) -> Estimate:
-    """Return 1 where x is a cause of y; where words do not tell the nodes, a cause is not granted."""
+    """Return 1 where x is a cause of y, by the nodes that the words are nearest to."""
     graph, phrases = question.graph, [question.phrases["x"], question.phrases["y"]]
     linked = assign(graph, phrases, lambda x, y: y in graph.descendants([x]))
     apart = assign(graph, phrases, lambda x, y: y not in graph.descendants([x]))
@@ -231,16 +255,24 @@ def _causes(question: Question, structure_first: bool) -> Estimate:
 
 def _explained_away(question: Question, structure_first: bool) -> Estimate:
     if _shape(question) not in ((("overall", 1), ("given", 4)), (("given", 4),)):
-        raise _refuse(question)
+        raise Unreadable(_told(question))
     table = _grid(question.tables[-1])
     return Estimate(float(table[1, 1] - table[0, 1]), "P(y|x1,c) - P(y|x0,c)")
 
 
 def _mediated(question: Question, structure_first: bool) -> Estimate:
-    """Return the natural direct or indirect effect from what is printed."""
+    """Return the natural direct or indirect effect from what is printed.
+
+    Raises
+    ------
+    Unreadable
+        When the tables fit no estimand.
+    """
     graph, shape, direct = question.graph, _shape(question), question.query == "nde"
     if shape == (("given", 2),) and not direct:
-        return Estimate(question.tables[0].numbers[1] - question.tables[0].numbers[0], "P(y|x1) - P(y|x0)")
+        return Estimate(
+            question.tables[0].numbers[1] - question.tables[0].numbers[0], "P(y|x1) - P(y|x0)"
+        )
     if shape == (("given", 2), ("given", 4), ("overall", 1)) and not direct:
         return _front_door(question)
     if shape == (("given", 4), ("given", 2)):
@@ -250,16 +282,18 @@ def _mediated(question: Question, structure_first: bool) -> Estimate:
         high = _grid(question.tables[1]) @ np.array([1 - share, share])
         mediator = np.stack([1 - high, high], axis=1)
     else:
-        raise _refuse(question)
+        raise Unreadable(_told(question))
     table = _grid(question.tables[0])
     fits = assign(
         graph,
         [question.phrases["x"], question.phrases["y"], question.phrases["m"]],
-        lambda x, y, m: y in graph.descendants([m])
-        and m in graph.descendants([x])
-        and backdoor(graph, m, y, [x])
-        and backdoor(graph, x, y)
-        and backdoor(graph, x, m),
+        lambda x, y, m: (
+            y in graph.descendants([m])
+            and m in graph.descendants([x])
+            and backdoor(graph, m, y, [x])
+            and backdoor(graph, x, y)
+            and backdoor(graph, x, m)
+        ),
     )
     if direct:
         value = float(mediator[0] @ (table[1] - table[0]))

@@ -9,7 +9,24 @@ from collections.abc import Callable, Sequence
 from quire.world_model.causal.cladder._text import node_name
 from quire.world_model.causal.graphs import CausalGraph
 
-_EMPTY = {"the", "a", "an", "of", "to", "for", "in", "on", "by", "is", "be", "being", "and", "or", "has", "having"}
+_EMPTY = {
+    "the",
+    "a",
+    "an",
+    "of",
+    "to",
+    "for",
+    "in",
+    "on",
+    "by",
+    "is",
+    "be",
+    "being",
+    "and",
+    "or",
+    "has",
+    "having",
+}
 
 
 def stems(phrase: str) -> frozenset[str]:

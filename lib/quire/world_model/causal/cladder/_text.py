@@ -17,8 +17,8 @@ QUERIES = {
     r"to use the Method 1 than Method 2",
     "collider_bias": r"If we look at (?P<c>.+?), does it mean that (?P<x>.+?) "
     r"(?P<sign>affects|does not affect) (?P<y>.+)",
-    "exp_away": r"If we look at (?P<c>.+?), does the chance of (?P<y>.+?) (?P<sign>increase|decrease) "
-    r"when (?P<x>.+)",
+    "exp_away": r"If we look at (?P<c>.+?), does the chance of (?P<y>.+?) "
+    r"(?P<sign>increase|decrease) when (?P<x>.+)",
     "nde": r"If we disregard the mediation effect through (?P<m>.+), would (?P<x>.+) "
     r"(?P<sign>positively|negatively) affect (?P<y>.+)",
     "nie": r"Does (?P<x>.+) (?P<sign>positively|negatively) affect (?P<y>.+?) through (?P<m>.+)",
@@ -28,7 +28,9 @@ UPWARD = {"increase", "more", "larger", "positively", "affects"}
 _EFFECT = re.compile(r"(.+?) (?:has a direct effect on|directly affects) (.+)")
 _NUMBER = r"(?P<p>\d+(?:\.\d+)?)\s?%"
 _OVERALL = re.compile(rf"The overall probability of (?P<b>.+) is {_NUMBER}")
-_GIVEN = re.compile(rf"(?:For|Among|In|When|If) (?P<c>.+), the probability of (?P<b>.+) is {_NUMBER}")
+_GIVEN = re.compile(
+    rf"(?:For|Among|In|When|If) (?P<c>.+), the probability of (?P<b>.+) is {_NUMBER}"
+)
 _JOINT = re.compile(rf"The probability of (?P<b>.+) is {_NUMBER}")
 _METHOD = re.compile(r"Method (?P<n>[12]): We look (?P<how>.+)")
 

@@ -1,0 +1,329 @@
+"""The safety kernel: refuses, logs first, fails closed, and leaves nothing behind."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from quire.world_model import (
+    Barrier,
+    Kernel,
+    KernelUnavailable,
+    Policy,
+    TokenForged,
+    WorldModelError,
+)
+from quire.world_model.kernel import (
+    attempts,
+    canonical,
+    ed25519,
+    gauntlet,
+    ledger,
+    obligations,
+    proposals,
+    tokens,
+)
+from quire.world_model.kernel.client import Breaker, gate
+from quire.world_model.kernel.modifications import static_fault
+
+RULES = Policy(
+    allow_subjects=("worker",),
+    allow_actions=("set_flow",),
+    levels={"set_flow": 2},
+    envelope={"set_flow": {"flow": (0.0, 10.0)}},
+    barriers=(Barrier("set_flow", {"level": -1.0, "flow": -0.1}, -9.0),),
+)
+CLAIMS = {
+    "action": "sio_run_cycles",
+    "aud": "kernel/authorize",
+    "run_id": "run_abc",
+    "subject": "worker",
+    "params_fingerprint": hashlib.sha256(b"").hexdigest(),
+    "issued_at": 1715212345.0,
+    "expires_at": 1715212405.0,
+    "nonce": "abcdEFgh-12_AB",
+}
+
+
+def test_the_authors_vector_of_canonical_json():
+    assert canonical.canonical(CLAIMS) == (
+        '{"action":"sio_run_cycles","aud":"kernel/authorize","expires_at":1715212405.0,'
+        '"issued_at":1715212345.0,"nonce":"abcdEFgh-12_AB","params_fingerprint":'
+        '"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","run_id":"run_abc",'
+        '"subject":"worker"}'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":2}',
+        "NaN",
+        "[Infinity]",
+        "[" * 99 + "]" * 99,
+        '"' + "a" * 70_000 + '"',
+        "{",
+        b"\xff",
+    ],
+    ids=range(7),
+)
+def test_strange_json_is_refused(text):
+    with pytest.raises(WorldModelError):
+        canonical.read(text)
+
+
+@pytest.mark.parametrize("text", ["AA=", "AB", "A", "AA A", "é"], ids=range(5))
+def test_only_canonical_base_64_is_read(text):
+    with pytest.raises(WorldModelError):
+        canonical.decode64(text)
+
+
+VECTORS = [  # RFC 8032, section 7.1
+    (
+        "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "",
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+    ),
+    (
+        "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "72",
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    ),
+]
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize("vector", VECTORS, ids=["one", "two"])
+def test_rfc_8032_vectors(vector, by_hand):
+    seed, public, message, signature = map(bytes.fromhex, vector)
+    assert ed25519.public_key(seed, by_hand) == public
+    assert ed25519.sign(seed, message, by_hand) == signature
+    assert ed25519.verify(public, message, signature, by_hand)
+    assert not ed25519.verify(public, message + b"x", signature, by_hand)
+    s = int.from_bytes(signature[32:], "little") + ed25519.L  # the same scalar, not reduced
+    assert not ed25519.verify(public, message, signature[:32] + s.to_bytes(32, "little"), by_hand)
+
+
+def test_trees_and_their_proofs():
+    leaves = [ledger.leaf_hash(bytes([k])) for k in range(12)]
+    grown = ledger.GrowingTree()
+    for n in range(1, 13):
+        grown.append(bytes([n - 1]))
+        tree = ledger.root(leaves[:n])
+        assert grown.root() == tree
+        for k in range(n):
+            proof = ledger.inclusion_proof(leaves[:n], k)
+            assert ledger.verify_inclusion(leaves[k], k, n, proof, tree)
+            assert not ledger.verify_inclusion(leaves[(k + 1) % 12], k, n, proof, tree)
+            assert not ledger.verify_inclusion(leaves[k], k, n, [*proof, tree], tree)
+            older = ledger.root(leaves[: k + 1])
+            path = ledger.consistency_proof(leaves[:n], k + 1)
+            assert ledger.verify_consistency(k + 1, n, older, tree, path)
+            assert not ledger.verify_consistency(k + 1, n, tree[::-1], tree, path)
+
+
+def test_the_kernel_grants_refuses_and_logs(tmp_path):
+    log, done = tmp_path / "log", []
+    with Kernel(RULES, log) as kernel, kernel.client("worker", ("set_flow",)) as client:
+        assert client.act("set_flow", {"flow": 1.0, "level": 1.0}, lambda: done.append(1)).allowed
+        assert (
+            client.act("set_flow", {"flow": 11.0, "level": 1.0}, lambda: done.append(2)).reason
+            == "envelope"
+        )
+        assert (
+            client.act("set_flow", {"flow": 5.0, "level": 8.9}, lambda: done.append(3)).reason
+            == "barrier"
+        )
+        assert client.act("explode", {}, lambda: done.append(4)).reason == "action_not_in_allowlist"
+        head = client.connection.ask({"op": "inclusion", "index": 0})
+        signed = ledger.tree_head(bytes.fromhex(head["root"]), head["size"], head["time"])
+        assert ed25519.verify(kernel.public, signed, bytes.fromhex(head["signature"]))
+        lines = log.read_bytes().splitlines()
+        assert bytes.fromhex(head["leaf"]) == ledger.leaf_hash(lines[0])
+    assert (
+        done == [1] and [json.loads(line)["decision"] for line in lines] == ["ALLOW"] + ["DENY"] * 3
+    )
+
+
+def test_without_its_ledger_the_kernel_denies():
+    with Kernel(RULES, log=__import__("pathlib").Path("/dev/full")) as kernel:
+        with kernel.client("worker", ("set_flow",)) as client:
+            assert client.authorize("set_flow", {"flow": 1.0, "level": 1.0}).reason == "log_failure"
+
+
+def test_a_killed_kernel_is_a_denial():
+    done = []
+    with Kernel(RULES) as kernel, kernel.client("worker", ("set_flow",)) as client:
+        kernel.kill()
+        for _ in range(3):
+            told = client.act("set_flow", {"flow": 1.0, "level": 1.0}, lambda: done.append(1))
+            assert told.reason == "kernel_unavailable"
+        told = client.act("set_flow", {"flow": 1.0, "level": 1.0}, lambda: done.append(1))
+    assert told.reason == "breaker_open" and not done
+    with pytest.raises(KernelUnavailable):
+        kernel.pid  # noqa: B018
+
+
+@pytest.mark.parametrize("answer_first", [False, True])
+def test_the_crash_schedule(tmp_path, answer_first):
+    """Between entry and answer: log first loses an answer, answer first loses the evidence."""
+    log, acted = tmp_path / "log", []
+    with Kernel(RULES, log, answer_first, crash_after=2) as kernel:
+        with kernel.client("worker", ("set_flow",)) as client:
+            for k in range(3):
+                params = {"flow": float(k), "level": 1.0}
+                told = client.act("set_flow", params, lambda: None)
+                if told.allowed:
+                    acted.append(hashlib.sha256(told.token.encode()).hexdigest())
+    logged = {json.loads(line).get("token") for line in log.read_text().splitlines()}
+    assert bool(set(acted) - logged) == answer_first
+    assert len(acted) == (2 if answer_first else 1)
+
+
+def test_the_kernel_dies_with_its_parent(tmp_path):
+    code = (
+        "import sys, time\nfrom quire.world_model import Kernel, Policy\n"
+        "k = Kernel(Policy()).__enter__()\nprint(k.pid, k._folder.name, flush=True)\ntime.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    pid, folder = parent.stdout.readline().split(" ", 1)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(int(pid)) and psutil.Process(int(pid)).status() != "zombie":
+        assert time.monotonic() < deadline, "the kernel outlives its parent"
+        time.sleep(0.05)
+    __import__("shutil").rmtree(folder.strip(), ignore_errors=True)
+
+
+def test_tokens_are_for_one_thing():
+    seed = bytes([7] * 32)
+    token = tokens.issue(CLAIMS, seed)
+    public = ed25519.public_key(seed)
+    assert tokens.verify(token, public, 1715212350.0, CLAIMS, set())["nonce"] == CLAIMS["nonce"]
+    payload, signature = token.split(".")
+    for forged in (
+        token + "=",
+        payload + "." + signature[:-1],
+        f" {token}",
+        payload,
+        "." + signature,
+        token[::-1],
+    ):
+        with pytest.raises(TokenForged):
+            tokens.verify(forged, public, 1715212350.0, CLAIMS, set())
+    with pytest.raises(WorldModelError):
+        tokens.issue({**CLAIMS, "more": 1}, seed)
+
+
+def test_the_gauntlet_lets_nothing_through_and_refuses_nothing_good(tmp_path):
+    rows = gauntlet.run(tmp_path, 5, fuzzed=60)
+    assert sum(r.attempts for r in rows) == 97 + 102 + 60
+    assert [r.name for r in rows if r.escaped] == []
+    assert all(r.granted == r.controls for r in rows) and sum(r.controls for r in rows) > 15
+
+
+@pytest.mark.parametrize("weakened", ["nothing protected", "ceiling at A6", "no barrier"])
+def test_the_gauntlet_finds_a_weaker_policy(tmp_path, weakened):
+    assert weakened in attempts.WEAKER
+    assert sum(r.escaped for r in gauntlet.run(tmp_path, 5, fuzzed=150, weakened=weakened)) > 0
+
+
+def test_the_breaker_and_its_table():
+    cases = {
+        (s, e, p): gate(s, e, p)
+        for s in ("closed", "half-open", "open")
+        for e in (0, 1)
+        for p in (0, 1)
+    }
+    assert [k for k, v in cases.items() if not v] == [
+        ("half-open", 0, 1),
+        ("half-open", 1, 1),
+        ("open", 0, 0),
+        ("open", 0, 1),
+    ]
+    now = [0.0]
+    breaker = Breaker(lambda: now[0])
+    for _ in range(3):
+        assert breaker.permits()
+        breaker.failed()
+    assert not breaker.permits()
+    now[0] = 30.0
+    assert breaker.permits() and not breaker.permits()
+    breaker.failed()
+    assert not breaker.permits()
+    now[0] = 61.0
+    assert breaker.permits()
+    breaker.succeeded()
+    assert breaker.permits() and breaker.permits()
+    with pytest.raises(WorldModelError):
+        gate("ajar", True, True)
+
+
+def test_obligations_are_decided_exactly():
+    domain = {"a": (0, 5), "b": (0, 5)}
+    core = obligations.rules(domain, [{"a": (2, 4), "b": (1, 3)}])
+    for boxes in ([{"a": (2, 3)}], [{"a": (2, 3)}, {"a": (4, 4), "b": (1, 2)}], []):
+        new = obligations.rules(domain, boxes)
+        weaker = obligations.weakening(core, new)
+        truth = [
+            {"a": a, "b": b}
+            for a in range(6)
+            for b in range(6)
+            if 2 <= a <= 4
+            and 1 <= b <= 3
+            and not any(
+                all(low <= {"a": a, "b": b}[n] <= high for n, (low, high) in box.items())
+                for box in boxes
+            )
+        ]
+        assert weaker in truth
+    assert (
+        obligations.weakening(core, obligations.rules(domain, [{"a": (2, 3)}, {"a": (4, 5)}]))
+        is None
+    )
+    assert "(check-sat)" not in obligations.smt_lib(core, core)
+    for bad in ({}, {"a": (1, 0)}, {"a": (0.0, 1)}, {"a": (True, 2)}):
+        with pytest.raises(WorldModelError):
+            obligations.rules(bad, [])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [*proposals.HOSTILE, "", "x" * 5000, "def step(x, u):\n    return x.real\n"],
+    ids=range(18),
+)
+def test_forbidden_code_never_runs(source):
+    assert static_fault(source)
+
+
+def test_modifications():
+    outcomes = proposals.judge(proposals.proposals(30, 15, 3))
+    assert all(o.passed == (0 if o.hostile else o.count) for o in outcomes) and len(outcomes) == 4
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: Policy(ceiling=7),
+        lambda: Policy(levels={"a": -1}),
+        lambda: Policy(levels={"a": True}),
+        lambda: Policy(envelope={"a": {"x": (1.0, 0.0)}}),
+        lambda: Policy(envelope={"a": {"x": (float("nan"), 1.0)}}),
+        lambda: Policy(barriers=(Barrier("a", {}, 0.0),)),
+        lambda: Policy(barriers=(Barrier("a", {"x": float("inf")}, 0.0),)),
+    ],
+    ids=range(7),
+)
+def test_bad_policies_are_refused(call):
+    with pytest.raises(WorldModelError):
+        call()
