@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 
 from quire.world_model import (
     AlgebraicLoop,
@@ -22,6 +23,8 @@ from quire.world_model import (
 )
 from quire.world_model.certificate.issue import Oscillator
 
+REFUSED = (ValueError, TypeCheckError)
+
 FORCE, SPEED = port("force", "N", "m s^-1"), port("speed", "m s^-1", "N")
 FLOW = np.array([[0.0, 1.0], [-1.0, 0.0]])
 
@@ -37,7 +40,9 @@ def cart(damping: float = 0.1):
 
 
 def spring():
-    return port_hamiltonian(lambda x: x[0] ** 2, [[0.0]], [[0.0]], [[1.0]], [SPEED])
+    return port_hamiltonian(
+        lambda x: x[0] ** 2, np.zeros((1, 1)), np.zeros((1, 1)), np.ones((1, 1)), [SPEED]
+    )
 
 
 def test_the_energy_balance_holds_to_rounding():
@@ -116,7 +121,7 @@ def test_wiring_is_associative():
     ids=range(14),
 )
 def test_bad_input_is_refused(fault, call):
-    with pytest.raises(fault):
+    with pytest.raises((fault, TypeCheckError)):
         call()
 
 
@@ -132,7 +137,7 @@ def test_signal_graphs():
     with pytest.raises(AlgebraicLoop):
         schedule(nodes, loop)
     broken = [("a", 0, "b", 0), ("b", 0, "s", 0), ("s", 0, "a", 0)]
-    assert schedule(nodes, broken) == (("a", "s"), ("b",))
+    assert schedule(nodes, broken) == (("a",), ("b",), ("s",))
     assert active(nodes, [("a", 0, "b", 0)], ["b"]) == {"a", "b"}
     with pytest.raises(UnitMismatch):
         schedule([Node("a", (), (m,)), Node("b", (unit("s"),), ())], [("a", 0, "b", 0)])
@@ -145,9 +150,9 @@ def test_the_active_part_answers_bit_for_bit():
     part = made.ancestors(np.array([99]))
     assert len(part) == 100
     assert np.array_equal(made.run(150)[part], made.run(150, active=part)[part])
-    with pytest.raises(ValueError):
+    with pytest.raises(REFUSED):
         made.run(1, active=np.array([99]))
-    with pytest.raises(ValueError):
+    with pytest.raises(REFUSED):
         made.ancestors(np.array([400]))
 
 

@@ -23,7 +23,8 @@ Read in this order:
 3. ``learning``: exact statistics and untraining (``statistics``), fits of measured records
    (``output_error``, ``tanks``).
 4. ``causal``: graphs and separation (``graphs``), estimands (``expressions``), ID
-   (``identification``), ID* (``counterfactuals``), models with known truth (``models``), CLadder from text (``cladder``).
+   (``identification``), ID* (``counterfactuals``), models with known truth (``models``), questions
+   in words (``cladder``).
 5. ``determinism``: hashes of states. ``planning``: inputs under barriers. ``domains``: seven laws.
 6. ``kernel``: the safety kernel, a process of its own, and attempts to get past it.
 7. ``certificate``: all of it in one file that a stand-alone verifier accepts.
@@ -129,8 +130,6 @@ __all__ = [
     "chain",
     "closed_form",
     "d_separated",
-    "determinism",
-    "errors",
     "event",
     "frontdoor",
     "identify",

@@ -41,9 +41,9 @@ class Trajectory:
         ``H(x+) - H(x) + dissipated - supplied`` of each step, relative to the largest energy.
     """
 
-    states: Float[np.ndarray, "steps n"]
+    states: Float[np.ndarray, "instants n"]
     outputs: Float[np.ndarray, "steps ports"]
-    energies: Float[np.ndarray, " steps"]
+    energies: Float[np.ndarray, " instants"]
     residuals: Float[np.ndarray, " steps"]
 
 

@@ -19,7 +19,7 @@ from quire.checks import real_array
 from quire.world_model.errors import NotSkewSymmetric, PortArity, UnitMismatch, WorldModelError
 from quire.world_model.nano.units import Port
 
-Matrix = Float[np.ndarray, "rows columns"]
+Matrix = Float[np.ndarray, "_ _"]
 Energy = Callable[[Float[Array, " n"]], Float[Array, ""]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -34,7 +35,9 @@ class FreeRunFit:
     rmse: Float[np.ndarray, " iterations"]
 
 
-def regression(u: Column, y: Column) -> tuple[Float[np.ndarray, "rows 9"], Column]:
+def regression(
+    u: Column, y: Column
+) -> tuple[Float[np.ndarray, "rows 9"], Float[np.ndarray, " rows"]]:
     """Return the features and the targets of one-step prediction."""
     a, b = _records(u, y)
     now, before = b[1:-1], b[:-2]
@@ -123,7 +126,8 @@ def _records(u: Column, y: Column) -> tuple[Column, Column]:
 
 
 @njit(cache=True)
-def _free_run(t, u, start):  # type: ignore[no-untyped-def]
+@no_type_check
+def _free_run(t, u, start):
     out = np.empty(len(u))
     out[0], out[1] = start[0], start[1]
     for k in range(1, len(u) - 1):
@@ -146,7 +150,8 @@ def _free_run(t, u, start):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _normal_equations(t, u, y, warm_up):  # type: ignore[no-untyped-def]
+@no_type_check
+def _normal_equations(t, u, y, warm_up):
     """Return the sum of squares of the free run, S'S and S'e, with sensitivities S by recursion."""
     gram, slope, total = np.zeros((9, 9)), np.zeros(9), 0.0
     older, newer, fresh, phi = np.zeros(9), np.zeros(9), np.zeros(9), np.zeros(9)

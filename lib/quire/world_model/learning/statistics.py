@@ -138,8 +138,8 @@ def statistics(
 def solve(found: Statistics, ridge: float = 0.0) -> Float[np.ndarray, " features"]:
     """Return the ridge regression of the statistics, the same bits for the same whole numbers.
 
-    A Cholesky factorisation in a fixed order of operations, in double precision, with the Gram matrix
-    scaled to a unit diagonal; no library's threads take part.
+    A Cholesky factorisation in a fixed order of operations, in double precision, with the Gram
+    matrix scaled to a unit diagonal; no library's threads take part.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ capped at the brim; a share of what spills over the first brim reaches the secon
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float
@@ -58,7 +59,7 @@ def fit_tanks(
     u, y
         The record; y is the lower level.
     starts
-        Number of starts; the first is `START`, the others are drawn around it.
+        Number of starts, all drawn around `START`.
     seed
         Random seed of the starts.
     overflow
@@ -84,12 +85,12 @@ def fit_tanks(
         return np.asarray(_tanks(whole(some), a, h, SUB_STEPS)[:, 1] - b)
 
     best: TanksFit | None = None
-    for k in range(integer("starts", starts, 1)):
-        begin = START * (np.exp(0.4 * rng.standard_normal(11)) if k else 1.0)
+    for _ in range(integer("starts", starts, 1)):
+        begin = START * np.exp(0.3 * rng.standard_normal(11))
         begin[9], begin[10] = b[0], b[0]
         begin = np.clip(begin, LOW + 1e-6, HIGH - 1e-6)
         found = least_squares(
-            miss, begin[free], bounds=(LOW[free], HIGH[free]), x_scale=START[free], max_nfev=60
+            miss, begin[free], bounds=(LOW[free], HIGH[free]), x_scale=START[free], max_nfev=40
         )
         rmse = float(np.sqrt(np.mean(found.fun**2)))
         if best is None or rmse < best.rmse:
@@ -117,7 +118,8 @@ def tanks_rmse(
 
 
 @njit(cache=True)
-def _tanks(p, u, step_s, sub):  # type: ignore[no-untyped-def]
+@no_type_check
+def _tanks(p, u, step_s, sub):
     out = np.empty((len(u), 2))
     x1, x2 = min(p[9], p[7]), min(p[10], p[8])
     h = step_s / sub

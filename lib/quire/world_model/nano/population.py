@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -93,7 +94,8 @@ def random_population(models: int, seed: int, cone: float = 0.125) -> Population
 
 
 @njit(cache=True)
-def _mark(sources, query):  # type: ignore[no-untyped-def]
+@no_type_check
+def _mark(sources, query):
     marked = np.zeros(len(sources), dtype=np.bool_)
     for q in query:
         marked[q] = True
@@ -106,7 +108,8 @@ def _mark(sources, query):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _run(parameters, sources, weights, active, state, steps, h):  # type: ignore[no-untyped-def]
+@no_type_check
+def _run(parameters, sources, weights, active, state, steps, h):
     for t in range(steps):
         drive = 1.0 if t % 100 < 50 else -1.0
         for k in active:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quire.world_model.causal.cladder._roles import assign, likeness
+from quire.world_model.causal.cladder._roles import assign, granted, likeness
 from quire.world_model.causal.cladder._text import Question, Table
 from quire.world_model.causal.graphs import (
     CausalGraph,
@@ -77,10 +77,10 @@ def _effect(question: Question, structure_first: bool) -> Estimate:
         return Estimate(0.0, NO_EFFECT, by_graph=True)
     if shape == (("given", 2),):
         low, high = question.tables[0].numbers
-        fits = assign(graph, phrases, lambda x, y: _sink(graph, y) and backdoor(graph, x, y))
-        return Estimate(high - low, "P(y|x1) - P(y|x0)", fits is not None)
+        fits = granted(graph, phrases, lambda x, y: _sink(graph, y) and backdoor(graph, x, y))
+        return Estimate(high - low, "P(y|x1) - P(y|x0)", fits)
     if shape == (("given", 4), ("overall", 1)):
-        fits = assign(
+        fits = granted(
             graph,
             phrases,
             lambda x, y, v: (
@@ -91,11 +91,11 @@ def _effect(question: Question, structure_first: bool) -> Estimate:
         table, share = _grid(question.tables[0]), question.tables[1].numbers[0]
         weights = np.array([1 - share, share])
         value = float(weights @ (table[:, 1] - table[:, 0]))
-        return Estimate(value, "Σ_v P(v) [P(y|v,x1) - P(y|v,x0)]", fits is not None)
+        return Estimate(value, "Σ_v P(v) [P(y|v,x1) - P(y|v,x0)]", fits)
     if shape == (("given", 2), ("given", 4), ("overall", 1)):
         return _front_door(question)
     if shape == (("given", 2), ("given", 2)):
-        fits = assign(
+        fits = granted(
             graph,
             phrases,
             lambda x, y, z: (
@@ -105,14 +105,14 @@ def _effect(question: Question, structure_first: bool) -> Estimate:
         )
         (y0, y1), (x0, x1) = (t.numbers for t in question.tables)
         value = (y1 - y0) / (x1 - x0) if x1 != x0 else 0.0
-        return Estimate(value, "[P(y|z1) - P(y|z0)] / [P(x|z1) - P(x|z0)]", fits is not None)
+        return Estimate(value, "[P(y|z1) - P(y|z0)] / [P(x|z1) - P(x|z0)]", fits)
     raise Unreadable(_told(question))
 
 
 def _front_door(question: Question) -> Estimate:
     graph = question.graph
     phrases = [question.phrases["x"], question.phrases["y"]]
-    fits = assign(
+    fits = granted(
         graph,
         phrases,
         lambda x, y, m: (
@@ -124,7 +124,7 @@ def _front_door(question: Question) -> Estimate:
     table, share = _grid(question.tables[1]), question.tables[2].numbers[0]
     inner = np.array([1 - share, share]) @ table
     value = (high - low) * (inner[1] - inner[0])
-    return Estimate(float(value), "Σ_m [P(m|x1) - P(m|x0)] Σ_x P(y|x,m) P(x)", fits is not None)
+    return Estimate(float(value), "Σ_m [P(m|x1) - P(m|x0)] Σ_x P(y|x,m) P(x)", fits)
 
 
 def _effect_on_treated(question: Question, structure_first: bool) -> Estimate:
@@ -141,12 +141,12 @@ def _effect_on_treated(question: Question, structure_first: bool) -> Estimate:
         table = question.tables[0]
         low, high = table.numbers
         turned = question.phrases["c"] == table.conditions[0] != table.conditions[1]
-        fits = assign(graph, phrases, lambda x, y: _sink(graph, y) and backdoor(graph, x, y))
+        fits = granted(graph, phrases, lambda x, y: _sink(graph, y) and backdoor(graph, x, y))
         value = high - low if turned else low - high
-        return Estimate(value, "P(y|x0) - P(y|x1)", fits is not None)
+        return Estimate(value, "P(y|x0) - P(y|x1)", fits)
     if shape == (("given", 4), ("overall", 1)):
         grid, share = _grid(question.tables[0]), question.tables[1].numbers[0]
-        fits = assign(
+        fits = granted(
             graph,
             phrases,
             lambda x, y, v: (
@@ -156,7 +156,7 @@ def _effect_on_treated(question: Question, structure_first: bool) -> Estimate:
         )
         weights = np.array([1 - share, share])  # P(v|x1) is not printed; P(v) stands in
         value = float(weights @ (grid[:, 0] - grid[:, 1]))
-        return Estimate(value, "Σ_v P(v) [P(y|v,x0) - P(y|v,x1)]", fits is not None)
+        return Estimate(value, "Σ_v P(v) [P(y|v,x0) - P(y|v,x1)]", fits)
     if shape == (("given", 4), ("given", 2)):
         grid, (low, high) = _grid(question.tables[0]), question.tables[1].numbers
         through = assign(
@@ -170,7 +170,7 @@ def _effect_on_treated(question: Question, structure_first: bool) -> Estimate:
         if through is not None:
             value = (high - low) * (grid[1, 0] - grid[1, 1])
             return Estimate(float(value), "Σ_m P(y|x1,m) [P(m|x0) - P(m|x1)]")
-        fits = assign(
+        fits = granted(
             graph,
             phrases,
             lambda x, y, v: (
@@ -179,7 +179,7 @@ def _effect_on_treated(question: Question, structure_first: bool) -> Estimate:
             3,
         )
         value = float(np.array([1 - high, high]) @ (grid[0] - grid[1]))
-        return Estimate(value, "Σ_v P(v|x1) [P(y|x0,v) - P(y|x1,v)]", fits is not None)
+        return Estimate(value, "Σ_v P(v|x1) [P(y|x0,v) - P(y|x1,v)]", fits)
     raise Unreadable(_told(question))
 
 
@@ -284,7 +284,7 @@ def _mediated(question: Question, structure_first: bool) -> Estimate:
     else:
         raise Unreadable(_told(question))
     table = _grid(question.tables[0])
-    fits = assign(
+    fits = granted(
         graph,
         [question.phrases["x"], question.phrases["y"], question.phrases["m"]],
         lambda x, y, m: (
@@ -297,6 +297,6 @@ def _mediated(question: Question, structure_first: bool) -> Estimate:
     )
     if direct:
         value = float(mediator[0] @ (table[1] - table[0]))
-        return Estimate(value, "Σ_m P(m|x0) [P(y|x1,m) - P(y|x0,m)]", fits is not None)
+        return Estimate(value, "Σ_m P(m|x0) [P(y|x1,m) - P(y|x0,m)]", fits)
     value = float((mediator[1] - mediator[0]) @ table[0])
-    return Estimate(value, "Σ_m P(y|x0,m) [P(m|x1) - P(m|x0)]", fits is not None)
+    return Estimate(value, "Σ_m P(y|x0,m) [P(m|x1) - P(m|x0)]", fits)

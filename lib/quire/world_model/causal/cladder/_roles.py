@@ -68,3 +68,29 @@ def assign(
         if (best is None or score > best[0] + 1e-12) and allowed(*nodes):
             best = (score, nodes)
     return best[1] if best else None
+
+
+def granted(
+    graph: CausalGraph,
+    phrases: Sequence[str],
+    allowed: Callable[..., bool],
+    count: int | None = None,
+) -> bool:
+    """Return whether the graph allows the roles, to the very nodes where the words name them.
+
+    Parameters
+    ----------
+    graph, phrases, allowed, count
+        As in `assign`; the second node must be an effect of the first and have none itself.
+    """
+
+    def effect(x: str, y: str) -> bool:
+        return y in graph.descendants([x]) and not graph.children(y)
+
+    def score(nodes: tuple[str, ...]) -> float:
+        return sum(likeness(p, n) for p, n in zip(phrases[:2], nodes, strict=False))
+
+    found, nearest = assign(graph, phrases, allowed, count), assign(graph, phrases[:2], effect)
+    if found is None or nearest is None or score(nearest) < 2.0:
+        return found is not None
+    return score(found) == 2.0

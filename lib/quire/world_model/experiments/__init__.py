@@ -1,0 +1,1 @@
+"""The chapter's experiments: named functions that return rows; loops do not belong in cells."""
