@@ -75,7 +75,7 @@ class CausalGraph:
         """Return the c-components: nodes joined by double arrows, in order of their first node."""
         joined: nx.Graph = nx.Graph()
         joined.add_nodes_from(self.nodes)
-        joined.add_edges_from(sorted(e) for e in self.bidirected)
+        joined.add_edges_from((min(e), max(e)) for e in self.bidirected)
         found = (frozenset(part) for part in nx.connected_components(joined))
         return tuple(sorted(found, key=lambda part: min(map(self.nodes.index, part))))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from quire.checks import integer
 from quire.world_model.composition.discrete_gradient import simulate
@@ -34,20 +35,19 @@ class Balance:
 
 def parts(damping: float = 0.05) -> list[PortHamiltonian]:
     """Return two carts on stiffening springs, and the spring that is to join them."""
-    carts = [
-        port_hamiltonian(
-            lambda x, k=k: x[1] ** 2 / 2 + k * x[0] ** 2 / 2 + x[0] ** 4 / 8,
-            FLOW,
-            np.diag([0.0, damping]),
-            np.array([[0.0], [1.0]]),
-            [port(f"force {k:g}", "N", "m s^-1")],
-        )
-        for k in (1.0, 2.0)
-    ]
+    carts = [_cart(stiffness, damping) for stiffness in (1.0, 2.0)]
     pull = [port("speed left", "m s^-1", "N"), port("speed right", "m s^-1", "N")]
     still, pull_both = np.zeros((1, 1)), np.array([[1.0, -1.0]])
     spring = port_hamiltonian(lambda x: 0.75 * x[0] ** 2, still, still, pull_both, pull)
     return [*carts, spring]
+
+
+def _cart(stiffness: float, damping: float) -> PortHamiltonian:
+    def energy(x: Float[Array, " n"]) -> Float[Array, ""]:
+        return jnp.asarray(x[1] ** 2 / 2 + stiffness * x[0] ** 2 / 2 + x[0] ** 4 / 8)
+
+    push = [port(f"force {stiffness:g}", "N", "m s^-1")]
+    return port_hamiltonian(energy, FLOW, np.diag([0.0, damping]), np.array([[0.0], [1.0]]), push)
 
 
 def coupled(damping: float = 0.05, symmetric: bool = False) -> PortHamiltonian:
@@ -82,7 +82,7 @@ def gains(states: int, seed: int, symmetric: bool) -> int:
     """
     model = coupled(0.05, symmetric)
     rng = np.random.default_rng(integer("seed", seed, 0))
-    x = rng.normal(size=(integer("states", states), model.order)) * 2
+    x = jnp.asarray(rng.normal(size=(integer("states", states), model.order)) * 2)
     slope = np.asarray(jax.vmap(model.gradient)(x))
     rate = np.asarray(jax.vmap(lambda s: model.rate(s, jnp.zeros(0)))(x))
     power = np.sum(slope * rate, axis=1)

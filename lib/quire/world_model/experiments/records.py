@@ -56,11 +56,11 @@ def silverbox(
     rows = []
 
     def told(name: str, count: int, theta: Float[np.ndarray, "9"], took: float) -> None:
-        errors = [
+        arrow, within, other = (
             1e3 * output_error.free_run_rmse(theta, u[part], y[part])
             for part in (ARROW, slice(0, inside), unseen)
-        ]
-        rows.append(SilverboxRow(name, count, *errors, took))
+        )
+        rows.append(SilverboxRow(name, count, arrow, within, other, took))
 
     started = time.process_time()
     features, targets = output_error.regression(a, b)
@@ -82,7 +82,7 @@ def silverbox(
 
 def latency(
     theta: Float[np.ndarray, "9"], u: Column, y: Column, rounds: int
-) -> tuple[Column, Column]:
+) -> tuple[Float[np.ndarray, " rounds"], Float[np.ndarray, " rounds"]]:
     """Return microseconds a step in a compiled run and of a call from Python, for each round."""
     count = min(40_575, len(u))
     a, b = u[:count], y[:count]

@@ -43,7 +43,6 @@ class KernelState:
         self.answer_first, self.left = answer_first, crash_after
         self.tree = ledger.GrowingTree()
         self.directives: set[str] = set()
-        self.revoked: set[str] = set()
 
     def answer(self, message: Any) -> dict[str, Any]:
         """Return the answer to one message; whatever goes wrong is a denial."""
@@ -213,7 +212,7 @@ class KernelState:
             grant = canonical.read(text)
         except (WorldModelError, ValueError):
             return None
-        return grant if isinstance(grant, dict) and grant.get("id") not in self.revoked else None
+        return grant if isinstance(grant, dict) else None
 
 
 def serve(path: str, state: KernelState, parent: int) -> None:
