@@ -2,7 +2,13 @@ import math
 
 import pytest
 
-from quire.brokers import MalformedTable, fanout_rows, pair_rows, reset_rows
+from quire.brokers import (
+    MalformedTable,
+    early_fanout_rows,
+    fanout_rows,
+    pair_rows,
+    reset_rows,
+)
 from quire.brokers.experiments import published
 from quire.brokers.tables import audits, derived
 from quire.brokers.tables.rows import batches, complete, of
@@ -51,6 +57,21 @@ def test_a_row_has_units():
     assert fan.offered_per_s == 10_000
     (reset,) = reset_rows([RESET])
     assert reset.loss == pytest.approx(0.1)
+
+
+def test_the_oldest_fan_outs_name_their_size_in_the_transport():
+    old = {k: v for k, v in LINE.items() if not k.startswith("avg")}
+    old |= {"max_cpu_perc": "50", "max_mem_used_bytes": "3000000"}
+    rows = early_fanout_rows(
+        [
+            old,
+            {**old, "transport": "fanout-mqtt-emqx-s64"},
+            {**old, "transport": "fanout-zenoh-peer-s4"},
+        ]
+    )
+    assert [(row.broker, row.size, row.cpu_cores) for row in rows] == [("EMQX", 64, 0.5)]
+    with pytest.raises(MalformedTable, match="line 2"):
+        early_fanout_rows([{**old, "transport": "fanout-nats-s4", "rate": "x"}])
 
 
 @pytest.mark.parametrize(
@@ -155,6 +176,10 @@ def test_predictions_out_of_the_authors_tables(pair_tables):
     found = {p.broker: p.ratio for p in published.predictions({4: pair_tables[4]})}
     assert found["Mosquitto"] == pytest.approx(0.70, abs=0.01)
     assert found["RabbitMQ"] == pytest.approx(0.97, abs=0.01)
+    worst = published.worst_ratio(published.predictions({4: pair_tables[4]}))
+    assert worst == pytest.approx(0.70, abs=0.01)
+    with pytest.raises(ValueError, match="at least one"):
+        published.worst_ratio([])
     low = published.predictions({4: pair_tables[4]}, below=0.6)
     assert {p.broker for p in low}.isdisjoint({"Mosquitto", "Redis"})  # too few such levels
 
