@@ -202,10 +202,8 @@ def clock_rows(
         # what was measured took its time at its own clock: the rate at the full clock is higher
         at_full = seconds * mhz / full
         predicted = full * fitted.share_of_clock(flops, moved, at_full)
-        rows.append(
-            ClockRow(name, float(mhz), predicted, float(watts), 100 * (predicted / mhz - 1),
-                     name == products[0])
-        )  # fmt: skip
+        error = round(100 * (predicted / mhz - 1), 6)
+        rows.append(ClockRow(name, float(mhz), predicted, float(watts), error, name == products[0]))
     return fitted, rows
 
 
