@@ -90,7 +90,8 @@ def check_json(value: Any, path: str = "$", limits: Limits = LIMITS) -> Any:
     Malformed
         For anything else, with the path of it.
     """
-    _check(value, path, limits, limits.depth)
+    if not _is_json(value, limits.string, limits.depth):
+        _check(value, path, limits, limits.depth)  # says where and what
     return value
 
 
@@ -222,6 +223,30 @@ def _shortest(value: float) -> tuple[str, str, int]:
     digits = whole + part
     leading = len(digits) - len(digits.lstrip("0"))
     return ("-" if value < 0 else ""), digits.strip("0"), power - leading
+
+
+def _is_json(value: Any, longest: int, depth: int) -> bool:
+    """Whether a value is plainly what JSON can hold; others are looked at with their paths."""
+    kind = type(value)
+    if kind is str:
+        return len(value) <= longest and value.isascii()
+    if kind is dict:
+        return depth > 0 and all(
+            type(key) is str
+            and key.isascii()
+            and (
+                (type(item) is str and len(item) <= longest and item.isascii())
+                or _is_json(item, longest, depth - 1)
+            )
+            for key, item in value.items()
+        )
+    if kind is int:
+        return -_EXACT <= value <= _EXACT
+    if kind is float:
+        return math.isfinite(value)
+    if kind is list or kind is tuple:
+        return depth > 0 and all(_is_json(item, longest, depth - 1) for item in value)
+    return value is None or kind is bool
 
 
 def _check(value: Any, path: str, limits: Limits, depth: int) -> None:

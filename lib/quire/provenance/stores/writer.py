@@ -14,6 +14,7 @@ from typing import Any
 from quire.provenance.chain.hash_chain import Head, first_link, leaf_hash, next_link
 from quire.provenance.schema.canonical import LIMITS, Limits, canonical_bytes, check_json
 from quire.provenance.schema.errors import (
+    AuthorityExceeded,
     DanglingReference,
     EnvelopeSealed,
     Malformed,
@@ -30,7 +31,7 @@ from quire.provenance.schema.records import (
     profile_of,
 )
 from quire.provenance.schema.redaction import DEFAULT, Redaction
-from quire.provenance.schema.rules import reference_problems
+from quire.provenance.schema.rules import permitted, reference_problems
 from quire.provenance.schema.shapes import METADATA, check_id, check_shape
 
 STREAMS = {"plan": "plans.jsonl", "step": "steps.jsonl"}
@@ -77,7 +78,7 @@ class RecordWriter:
         self._profile = profile_of(envelope)
         self._plans: list[dict[str, Any]] = []
         self._places: dict[str, int] = {}
-        self._versions: list[int] = []
+        self._permitted: dict[str, bool] = {}
         self._sequence = -1
         self.folder = _new_folder(Path(root), str(envelope["investigation_id"]))
         payload = canonical_bytes(self.envelope)
@@ -135,6 +136,8 @@ class RecordWriter:
             When its id or sequence number was given before.
         DanglingReference
             When it names no plan.
+        AuthorityExceeded
+            When a call is not permitted.
         """
         self._check_open("steps")
         place = len(self._places)
@@ -149,11 +152,11 @@ class RecordWriter:
             )
         if not 1 <= step["plan_version"] <= len(self._plans):
             raise DanglingReference(f"{path}.plan_version", f"{step['plan_version']} names no plan")
-        if self.envelope.get("authority"):
-            for fault in reference_problems(
-                self.envelope, self._plans[:1], [{**step, "plan_version": 1}], None
-            ):
-                raise type(fault)(fault.path.replace("steps[0]", path, 1), fault.why)
+        for j, call in enumerate(step.get("tool_calls") or ()):
+            if not self._permits(call["tool"]):
+                raise AuthorityExceeded(
+                    f"{path}.tool_calls[{j}].tool", f"{call['tool']!r} is not permitted"
+                )
         written = self._append("step", step, place)
         self._places[step["step_id"]] = place
         self._sequence = step["sequence"]
@@ -215,6 +218,18 @@ class RecordWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _permits(self, tool: str) -> bool:
+        """Whether the envelope's scope permits a tool; each tool is looked up once."""
+        found = self._permitted.get(tool)
+        if found is None:
+            authority = self.envelope.get("authority") or {}
+            scope, needed = authority.get("permissions_scope"), authority.get("tool_permissions")
+            found = scope is None or permitted(
+                tool, scope, needed if isinstance(needed, Mapping) else None
+            )
+            self._permitted[tool] = found
+        return found
 
     def _check_open(self, path: str) -> None:
         if self.closed:
