@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -171,8 +172,10 @@ def test_a_port_that_is_taken_is_told_before_anything_is_started():
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
+        before = set(Path(tempfile.gettempdir()).glob("quire-null-*"))
         with pytest.raises(PortBusy, match=f"port = {port}"), started("null", port=port):
             pass
+        assert set(Path(tempfile.gettempdir()).glob("quire-null-*")) <= before
 
 
 @pytest.mark.parametrize("port", [0, 65_536])

@@ -30,7 +30,7 @@ def resetting(
     ValueError
         For times that are not positive.
     """
-    port, folder = free_port(), new_folder("resets")
+    port = free_port()
     spec = {
         "port": port,
         "broker": broker.port,
@@ -41,7 +41,7 @@ def resetting(
     }
     program = str(Path(__file__).with_name("_resets.py"))
     launch = Launch(((sys.executable, "-I", program, json.dumps(spec)),), port)
-    with running("resetting proxy", launch, folder) as proxy:
+    with running("resetting proxy", launch, new_folder("resets")) as proxy:
         yield proxy
 
 

@@ -137,10 +137,15 @@ def running(
     BrokerFailed
         When it exits or does not accept calls in time, or accepts them from other hosts.
     """
-    if sys.platform != "linux":
-        raise BrokerUnavailable("servers are started on Linux only (their guard asks for prctl)")
-    check_port(launch.port)
-    positive("grace_s", grace_s)
+    try:
+        if sys.platform != "linux":
+            raise BrokerUnavailable("servers are started on Linux only: their guard asks for prctl")
+        check_port(launch.port)
+        positive("grace_s", grace_s)
+        integer("files", files)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     log = folder / "server.log"
     known = {k: os.environ[k] for k in ("PATH", "LANG", "TZ") if k in os.environ}
     spec = {
@@ -149,7 +154,7 @@ def running(
         "log": str(log),
         "environment": {"HOME": str(folder), **known, **launch.environment},
         "cpus": list(cpus),
-        "files": integer("files", files),
+        "files": int(files),
         "file_bytes": 512 * 1024 * 1024,
         "grace_s": grace_s,
     }
