@@ -7,6 +7,7 @@ import pytest
 
 import quire.circuits as qc
 from quire.circuits.experiments.decks import analysed, compare_deck, ring_periods
+from quire.circuits.peers import ngspice
 
 GOLDEN = Path(__file__).parents[2] / "data/golden/13-gauss-jordan-circuits"
 
@@ -162,3 +163,24 @@ def test_bad_requests() -> None:
         qc.solve_op(circuit).voltage("nowhere")
     with pytest.raises(ValueError, match="source"):
         qc.solve_dc(circuit, qc.DcSweep((qc.Sweep("v9", 0.0, 1.0, 1.0),)))
+
+
+RECOVERY = """a diode that is turned off while it holds charge
+v1 in 0 sin(0 5 100k)
+d1 in o dm
+r1 o 0 1k
+.model dm d(is=1e-14 tt=1u cjo=5p)
+"""
+
+
+def test_reverse_recovery_is_met_at_the_default_tolerances() -> None:
+    asked = qc.Transient(50e-9, 12e-6, 0.0, 50e-9)
+    loose = qc.solve_transient(qc.read_deck(RECOVERY), asked)
+    tight = qc.solve_transient(qc.read_deck(RECOVERY + ngspice.TIGHT), asked)
+    swing = np.ptp(tight.voltage("o"))
+    assert np.abs(loose.at(tight.axis, "o") - tight.voltage("o")).max() < 5e-3 * swing
+    if ngspice.available():
+        table = ngspice.simulate(
+            RECOVERY + ngspice.TIGHT + "\n.end\n", "tran 50n 12u 0 2n", ["v(o)"]
+        )
+        assert np.abs(tight.at(table[:, 0], "o") - table[:, 1]).max() < 1e-3 * swing
