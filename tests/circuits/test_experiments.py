@@ -1,11 +1,20 @@
 """The chapter's experiments: what they return, on the smallest cases."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from quire.circuits.experiments import decks, elimination, project_tests, variants
+from quire.circuits.experiments import (
+    decks,
+    elimination,
+    project_tests,
+    simulations,
+    threads,
+    variants,
+    winners,
+)
 from quire.circuits.peers import neospice
 
 DECK = """* a divider
@@ -62,10 +71,62 @@ def test_gains_hold_the_solution() -> None:
     assert row.counted > 1 and math.isfinite(row.predicted)
 
 
-def test_a_machine_is_quiet_or_not() -> None:
-    assert elimination.Quiet(0.1, 5e-6, 1e-9).holds
-    assert not elimination.Quiet(3.0, 5e-6, 1e-9).holds
-    assert not elimination.Quiet(0.1, 900e-6, 1e-9).holds
+def test_an_odd_number_of_rows_is_covered_by_devices() -> None:
+    u = elimination.incidences(9, np.array([1, 3, 4, 6, 8]))
+    assert u.shape == (9, 3) and np.flatnonzero(np.abs(u).sum(axis=1)).tolist() == [1, 3, 4, 6, 8]
+    assert u.sum(axis=0).tolist() == [0, 0, 1]
+
+
+def test_gains_are_modelled_from_whole_solves_alone() -> None:
+    rows = elimination.reduction_gains([20, 40], [0.2], 5, 1)
+    modelled = elimination.modelled_gains(rows)
+    assert all(row.modelled > 1 for row in modelled)
+    slower = [replace(row, reduced=100 * row.reduced) for row in rows]
+    assert [r.modelled for r in elimination.modelled_gains(slower)] == [
+        r.modelled for r in modelled
+    ]
+
+
+def _threaded(n: int, m: int, speedup: float, model: float) -> threads.Threaded:
+    return threads.Threaded(n, m, 5, 1.0, 1.0, speedup, speedup - 0.1, speedup + 0.1, model)
+
+
+def test_threads_are_judged_only_where_rounds_were_kept() -> None:
+    rows = [
+        _threaded(64, 64, 0.5, 0.8), _threaded(64, 13, 0.4, 0.5),
+        _threaded(256, 256, 1.5, 1.6), _threaded(256, 51, 1.5, 1.2),
+    ]  # fmt: skip
+    found = threads.judged(rows, [64, 256])
+    assert found.largest is rows[2]
+    assert found.medium is not None and found.medium[0] == 1.0 and found.medium[1] < 1
+    assert found.crossing is not None and 64 < found.crossing < 256
+    # all ahead: nobody saw where two threads begin to win
+    assert threads.judged(rows[2:], [256]).crossing is None
+    lost = [threads.Threaded(64, 64, 2, *[math.nan] * 5, 0.8)]
+    found = threads.judged(lost, [64])
+    assert found.largest is None and found.medium is None
+
+
+def test_coupling_is_the_same_on_two_threads() -> None:
+    rng = np.random.default_rng(1)
+    free, pivots, weights = (rng.standard_normal(shape) for shape in ((7, 7), (7, 9), (9, 7)))
+    one, two = (threads.couple(free, pivots, weights, p) for p in (1, 2))
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(one, free - pivots @ weights, atol=1e-12)
+
+
+def test_a_reduced_simulation_has_the_same_waves() -> None:
+    (row,) = simulations.simulated_rows(
+        {"ladder": simulations.diode_ladder(6)}, {"ladder": 0.02}, 5
+    )
+    assert (row.n, row.m) == (8, 1) and row.difference < 1e-9
+    assert row.bound >= 1 and row.low <= row.gain <= row.high
+
+
+def test_every_method_of_the_map_gives_the_same_solution() -> None:
+    (cell,) = winners.winners([12], [3], [2], 5, 1)
+    assert cell.error < 1e-10 and cell.low <= cell.lead <= cell.high
+    assert cell.winner in (*winners.NAMES.values(), winners.UNDECIDED)
 
 
 def test_printed_results_are_read() -> None:
@@ -98,6 +159,6 @@ def test_a_deck_for_neospice() -> None:
 
 
 def test_rates_are_compared_round_by_round() -> None:
-    ours = variants.Runner("ours", (10.0, 30.0, 20.0, 40.0, 50.0), 0.0)
-    theirs = variants.Runner("theirs", (1.0, 2.0, 2.0, 2.0, 2.0), 0.0)
+    ours = variants.Runner("ours", (10.0, 30.0, 20.0, 40.0, 50.0), 0.0, 1.0)
+    theirs = variants.Runner("theirs", (1.0, 2.0, 2.0, 2.0, 2.0), 0.0, 1.0)
     assert ours.times(theirs) == (15.0, 10.0, 25.0)

@@ -86,12 +86,14 @@ def newton(
     options
         Tolerances.
     solve
-        A linear solver; NaN in its answer means singular.
+        A linear solver; NaN in its answer means singular. One with a method ``split`` is given the
+        constant matrix and what the devices add to it apart.
     most
         Iterations allowed.
     """
     x, w = start
     matrix = step.jacobian
+    split = getattr(solve, "split", None)
     tolerance = np.full(len(x), options.abstol)
     tolerance[: ports.system.node_count] = options.vntol
     predicted: Branchwise | None = None
@@ -111,7 +113,10 @@ def newton(
                 return Point(x, w, iteration - 1, True)
         behind = ports.applied(d, ports.steering(x) - w)
         residual = step.linear(x) + ports.currents(j + behind)
-        gain = solve(matrix + ports.conductances(d), -residual)
+        if split is None:
+            gain = solve(matrix + ports.conductances(d), -residual)
+        else:
+            gain = split(matrix, ports.conductances(d), -residual)
         if not np.isfinite(gain).all():
             return Point(x, w, iteration, False, worst, np.inf)
         new = x + gain

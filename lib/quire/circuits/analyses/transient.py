@@ -10,6 +10,7 @@ Steps are halved and doubled from one base, so that few distinct matrices occur:
 constant part can be kept for each (counted in ``Counts.rebuilds``).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -17,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from quire import checks
-from quire.circuits.analyses.linear_solvers import find_solver
+from quire.circuits.analyses.linear_solvers import Solve, find_solver
 from quire.circuits.analyses.newton import Step, hold, newton, operating_point
+from quire.circuits.analyses.reduced_solver import ReducedSolver
 from quire.circuits.analyses.results import Counts, Result
 from quire.circuits.analyses.steady import check_charges
 from quire.circuits.errors import NewtonFailure, TimestepTooSmall
@@ -49,7 +51,7 @@ def solve_transient(
     circuit: Circuit,
     analysis: Transient | None = None,
     *,
-    solver: str = "automatic",
+    solver: str | Callable[[Ports], Solve] = "automatic",
     fixed: bool = False,
     longest: float | None = None,
 ) -> Result:
@@ -62,7 +64,8 @@ def solve_transient(
     analysis
         Times; the deck's own where None.
     solver
-        ``automatic``, ``lapack``, ``sparse`` or ``gje``.
+        ``automatic``, ``lapack``, ``sparse``, ``gje`` or ``reduced``, by Gauss-Jordan elimination
+        after partial reduction; or what makes a solver for the devices' ports.
     fixed
         Take steps of the printing step only, shortened to end on corners of the sources, whatever
         the error is.
@@ -177,10 +180,23 @@ def _tolerances(system: System) -> Options:
 class _Run:
     """One transient analysis while it runs."""
 
-    def __init__(self, system: System, asked: Transient, solver: str, fixed: bool) -> None:
+    def __init__(
+        self,
+        system: System,
+        asked: Transient,
+        solver: str | Callable[[Ports], Solve],
+        fixed: bool,
+    ) -> None:
         self.system, self.asked, self.fixed = system, asked, fixed
         self.ports, self.options = Ports(system), _tolerances(system)
-        self.solve, self.solver = find_solver(solver), solver
+        self.solver = "gje" if solver == "reduced" else "automatic"
+        self.solve: Solve
+        if not isinstance(solver, str):
+            self.solve = solver(self.ports)
+        elif solver == "reduced":
+            self.solve = ReducedSolver(self.ports)
+        else:
+            self.solve, self.solver = find_solver(solver), solver
         self.longest = asked.longest or min(asked.step, (asked.stop - asked.start) / 50)
         if fixed:
             self.longest = asked.step

@@ -1,8 +1,8 @@
 """Elimination and reduction on matrices of circuits, in a process of its own with one BLAS thread.
 
-`alone` starts the process, `main` is what runs in it. Times are of the processor, not of the clock
-on the wall, so that other work on the machine does not enter; threads are timed by the wall, and
-only on a quiet machine.
+`alone` starts the process, `main` is what runs in it. Times are of the processor: waiting for a
+core is left out, but other work that shares caches, memory and clock still slows what is timed.
+Runners take turns within a round, so that it slows them alike. Threads: `experiments.threads`.
 """
 
 import json
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,12 +22,11 @@ from scipy import stats
 
 from quire import checks
 from quire.circuits.elimination import costs
-from quire.circuits.elimination.gauss_jordan import augmented, gauss_jordan, gauss_jordan_blocked
+from quire.circuits.elimination.gauss_jordan import gauss_jordan, gauss_jordan_blocked
 from quire.circuits.elimination.low_rank import LowRank
 from quire.circuits.elimination.reduction import reduce_constant_rows, solve_reduced
 
 _RUN = "import sys; from quire.circuits.experiments.elimination import main; main(sys.argv[1])"
-QUIET_LOAD, QUIET_REGION = 0.5, 20e-6
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,13 @@ class Gain:
     gain: float
     low: float
     high: float
+    plain_gain: float  # against a reduced solve that computes V_p W anew
+    plain_low: float
+    plain_high: float
     counted: float  # ratio of operations
-    fair_gain: float  # LAPACK's LU on both sides
+    fair_gain: float  # LAPACK's LU on both sides, and its interval
+    fair_low: float
+    fair_high: float
     once: float  # milliseconds of reducing
     predicted: float  # solves after which it has paid, by operations
     measured: float  # by these times
@@ -50,7 +54,13 @@ class Gain:
     paid_high: float
     error: float  # largest difference of the solutions over the largest entry
     weight: float  # largest entry of W
-    low_rank: float  # milliseconds of Woodbury's formula with m / 2 two-terminal devices
+    low_rank: (
+        float  # milliseconds of Woodbury's formula with m / 2 two-terminal devices, rounded up
+    )
+    low_rank_gain: float  # reduced over low rank
+    low_rank_low: float
+    low_rank_high: float
+    modelled: float = math.nan  # gain by operations and a cost a step, see `modelled_gains`
 
 
 def prediction_factor(row: Gain) -> tuple[float, tuple[float, float]]:
@@ -73,19 +83,6 @@ class Blocked:
     ratio: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class Threaded:
-    """One and two threads at one size: milliseconds by the wall, speed-up, and the model's."""
-
-    n: int
-    one: float
-    two: float
-    speedup: float
-    low: float
-    high: float
-    model: float
 
 
 def grid_matrix(n: int, seed: int) -> Any:
@@ -117,7 +114,7 @@ def alone(task: str, timeout: float = 560.0, **request: Any) -> Any:
     Parameters
     ----------
     task
-        ``gains``, ``blocked``, ``threads``, ``quiet`` or ``winners``.
+        ``gains``, ``blocked``, ``threads`` or ``winners``.
     timeout
         Seconds allowed.
     **request
@@ -163,6 +160,39 @@ def reduction_gains(
     return rows
 
 
+def incidences(n: int, at: Any) -> Any:
+    """Return two-terminal devices that touch the given nodes, each once.
+
+    Neighbours are joined in pairs; where their number is odd, the last has a device to ground.
+    """
+    m = len(at)
+    u = np.zeros((n, (m + 1) // 2))
+    u[at[::2], range(u.shape[1])] = 1.0
+    u[at[1::2], range(m // 2)] = -1.0
+    return u
+
+
+def modelled_gains(rows: Sequence[Gain]) -> tuple[Gain, ...]:
+    """Return the rows with the gain that two numbers predict, both from whole solves alone.
+
+    A step of elimination by rows takes a + b n^2 seconds; a and b follow from the whole solves of
+    the smallest and the largest n, relative errors weighed alike. The reduced solve is taken to be
+    m such steps.
+    """
+    by = {row.n: row.whole / row.n for row in rows}
+    n, step = (np.array(x, dtype=float) for x in (list(by), list(by.values())))
+    a, b = (
+        np.linalg.lstsq(np.column_stack([1 / step, n**2 / step]), np.ones(len(n)), rcond=None)[0]
+        if len(by) > 1
+        else (0.0, step[0] / n[0] ** 2)
+    )
+
+    def seconds(order: int) -> float:
+        return max(order * (a + b * order**2), 1e-12)
+
+    return tuple(replace(row, modelled=seconds(row.n) / seconds(row.m)) for row in rows)
+
+
 def _gain(a: Any, m: int, rounds: int, seed: int) -> Gain:
     n = len(a)
     rng = np.random.default_rng([seed, n, m])
@@ -182,14 +212,14 @@ def _gain(a: Any, m: int, rounds: int, seed: int) -> Gain:
         x = np.linalg.solve(schur, b[varying] - part[:, reduction.pivots] @ c)
         return c - W @ x
 
-    pairs = at[: 2 * (m // 2)].reshape(-1, 2)
-    u = np.zeros((n, len(pairs)))
-    u[pairs[:, 0], range(len(pairs))], u[pairs[:, 1], range(len(pairs))] = 1.0, -1.0
-    low_rank, g = LowRank(a, u, u), rng.uniform(0.1, 1.0, len(pairs))
-    timed = _in_turn(
+    u = incidences(n, at)
+    low_rank, g = LowRank(a, u, u), rng.uniform(0.1, 1.0, u.shape[1])
+    plain = replace(reduction, coupled=True)
+    timed = in_turn(
         {
             "whole": lambda: gauss_jordan(changed, b),
             "reduced": lambda: solve_reduced(reduction, part, b),
+            "plain": lambda: solve_reduced(plain, part, b),
             "lapack": lambda: np.linalg.solve(changed, b),
             "lapack reduced": lapack_reduced,
             "once": lambda: reduce_constant_rows(a, varying, varying),
@@ -197,20 +227,22 @@ def _gain(a: Any, m: int, rounds: int, seed: int) -> Gain:
         },
         rounds,
     )
-    gains = _ratios(timed["whole"], timed["reduced"])
-    fair = _ratios(timed["lapack"], timed["lapack reduced"])
+    gains = ratio_interval(timed["whole"], timed["reduced"])
+    fair = ratio_interval(timed["lapack"], timed["lapack reduced"])
     median = {name: statistics.median(values) for name, values in timed.items()}
     right = np.linalg.solve(changed, b)
     error = np.abs(solve_reduced(reduction, part, b) - right).max() / np.abs(right).max()
     saved = median["whole"] - median["reduced"]
     each = [w - r for w, r in zip(timed["whole"], timed["reduced"], strict=True)]
-    paid = _ratios(timed["once"], each)[1:] if min(each) > 0 else (math.inf, math.inf)
+    paid = ratio_interval(timed["once"], each)[1:] if min(each) > 0 else (math.inf, math.inf)
     return Gain(
         n, m, 1e3 * median["whole"], 1e3 * median["reduced"], *gains,
-        costs.full_flops(n) / costs.reduced_flops(n, m, coupled=False), fair[0],
+        *ratio_interval(timed["whole"], timed["plain"]),
+        costs.full_flops(n) / costs.reduced_flops(n, m, coupled=False), *fair,
         1e3 * median["once"], costs.break_even(n, m, coupled=False),
         median["once"] / saved if saved > 0 else math.inf, *paid, float(error),
         reduction.largest_weight, 1e3 * median["low rank"],
+        *ratio_interval(timed["reduced"], timed["low rank"]),
     )  # fmt: skip
 
 
@@ -225,71 +257,11 @@ def blocked_rows(sizes: Sequence[int], rounds: int, seed: int) -> list[Blocked]:
             "blocked": partial(gauss_jordan_blocked, a, b, 32),
             "lapack": partial(np.linalg.solve, a, b),
         }
-        timed = _in_turn(runners, rounds)
+        timed = in_turn(runners, rounds)
         middle = {name: 1e3 * statistics.median(values) for name, values in timed.items()}
-        ratio = _ratios(timed["blocked"], timed["lapack"])
+        ratio = ratio_interval(timed["blocked"], timed["lapack"])
         rows.append(Blocked(n, middle["rows"], middle["blocked"], middle["lapack"], *ratio))
     return rows
-
-
-def threaded_rows(
-    sizes: Sequence[int], rounds: int, seed: int, barrier: float, flop: float
-) -> list[Threaded]:
-    """Time one and two threads by the wall, in turn."""
-    from quire.circuits.elimination.threads import eliminate
-
-    rows = []
-    for n in sizes:
-        a = grid_matrix(n, seed)
-        m = np.ascontiguousarray(augmented(a, np.random.default_rng(seed).standard_normal(n)))
-        seconds: dict[int, list[float]] = {1: [], 2: []}
-        for p in (1, 2):
-            eliminate(m.copy(), p)
-        for _ in range(rounds):
-            for p in (1, 2):
-                work = m.copy()
-                start = time.perf_counter()
-                eliminate(work, p)
-                seconds[p].append(time.perf_counter() - start)
-        one, two = (1e3 * statistics.median(seconds[p]) for p in (1, 2))
-        model = costs.threads_time(n, 1, flop, barrier) / costs.threads_time(n, 2, flop, barrier)
-        rows.append(Threaded(n, one, two, *_ratios(seconds[1], seconds[2]), model))
-    return rows
-
-
-@dataclass(frozen=True)
-class Quiet:
-    """Whether threads can be timed: the load of the last minute, seconds of an empty region."""
-
-    load: float
-    region: float
-    flop: float  # seconds an operation on one thread
-
-    @property
-    def holds(self) -> bool:
-        """Whether both lie below their limits."""
-        return self.load < QUIET_LOAD and self.region < QUIET_REGION
-
-    @property
-    def why(self) -> str:
-        """What is too much, in words without numbers that change."""
-        return "needs two quiet cores: other work ran on this machine"
-
-
-def quiet_rows(n: int, seed: int) -> list[Quiet]:
-    """Measure the load, an empty parallel region, and the seconds of an operation."""
-    from quire.circuits.elimination.threads import barrier_seconds, eliminate
-
-    m = np.ascontiguousarray(augmented(grid_matrix(n, seed), np.ones(n)))
-    eliminate(m.copy(), 1)
-    best = math.inf
-    for _ in range(5):
-        work = m.copy()
-        start = time.process_time()
-        eliminate(work, 1)
-        best = min(best, time.process_time() - start)
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.inf
-    return [Quiet(load, barrier_seconds(2, 200), best / n**3)]
 
 
 @dataclass(frozen=True)
@@ -339,7 +311,7 @@ def _exact(a: Any, b: Any) -> Any:
     return np.array([float(row[n]) for row in m])
 
 
-def _in_turn(runners: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+def in_turn(runners: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
     """Return processor seconds of every runner in every round; short ones are repeated."""
     repeats = {}
     for name, runner in runners.items():
@@ -358,7 +330,7 @@ def _in_turn(runners: dict[str, Callable[[], Any]], rounds: int) -> dict[str, li
     return seconds
 
 
-def _ratios(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
+def ratio_interval(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
     """Return the median ratio of rounds and an interval of order statistics (95 %)."""
     ratios = sorted(a / b for a, b in zip(first, second, strict=True))
     trim = max(0, int(stats.binom.ppf(0.025, len(ratios), 0.5)) - 1)
@@ -371,46 +343,11 @@ def _task(name: str) -> tuple[Any, type]:
         from quire.circuits.experiments.winners import Winner, winners
 
         return winners, Winner
+    if name == "threads":
+        from quire.circuits.experiments.threads import Threaded, threaded_rows
+
+        return threaded_rows, Threaded
     tasks: dict[str, tuple[Any, type]] = {
         "gains": (reduction_gains, Gain), "blocked": (blocked_rows, Blocked),
-        "threads": (threaded_rows, Threaded), "quiet": (quiet_rows, Quiet),
     }  # fmt: skip
     return tasks[name]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What the threads' claims need: the largest size's speed-up, efficiencies, the crossover."""
-
-    rows: tuple[Threaded, ...]
-    speedup: float
-    low: float
-    high: float
-    kept: float  # least efficiency of the reduced system over that of the whole one
-    crossover_factor: float
-
-
-def threads_judged(quiet: Quiet, sizes: Sequence[int], rounds: int, seed: int) -> Judged:
-    """Time one and two threads on whole and reduced systems and hold them against the model.
-
-    The reduced system of a size has a fifth of its rows. The measured crossover is the first size
-    of a doubling series at which two threads win, its half where none smaller was slower.
-    """
-    series = sorted({*sizes, 32, 64, 128, 256, 512})
-    flop, barrier = quiet.flop, quiet.region
-    rows = alone("threads", sizes=series, rounds=rounds, seed=seed, barrier=barrier, flop=flop)
-    by = {row.n: row for row in rows}
-    less = alone(
-        "threads",
-        sizes=[n // 5 for n in sizes],
-        rounds=rounds,
-        seed=seed,
-        barrier=barrier,
-        flop=flop,
-    )
-    kept = min(small.speedup / by[n].speedup for small, n in zip(less, sizes, strict=True))
-    first = next((row.n for row in rows if row.speedup > 1), 2 * series[-1])
-    predicted = costs.crossover(flop, barrier)
-    top = by[max(sizes)]
-    factor = max(predicted / first, first / predicted)
-    return Judged(rows, top.speedup, top.low, top.high, kept, factor)

@@ -1,7 +1,13 @@
-"""Which solver wins where: one system or many, whole or reduced, dense or sparse."""
+"""Which solver wins where: n unknowns, m that vary, a batch of systems; every rival at its best.
+
+The matrix of every system differs in the m entries of its devices. Rivals: Gauss-Jordan elimination
+in blocks; LAPACK's LU, one call for the whole batch; KLU with one analysis for all, either with its
+pivots kept and values refactored, or all systems in one call, whichever is faster; the reduced
+system by LAPACK, products for the whole batch in one call; and by elimination with lanes side by
+side. Right sides differ too. Reducing itself is left out, as KLU's analysis is: both are done once.
+"""
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,91 +19,145 @@ import numpy as np
 
 from quire.circuits.batched.reduced import gauss_jordan_lanes
 from quire.circuits.elimination.gauss_jordan import gauss_jordan_blocked
-from quire.circuits.elimination.reduction import reduce_constant_rows, solve_reduced
-from quire.circuits.experiments.elimination import grid_matrix
+from quire.circuits.elimination.reduction import reduce_constant_rows
+from quire.circuits.experiments.elimination import grid_matrix, in_turn, ratio_interval
+
+UNDECIDED = "undecided"
+NAMES = {
+    "blocked": "Gauss-Jordan, whole", "lapack": "LAPACK, whole", "klu": "KLU, whole",
+    "reduced": "reduced, LAPACK", "lanes": "reduced, Gauss-Jordan in lanes",
+}  # fmt: skip
+_MOST_LANES = 32  # unknowns beyond which unrolled elimination compiles too long
 
 
 @dataclass(frozen=True)
 class Winner:
-    """Milliseconds a solve by method, and the fastest for one system and for a batch."""
+    """One cell of the map: microseconds a system by method, and who is fastest, if anybody."""
 
     n: int
     m: int
-    dense: float  # blocked Gauss-Jordan elimination of the whole system
+    batch: int
+    blocked: float
     lapack: float
-    sparse: float  # KLU where it is here, else SuperLU
+    klu: float
     reduced: float
-    lanes: float  # a reduced system among 256 solved side by side
-    one: str
-    many: str
+    lanes: float
+    fastest: str
+    winner: str  # the fastest, or undecided where the interval of its lead holds 1
+    lead: float  # the second's time over the fastest's, and its interval over rounds
+    low: float
+    high: float
+    error: float  # largest difference from LAPACK over the largest entry
 
 
 def winners(
-    sizes: Sequence[int], kept: Sequence[int], rounds: int, seed: int
+    sizes: Sequence[int], kept: Sequence[int], batches: Sequence[int], rounds: int, seed: int
 ) -> tuple[Winner, ...]:
-    """Time every method on grids of n nodes of which m vary; processor time, medians of rounds."""
-    rows = []
-    for n in sizes:
-        a = grid_matrix(n, seed)
-        b = np.random.default_rng(seed).standard_normal(n)
-        whole: dict[str, Callable[[], Any]] = {
-            "dense": partial(gauss_jordan_blocked, a, b, 32),
-            "lapack": partial(np.linalg.solve, a, b),
-            "sparse": _sparse(a, b),
-        }
-        shared = {name: _median(runner, rounds) for name, runner in whole.items()}
-        rows += [_row(a, b, n, m, shared, rounds) for m in kept if m < n]
-    return tuple(rows)
+    """Time every method in every cell; processor seconds, rivals in turn within a round."""
+    return tuple(
+        _cell(n, m, batch, rounds, seed) for n in sizes for m in kept if m < n for batch in batches
+    )
 
 
-def _row(a: Any, b: Any, n: int, m: int, shared: dict[str, float], rounds: int) -> Winner:
-    varying = np.zeros(n, bool)
-    varying[np.linspace(0, n - 1, m).astype(int)] = True
-    reduction = reduce_constant_rows(a, varying, varying)
-    part = a[varying]
-    reduced = _median(lambda: solve_reduced(reduction, part, b), rounds)
-    lanes = 256
-    stacked = jnp.asarray(np.repeat(reduction.S0[:, :, None], lanes, axis=2))
-    right = jnp.ones((m, lanes))
-    W, free = jnp.asarray(reduction.W), jax.jit(lambda s, r, w: w @ gauss_jordan_lanes(s, r))
-    side = _median(lambda: free(stacked, right, W).block_until_ready(), rounds) / lanes
-    ones = shared | {"reduced": reduced}
-    many = ones | {"lanes": side}
+def _cell(n: int, m: int, batch: int, rounds: int, seed: int) -> Winner:
+    a = grid_matrix(n, seed)
+    rng = np.random.default_rng([seed, n, m, batch])
+    at = np.sort(rng.choice(n, m, replace=False))
+    change = rng.uniform(0.1, 1.0, (batch, m))
+    rights = rng.standard_normal((batch, n))
+    stack = np.repeat(a[None], batch, axis=0)
+    stack[:, at, at] += change
+    runners: dict[str, Callable[[], Any]] = {
+        "blocked": lambda: [
+            gauss_jordan_blocked(whole, b, 32).x for whole, b in zip(stack, rights, strict=True)
+        ],
+        "lapack": lambda: np.linalg.solve(stack, rights[..., None])[..., 0],
+        **_klu(a, stack, rights),
+        **_reduced(a, at, change, rights),
+    }
+    right = runners["lapack"]()
+    error = max(
+        float(np.abs(np.asarray(run()) - right).max() / np.abs(right).max())
+        for run in runners.values()
+    )
+    timed = in_turn(runners, rounds)
+    ways = [timed.pop(way) for way in ("refactored", "klu in one call") if way in timed]
+    if ways:
+        timed["klu"] = min(ways, key=statistics.median)
+    middle = {name: 1e6 * statistics.median(found) / batch for name, found in timed.items()}
+    first, second = sorted(middle, key=lambda name: middle[name])[:2]
+    lead = ratio_interval(timed[second], timed[first])
+    blocked, lapack, klu, reduced, lanes = (middle.get(key, float("nan")) for key in NAMES)
     return Winner(
-        n, m, shared["dense"], shared["lapack"], shared["sparse"], reduced, side,
-        _NAMES[min(ones, key=lambda k: ones[k])], _NAMES[min(many, key=lambda k: many[k])],
+        n, m, batch, blocked, lapack, klu, reduced, lanes, NAMES[first],
+        NAMES[first] if lead[1] > 1 else UNDECIDED, *lead, error,
     )  # fmt: skip
 
 
-_NAMES = {
-    "dense": "Gauss-Jordan", "lapack": "LAPACK", "sparse": "sparse", "reduced": "reduced",
-    "lanes": "in a batch",
-}  # fmt: skip
-
-
-def _sparse(a: Any, b: Any) -> Callable[[], Any]:
+def _klu(a: Any, stack: Any, rights: Any) -> dict[str, Callable[[], Any]]:
+    """Return KLU in two ways: values refactored one system after the other, or all in one call."""
     try:
-        from quire.circuits.peers import klujax
+        import klujax
 
-        rows, columns, entries = klujax.pattern(a)
-        klujax.solve_pattern(rows, columns, entries, b)
-        return lambda: klujax.solve_pattern(rows, columns, entries, b)
+        from quire.circuits.peers.klujax import pattern
     except ImportError:
-        from quire.circuits.analyses.linear_solvers import sparse_lu
+        return {}
+    rows, columns, _ = pattern(a != 0)
+    entries = np.ascontiguousarray(stack[:, rows, columns])
+    symbolic = klujax.analyze(rows, columns, len(a))
+    numeric = klujax.factor(rows, columns, entries[0], symbolic)
+    values, given = [jnp.asarray(e) for e in entries], [jnp.asarray(b) for b in rights]
 
-        return lambda: sparse_lu(a, b)
+    def one_by_one() -> Any:
+        return [
+            klujax.refactor_and_solve(rows, columns, e, b, numeric, symbolic)[0]
+            for e, b in zip(values, given, strict=True)
+        ]
+
+    every, right = jnp.asarray(entries), jnp.asarray(rights)[..., None]
+
+    def together() -> Any:
+        return np.asarray(klujax.solve_with_symbol(rows, columns, every, right, symbolic))[..., 0]
+
+    return {"refactored": one_by_one, "klu in one call": together}
 
 
-def _median(runner: Callable[[], Any], rounds: int) -> float:
-    """Return the median milliseconds of processor time; short runs are repeated."""
-    runner()
-    start = time.process_time()
-    runner()
-    repeats = max(1, min(100, int(3e-3 / max(time.process_time() - start, 1e-6))))
-    found = []
-    for _ in range(rounds):
-        start = time.process_time()
-        for _ in range(repeats):
-            runner()
-        found.append((time.process_time() - start) / repeats)
-    return 1e3 * statistics.median(found)
+def _reduced(a: Any, at: Any, change: Any, rights: Any) -> dict[str, Callable[[], Any]]:
+    n, m = len(a), len(at)
+    varying = np.zeros(n, bool)
+    varying[at] = True
+    r = reduce_constant_rows(a, varying, varying)
+    order = np.argsort(np.argsort(r.free))  # device k: varying row k, free column of its node
+    batch = len(change)
+    added = np.zeros((batch, m, m))
+    added[:, np.arange(m), order] = change
+    V_p = r.V0[:, r.pivots]
+
+    def left(b: Any) -> tuple[Any, Any]:
+        c = b[:, r.constant] @ r.transform.T
+        return c, b[:, r.varying] - c @ V_p.T
+
+    def spread(c: Any, free: Any) -> Any:
+        x = np.empty((batch, n))
+        x[:, r.free], x[:, r.pivots] = free, c - free @ r.W.T
+        return x
+
+    def by_lapack() -> Any:
+        c, right = left(rights)
+        return spread(c, np.linalg.solve(r.S0 + added, right[..., None])[..., 0])
+
+    found: dict[str, Callable[[], Any]] = {"reduced": by_lapack}
+    if m <= _MOST_LANES:
+        lanes = jax.jit(partial(_lanes, S0=jnp.asarray(r.S0)))
+        moved = jnp.asarray(np.moveaxis(added, 0, -1))
+
+        def side_by_side() -> Any:
+            c, right = left(rights)
+            return spread(c, np.asarray(lanes(moved, right.T)).T)
+
+        found["lanes"] = side_by_side
+    return found
+
+
+def _lanes(added: Any, right: Any, S0: Any) -> Any:
+    return gauss_jordan_lanes(S0[..., None] + added, right)

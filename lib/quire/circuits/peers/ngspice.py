@@ -80,6 +80,23 @@ def run_control(deck: str, control: str, folder: Path, timeout: float = 120.0) -
     return _execute(["-b", "deck.cir"], folder, timeout)
 
 
+def time_start(deck: str, timeout: float = 60.0) -> float:
+    """Return the seconds in which a process starts, reads a deck and ends.
+
+    Raises
+    ------
+    CircuitError
+        When ngspice fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        said = run_control(deck, "echo all done", Path(folder), timeout)
+        took = time.perf_counter() - start
+    if "all done" not in said:
+        raise CircuitError(f"ngspice did not start: {_fault(said)}")
+    return took
+
+
 def time_variants(
     deck: str,
     analysis: str,
