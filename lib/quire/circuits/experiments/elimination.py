@@ -193,6 +193,17 @@ def modelled_gains(rows: Sequence[Gain]) -> tuple[Gain, ...]:
     return tuple(replace(row, modelled=seconds(row.n) / seconds(row.m)) for row in rows)
 
 
+def model_factor(rows: Sequence[Gain]) -> tuple[float, tuple[float, float]]:
+    """Return the largest factor between modelled and measured gain, and its interval over rounds."""
+
+    def factor(row: Gain, gain: float) -> float:
+        return max(row.modelled / gain, gain / row.modelled)
+
+    worst = max(rows, key=lambda row: factor(row, row.gain))
+    ends = [factor(worst, gain) for gain in (worst.low, worst.gain, worst.high)]
+    return ends[1], (min(ends), max(ends))
+
+
 def _gain(a: Any, m: int, rounds: int, seed: int) -> Gain:
     n = len(a)
     rng = np.random.default_rng([seed, n, m])

@@ -149,13 +149,7 @@ class _Clock:
 
 def _klu(ports: Ports) -> Solve:
     system = ports.system
-    touched = ports.conductances(np.ones(len(ports.branch_of)))
-    full = (system.G != 0) | (system.C != 0) | (touched != 0)
-    # a device's four entries may cancel in a sum of ones, never in all of these
-    for k in range(len(ports.branch_of)):
-        one = np.zeros(len(ports.branch_of))
-        one[k] = 1.0
-        full |= ports.conductances(one) != 0
+    full = (system.G != 0) | (system.C != 0) | ports.pattern()
     return klujax.Refactored(full)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from quire.circuits.formulations.mna import System
 
@@ -104,6 +104,13 @@ class Ports:
         weights = np.concatenate([d, -d, -d, d])
         full = np.bincount(self._cells, weights, (n + 1) * (n + 1)).reshape(n + 1, n + 1)
         return full[:n, :n].astype(float)
+
+    def pattern(self) -> Bool[np.ndarray, "n n"]:
+        """Return where the devices' conductances may stand in the matrix."""
+        n = self.system.n
+        found = np.zeros((n + 1) * (n + 1), dtype=bool)
+        found[self._cells] = True
+        return found.reshape(n + 1, n + 1)[:n, :n]
 
     def currents(self, j: Branchwise) -> Unknowns:
         """Return S j: branch currents summed into the equations."""

@@ -43,10 +43,7 @@ class Refactored:
         """Solve ``a x = b``; NaN where the matrix is singular."""
         entries, right = a[self.rows, self.columns], np.asarray(b)
         if self.numeric is not None:
-            x, self.numeric = self.klu.refactor_and_solve(
-                self.rows, self.columns, entries, right, self.numeric, self.symbolic
-            )
-            x = np.asarray(x)
+            x = self._refactored(entries, right)
             terms = entries * x[self.columns]
             left = np.bincount(self.rows, terms, len(right)) - right
             if np.isfinite(x).all() and np.abs(left).max() <= 1e-9 * max(
@@ -60,6 +57,16 @@ class Refactored:
         except RuntimeError:
             self.numeric = None
             return np.full_like(right, np.nan)
+
+    def _refactored(self, entries: Any, right: Any) -> Any:
+        """Return the solution by the pivots of the last factors, NaN where they do not serve."""
+        try:
+            x, self.numeric = self.klu.refactor_and_solve(
+                self.rows, self.columns, entries, right, self.numeric, self.symbolic
+            )
+        except RuntimeError:
+            return np.full_like(right, np.nan)
+        return np.asarray(x)
 
 
 def pattern(a: Any) -> tuple[Any, Any, Any]:
