@@ -184,3 +184,27 @@ def test_reverse_recovery_is_met_at_the_default_tolerances() -> None:
             RECOVERY + ngspice.TIGHT + "\n.end\n", "tran 50n 12u 0 2n", ["v(o)"]
         )
         assert np.abs(tight.at(table[:, 0], "o") - table[:, 1]).max() < 1e-3 * swing
+
+
+def test_a_reduced_solver_takes_the_same_steps() -> None:
+    circuit = qc.read_deck(RECOVERY)
+    asked = qc.Transient(50e-9, 2e-6, 0.0, 50e-9)
+    whole, reduced = (qc.solve_transient(circuit, asked, solver=s) for s in ("gje", "reduced"))
+    assert whole.counts.iterations == reduced.counts.iterations
+    np.testing.assert_allclose(whole.values, reduced.values, atol=1e-9)
+    # without devices nothing varies: the inverse of each step's matrix is kept
+    linear = qc.read_deck("t\nv1 a 0 sin(0 1 1meg)\nr1 a b 1k\nc1 b 0 1n\n")
+    whole, reduced = (qc.solve_transient(linear, asked, solver=s) for s in ("gje", "reduced"))
+    np.testing.assert_allclose(whole.values, reduced.values, atol=1e-12)
+
+
+def test_klu_keeps_its_pivots_until_they_do_not_serve() -> None:
+    pytest.importorskip("klujax")
+    from quire.circuits.peers.klujax import Refactored
+
+    a = np.array([[4.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 2.0]])
+    solver, b = Refactored(a), np.array([1.0, 2.0, 3.0])
+    for changed in (a, a + np.diag([1.0, 0.0, 2.0])):
+        np.testing.assert_allclose(solver(changed, b), np.linalg.solve(changed, b), rtol=1e-12)
+    assert solver.factored == 1
+    assert not np.isfinite(solver(np.where(a != 0, 1.0, 0.0) * 0.0, b)).all()

@@ -69,6 +69,11 @@ def test_gains_hold_the_solution() -> None:
     (row,) = elimination.reduction_gains([30], [0.2], 5, 1)
     assert row.m == 6 and row.error < 1e-12
     assert row.counted > 1 and math.isfinite(row.predicted)
+    met = replace(row, predicted=3.0, measured=2.0, paid_low=1.5, paid_high=4.0)
+    factor, (low, high) = elimination.prediction_factor(met)
+    assert (factor, low, high) == (1.5, 1.0, 2.0)
+    never = replace(row, measured=math.inf, paid_low=math.inf, paid_high=math.inf)
+    assert elimination.prediction_factor(never)[0] == elimination.NEVER_PAID
 
 
 def test_an_odd_number_of_rows_is_covered_by_devices() -> None:

@@ -12,6 +12,7 @@ from quire.circuits.errors import SingularCircuit
 from quire.circuits.formulations.assembly import Ports
 
 Vector = Float[np.ndarray, " n"]
+Matrix = Float[np.ndarray, "n n"]
 
 
 class ReducedSolver:
@@ -33,7 +34,7 @@ class ReducedSolver:
         self.rows[np.concatenate([ports.start, ports.end])] = True
         self.columns[np.concatenate([ports.plus, ports.minus])] = True
         self.rows, self.columns = self.rows[:n], self.columns[:n]
-        self.kept: dict[int, tuple[Any, Reduction | Vector | None]] = {}
+        self.kept: dict[int, tuple[Any, Reduction | Matrix | None]] = {}
         self.whole = 0  # solves without a reduction
 
     @property
@@ -66,7 +67,7 @@ class ReducedSolver:
         except SingularCircuit:
             return np.full_like(right, np.nan)
 
-    def _reduced(self, matrix: Any) -> Reduction | Vector | None:
+    def _reduced(self, matrix: Any) -> Reduction | Matrix | None:
         try:
             if not self.rows.any():
                 return inverse(matrix)

@@ -26,6 +26,7 @@ from quire.circuits.elimination.gauss_jordan import gauss_jordan, gauss_jordan_b
 from quire.circuits.elimination.low_rank import LowRank
 from quire.circuits.elimination.reduction import reduce_constant_rows, solve_reduced
 
+NEVER_PAID = 1e3
 _RUN = "import sys; from quire.circuits.experiments.elimination import main; main(sys.argv[1])"
 
 
@@ -64,12 +65,19 @@ class Gain:
 
 
 def prediction_factor(row: Gain) -> tuple[float, tuple[float, float]]:
-    """Return the factor between predicted and measured break-even, 1 or more, and its interval."""
-    ends = [row.predicted / paid for paid in (row.paid_low, row.measured, row.paid_high)]
-    low, middle, high = (
-        sorted(ends) if row.predicted > row.measured else sorted(1 / x for x in ends)
-    )
-    return max(middle, 1.0), (max(low, 1.0), max(high, 1.0))
+    """Return the factor between predicted and measured break-even, 1 or more, and its interval.
+
+    Where a reduction never pays by the clock, no factor is large enough: 1,000 stands for it.
+    """
+
+    def factor(paid: float) -> float:
+        ratio = row.predicted / paid
+        return min(max(ratio, 1 / ratio if ratio > 0 else NEVER_PAID), NEVER_PAID)
+
+    low, high = row.paid_low, row.paid_high
+    found = [factor(paid) for paid in (low, row.measured, high)]
+    least = 1.0 if low <= row.predicted <= high else min(found)
+    return found[1], (min(least, found[1]), max(found))
 
 
 @dataclass(frozen=True)
@@ -194,7 +202,7 @@ def modelled_gains(rows: Sequence[Gain]) -> tuple[Gain, ...]:
 
 
 def model_factor(rows: Sequence[Gain]) -> tuple[float, tuple[float, float]]:
-    """Return the largest factor between modelled and measured gain, and its interval over rounds."""
+    """Return the largest factor between modelled and measured gain, and its interval."""
 
     def factor(row: Gain, gain: float) -> float:
         return max(row.modelled / gain, gain / row.modelled)

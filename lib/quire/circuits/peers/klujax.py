@@ -54,7 +54,7 @@ class Refactored:
             self.numeric = self.klu.factor(self.rows, self.columns, entries, self.symbolic)
             self.factored += 1
             return np.asarray(self.klu.solve_with_numeric(self.numeric, right, self.symbolic))
-        except RuntimeError:
+        except (RuntimeError, ValueError):
             self.numeric = None
             return np.full_like(right, np.nan)
 
@@ -64,7 +64,7 @@ class Refactored:
             x, self.numeric = self.klu.refactor_and_solve(
                 self.rows, self.columns, entries, right, self.numeric, self.symbolic
             )
-        except RuntimeError:
+        except (RuntimeError, ValueError):
             return np.full_like(right, np.nan)
         return np.asarray(x)
 
