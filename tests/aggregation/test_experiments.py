@@ -192,7 +192,10 @@ def test_a_federation_of_two_domains_has_features_of_one_width():
                           if j < 192 and owner[i] == owner[j]])  # fmt: skip
         words_of = (rng.random((192, words)) < 0.3).astype(float)
         graphs.append(Graph(edges, words_of, rng.integers(classes, size=192), classes))
-    found = tasks.cross_domain(graphs, 2, 6, 5)
+    cut = tasks.cut_domains(graphs, 2, 6)
+    found, other = cut.federation(5), cut.federation(6)
+    assert np.array_equal(found.features, other.features)
+    assert not np.array_equal(found.train, other.train)
     assert found.clients == 4 and found.features.shape[-1] == 6 and found.classes == 3
     assert spectral_features(graphs[0].features, 6).shape == (192, 6)
 

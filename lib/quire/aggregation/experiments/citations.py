@@ -13,7 +13,7 @@ import optax  # type: ignore[import-untyped]
 from quire.aggregation.clients.local_training import LocalTraining, transformation
 from quire.aggregation.clients.networks import GCN, initial
 from quire.aggregation.experiments.outcomes import Outcome, outcomes
-from quire.aggregation.experiments.tasks import Setting, cross_domain, draws, random_split
+from quire.aggregation.experiments.tasks import Setting, cut_domains, draws, random_split
 from quire.aggregation.graphs.graph import Federation, Graph, Split, federate, stack
 from quire.aggregation.intervals import Interval, mean_interval
 from quire.aggregation.rounds import Run, Training, train
@@ -27,10 +27,8 @@ DOMAIN_CLIENTS, DOMAIN_WIDTH = 5, 32
 
 def domains(graphs: Sequence[Graph], count: int, seed: int) -> dict[int, Federation]:
     """Return draws of the cross-domain task: the same clients, with node splits drawn anew."""
-    return {
-        draw: cross_domain(graphs, DOMAIN_CLIENTS, DOMAIN_WIDTH, draw)
-        for draw in draws(0, count, seed)
-    }
+    cut = cut_domains(graphs, DOMAIN_CLIENTS, DOMAIN_WIDTH)
+    return {draw: cut.federation(draw) for draw in draws(0, count, seed)}
 
 
 def across_domains(

@@ -40,9 +40,9 @@ class Pairs:
     largest: float
 
 
-def servers_apart(rows: Sequence[Outcome]) -> Apart:
-    """Compare servers' means; clients alone are no server."""
-    accuracy, change = measured(rows, "accuracy"), measured(rows, "change")
+def servers_apart(rows: Sequence[Outcome], measure: str = "change") -> Apart:
+    """Compare servers' means of accuracy and of a measure; clients alone are no server."""
+    accuracy, change = measured(rows, "accuracy"), measured(rows, measure)
     names = [name for name in accuracy if name != ALONE]
     found = []
     for a, b in combinations(names, 2):

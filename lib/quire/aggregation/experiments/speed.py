@@ -14,11 +14,13 @@ from quire.aggregation.rounds import Run, train
 from quire.aggregation.server.servers import fedavg
 
 
-def runners(federation: Federation, how: Setting, count: int) -> dict[str, Callable[[], Any]]:
-    """Return what to time: ``count`` runs in one program, the same audited, and one run in a loop.
+def runners(
+    federation: Federation, how: Setting, count: int, bare: bool = True
+) -> dict[str, Callable[[], Any]]:
+    """Return what to time: ``count`` runs in one audited program, and one run in a loop.
 
-    The program evaluates after every round and the loop evaluates nothing; the loop trains one run
-    where the program trains ``count``.
+    The program evaluates and audits every round and the loop evaluates nothing; the loop trains one
+    run where the program trains ``count``. ``bare`` adds the program without its audit.
     """
     network = how.network()
     runs = [Run(federation, fedavg(), seed) for seed in range(count)]
@@ -28,8 +30,8 @@ def runners(federation: Federation, how: Setting, count: int) -> dict[str, Calla
         history = train(runs, network, how.training(audit=audit))
         return jax.block_until_ready(history.params)
 
-    return {
-        "one program": lambda: program(False),
+    timed: dict[str, Callable[[], Any]] = {
         "audited": lambda: program(True),
         "loop": lambda: jax.block_until_ready(loop(how.rounds)),
     }
+    return timed | ({"unaudited": lambda: program(False)} if bare else {})

@@ -112,16 +112,27 @@ def draws(first: int, count: int, seed: int) -> Iterator[int]:
     yield from range(seed + first, seed + first + count)
 
 
-def cross_domain(graphs: Sequence[Graph], clients: int, width: int, draw: int) -> Federation:
-    """Return a federation of several domains: ``clients`` communities of every graph.
+@dataclass(frozen=True)
+class Domains:
+    """Communities of several citation graphs, cut and projected once, for any number of draws."""
+
+    parts: tuple[Graph, ...]
+
+    def federation(self, draw: int) -> Federation:
+        """Return these clients with node splits drawn anew."""
+        generator = np.random.default_rng(draw)
+        splits = [split_nodes(np.arange(part.nodes), 0.2, 0.4, generator) for part in self.parts]
+        return stack(self.parts, splits)
+
+
+def cut_domains(graphs: Sequence[Graph], clients: int, width: int) -> Domains:
+    """Return ``clients`` communities of every graph, each a domain of its own.
 
     Each graph is cut by Louvain into twenty; the largest communities become clients. Words differ
     between domains, so every client projects its own features on its own ``width`` leading singular
     vectors; labels differ, so heads are to stay personal.
     """
     own: list[Graph] = []
-    splits: list[Split] = []
-    generator = np.random.default_rng(draw)
     for graph in graphs:
         owner = louvain_communities(graph, 20, seed=1)
         largest = np.argsort(-np.bincount(owner), kind="stable")[:clients]
@@ -130,8 +141,7 @@ def cross_domain(graphs: Sequence[Graph], clients: int, width: int, draw: int) -
             features = spectral_features(part.features, width)
             scale = max(float(np.sqrt(np.mean(features**2))), 1e-12)
             own.append(Graph(part.edges, features / scale, part.labels, part.classes))
-            splits.append(split_nodes(np.arange(part.nodes), 0.2, 0.4, generator))
-    return stack(own, splits)
+    return Domains(tuple(own))
 
 
 def random_split(graph: Graph, clients: int, draw: int) -> tuple[Split, ...]:
