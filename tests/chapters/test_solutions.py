@@ -1,7 +1,7 @@
 """Exercises of every chapter: the solution on the page is right, and what is no answer is not.
 
 The cells are read as `quire handout` reads them. A solution is a program of its own: it runs with
-nothing but what it imports.
+the topic, its ``exercises`` and what it imports.
 """
 
 from collections.abc import Callable
@@ -26,8 +26,10 @@ def test_the_solution_on_the_page_is_right(chapter):
     solved = [(asked, check) for asked, check in judged(chapter) if asked.solution]
     if not solved:
         pytest.skip("its solutions are prose")
+    topic = chapter.card.topic
+    known = {topic: f"quire.{topic}", "exercises": f"quire.{topic}.exercises"}
     for asked, check in solved:
-        names: dict[str, Any] = {}
+        names: dict[str, Any] = {name: import_module(path) for name, path in known.items()}
         exec(asked.solution, names)
         assert check(names[asked.answer]) is True, f"exercise {asked.number}"
 
