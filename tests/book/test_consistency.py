@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,16 @@ def test_every_prose_page_is_in_the_contents() -> None:
     listed = {entry["file"] for part in contents["parts"] for entry in part["chapters"]}
     written = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.*") if path.suffix != ".bib"}
     assert written <= listed | {contents["root"]}
+
+
+def test_no_two_chapters_name_a_place_alike() -> None:
+    """Sphinx knows a label once in the whole book; which of two a link meant, nobody can tell."""
+    named: dict[str, list[str]] = {}
+    for chapter in CHAPTERS:
+        for cell in chapter.read().cells:
+            if cell.cell_type == "markdown":
+                for target, label in re.findall(
+                    r"^\(([^)\n]+)\)=\s*$|^:label: (\S+)", cell.source, re.MULTILINE
+                ):
+                    named.setdefault(target or label, []).append(chapter.slug)
+    assert {label: slugs for label, slugs in named.items() if len(slugs) > 1} == {}
