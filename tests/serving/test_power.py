@@ -93,3 +93,8 @@ def test_settling():
     t = np.arange(0, 10, 0.5)
     after, rest = settled_after_s(t, np.where(t < 3, 500.0, 100.0))
     assert (after, rest) == (3.0, 100.0)
+
+
+def test_runs_without_time_are_refused():
+    with pytest.raises(ValueError, match="seconds"):
+        fit_energies([1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4], [0, 1, 1, 1])

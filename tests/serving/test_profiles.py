@@ -1,6 +1,7 @@
 """Tables of measured latencies: between points, beyond them, filled, unequal lengths, experts."""
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from quire.serving import (
     shape_from_config,
     skew_from_rows,
 )
+from quire.serving.profiles.bundles import curve_of
 from quire.serving.profiles.costs import grid_ns
 from quire.serving.profiles.experts import balanced_load
 
@@ -261,6 +263,8 @@ def test_layers_that_nobody_shares_come_from_one_device(tmp_path):
         ("a,b\n", "at least one row"),
         ("a,b\n1\n", "row 2 has 1 cells"),
         ("a,b\n1,nan\n", "not finite"),
+        ("a,a\n1,2\n", "two columns are called 'a'"),
+        ("a,b\n1," + "9" * 200_000 + "\n", "UTF-8"),
     ],
 )
 def test_broken_tables_are_told(tmp_path, text, said):
@@ -338,3 +342,87 @@ def test_linear_profile_is_its_formula():
     for n, k in ((1, 100), (7, 8192), (300, 1234)):
         spent = profile.step_ns(Batch(lengths=(k,) * n))
         assert spent == pytest.approx(1e6 * (8.0 + 0.65 * n * k / 8192), rel=1e-9)
+
+
+def test_below_the_least_measured_count_a_kernel_costs_what_it_does_there():
+    model = ModelShape("tiny", 2, 64, 4, 2, 16, 128, 1000)
+    few = {**ATTENTION, "n_decode": [0, 0, 8, 16], "median_us": [10.0, 20.0, 8.0, 16.0]}
+    profile = profile_from_operators(model, DENSE, few)
+    rest = 1 + 2 * (1 + 2 + 3 + 1 + 4 + 5 + 6) + 70
+    for n, each in ((1, 8.0), (8, 8.0), (12, 12.0), (24, 24.0)):
+        spent = profile.step_ns(Batch(lengths=(64,) * n))
+        assert spent == pytest.approx(1e3 * (rest + 2 * each))
+    assert profile.step_ns(Batch((4,), (0,))) == pytest.approx(1e3 * (rest + 2 * 10.0))
+
+
+def test_prompts_measured_one_by_one_are_priced_one_by_one():
+    model = ModelShape("tiny", 2, 64, 4, 2, 16, 128, 1000)
+    table = {**ATTENTION, "median_us": [10.0, 40.0, 1.0, 3.0]}  # 32 tokens cost four times 16
+    profile = profile_from_operators(model, DENSE, table)
+    rest = 1 + 2 * (1 + 2 + 3 + 1 + 4 + 5 + 6) + 70
+    two = profile.step_ns(Batch((16, 16), (0, 0), (64,)))
+    assert two == pytest.approx(1e3 * (rest + 2 * (10.0 + 10.0 + 1.0)))
+    assert profile.step_ns(Batch((32,), (0,))) == pytest.approx(1e3 * (rest + 2 * 40.0))
+
+
+@pytest.mark.parametrize(("time", "factor"), [("t_ns", 1e3), ("t_ms", 1e-3), ("t_s", 1e-6)])
+def test_times_are_in_the_unit_that_their_column_names(time, factor):
+    model = ModelShape("tiny", 2, 64, 4, 2, 16, 128, 1000)
+    tables = [
+        {**{k: v for k, v in table.items() if k != "median_us"},
+         time: [factor * v for v in table["median_us"]]}
+        for table in (DENSE, ATTENTION)
+    ]  # fmt: skip
+    batch = Batch((16,), (0,), (64, 64))
+    found = profile_from_operators(model, *tables, time=time).step_ns(batch)
+    assert found == pytest.approx(profile_from_operators(model, DENSE, ATTENTION).step_ns(batch))
+
+
+def test_order_of_rows_does_not_matter():
+    model = ModelShape("tiny", 2, 64, 4, 2, 16, 128, 1000)
+    back = [{k: v[::-1] for k, v in table.items()} for table in (DENSE, ATTENTION)]
+    batch = Batch((16,), (0,), (64, 64))
+    found = profile_from_operators(model, *back).step_ns(batch)
+    assert found == profile_from_operators(model, DENSE, ATTENTION).step_ns(batch)
+
+
+ROWS = {"prefill_chunk": [0, 16], "kv_prefill": [0, 0], "n_decode": [1, 0], "kv_decode": [16, 0],
+        "time_us": [3.0, 5.0]}  # fmt: skip
+MODEL = ModelShape("tiny", 1, 64, 4, 2, 16, 128, 1000)
+LAYERS_V0 = {"layer_name": ["embedding"], "input": [1], "latency(ns)": [10]}
+PREFILL_V0 = {"kv_cache_size": [0], "prefill_chunk_size": [32], "prediction": [100]}
+DECODE_V0 = {"batch_size": [1], "kv_cache_size": [64], "prediction": [7]}
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: profile_from_operators(MODEL, {**DENSE, "tokens": [1] * 6}, ATTENTION), "lengths"),
+        (lambda: profile_from_operators(MODEL, DENSE, {**ATTENTION, "phase": ["decode"]}), "phase"),
+        (lambda: curve_of({"layer": ["x"], "tokens": [1], "time_us": [-5]}, "x", "tokens"), "-5"),
+        (lambda: curve_of({"layer": ["x"], "tokens": [1], "time_us": [""]}, "x", "tokens"), "real"),
+        (lambda: curve_of({"layer": ["x"], "tokens": [1, 2], "time_us": [1]}, "x", "tokens"), "1"),
+        (lambda: grid_from_rows({name: np.arange(400.0) for name in ROWS}), "stand on a grid"),
+        (lambda: profile_from_predictions(
+            MODEL, LAYERS_V0, {**PREFILL_V0, "kv_cache_size": [-64]}, DECODE_V0), "-64"),
+        (lambda: profile_from_predictions(
+            MODEL, LAYERS_V0, PREFILL_V0, {**DECODE_V0, "prediction": [np.nan]}), "prediction"),
+        (lambda: profile_from_predictions(
+            MODEL, LAYERS_V0, PREFILL_V0, {**DECODE_V0, "kv_cache_size": [1e13]}), "too wide"),
+        (lambda: replace(linear_profile(MODEL, 1.0, 1.0), residual_ns=(np.nan, 0.0)), "residual"),
+    ],
+)  # fmt: skip
+def test_mangled_tables_are_refused(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
+
+
+def test_a_mark_of_byte_order_is_no_part_of_a_name(tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_bytes(b"\xef\xbb\xbflayer,tokens\nx,1\n")
+    assert list(read_columns(file)) == ["layer", "tokens"]
+
+
+def test_heads_of_keys_are_copied_where_devices_are_more():
+    assert LLAMA_8B.kv_bytes_per_token(8) == LLAMA_8B.kv_bytes_per_token(16)
+    assert LLAMA_8B.kv_bytes_per_token(2) == LLAMA_8B.kv_bytes_per_token() // 2

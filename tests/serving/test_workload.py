@@ -136,3 +136,38 @@ def test_the_package_opens_with_an_example_that_runs():
     exec("\n".join(code), space)
     assert space["served"].tokens_per_s > 0
     assert space["result"].preemptions == 0
+
+
+def test_requests_are_chosen_by_number_or_by_a_mask():
+    trace = Trace(np.arange(4), np.full(4, 16), np.full(4, 2))
+    assert trace.select(np.array([False, True, False, True])).arrival_ns.tolist() == [1, 3]
+    assert trace.select([2, 0]).arrival_ns.tolist() == [0, 2]
+    for wrong in ([4], [-1], [], [True], [0.5]):
+        with pytest.raises(ValueError, match="which"):
+            trace.select(wrong)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"blocks": [[5, 3]]}, {"blocks": [[0, 10**12]]}, {"arrival_ns": "soon"}]
+)
+def test_lines_that_are_no_requests(tmp_path, fields):
+    file = tmp_path / "trace.jsonl"
+    file.write_text(json.dumps({"arrival_ns": 0, "input": 40, "output": 2, **fields}))
+    with pytest.raises(ValueError, match="line 1 is no request"):
+        read_trace(file)
+
+
+def test_numbers_that_no_clock_and_no_count_has(tmp_path):
+    with pytest.raises(ValueError, match="below"):
+        Trace(np.array([1e300]), np.array([1]), np.array([1]))
+    with pytest.raises(ValueError, match="n_in"):
+        poisson_trace(3, 1.0, (9, 2), (1, 2), 0)
+    with pytest.raises(ValueError, match="one of each"):
+        served(np.zeros(2), np.ones(2), np.ones(2), np.ones(3), 1.0)
+    with pytest.raises(ValueError, match="n_out"):
+        served(np.zeros(1), np.ones(1), np.ones(1), np.array([np.nan]), 1.0)
+    line = {"request_id": "bench-0", "queued_ts": 0, "first_token_ts": 1, "last_token_ts": 2}
+    file = tmp_path / "log.jsonl"
+    file.write_text(json.dumps({**line, "output_toks": float("nan")}))
+    with pytest.raises(ValueError, match="line 1"):
+        read_vllm_log(file)

@@ -87,7 +87,7 @@ def fit_energies(watts: Any, flops: Any, moved: Any, seconds: Any) -> tuple[floa
     Raises
     ------
     ValueError
-        For fewer than four runs.
+        For fewer than four runs, runs without time, or arrays of different lengths.
     """
     columns = [
         real_array(name, each, 1, least=0.0)
@@ -101,6 +101,8 @@ def fit_energies(watts: Any, flops: Any, moved: Any, seconds: Any) -> tuple[floa
     if columns[0].size < 4:
         raise ValueError(f"watts = {columns[0].size} runs: four are needed for three numbers")
     power, operations, traffic, time = columns
+    if (time <= 0).any() or len({column.size for column in columns}) != 1:
+        raise ValueError("seconds: must be above zero, and every run needs all four numbers")
     rates = np.stack([np.ones(power.size), operations / time, traffic / time], axis=1)
     scale = np.maximum(np.abs(rates).max(axis=0), 1e-300)
     found, _ = nnls(rates / scale, power)

@@ -68,6 +68,9 @@ class PhaseTables:
 KV_STEP, CHUNK_STEP = 64, 32
 """Tokens between the rows of `PhaseTables`."""
 
+MOST_POINTS = 50_000_000
+"""Of a table in memory: points that stand on no grid would fill far more."""
+
 
 def grid_from_rows(rows: Mapping[str, Any]) -> AttentionGrid:
     """Return the grid that measured rows span; points that were not measured are filled.
@@ -83,7 +86,7 @@ def grid_from_rows(rows: Mapping[str, Any]) -> AttentionGrid:
     Raises
     ------
     ValueError
-        When a column is missing, or the columns differ in length.
+        When a column is missing, the columns differ in length, or the points stand on no grid.
     """
     names = ("prefill_chunk", "n_decode", "kv_prefill", "kv_decode", "time_us")
     for name in names:
@@ -94,6 +97,11 @@ def grid_from_rows(rows: Mapping[str, Any]) -> AttentionGrid:
         raise ValueError("rows = columns of different lengths: must be one table")
     *where, microseconds = columns
     axes = [np.unique(column) for column in where]
+    if np.prod([float(axis.size) for axis in axes]) > MOST_POINTS:
+        raise ValueError(
+            f"rows = {' x '.join(str(axis.size) for axis in axes)} different values: the points "
+            "must stand on a grid"
+        )
     values = np.full([axis.size for axis in axes], np.nan)
     index = tuple(np.searchsorted(axis, column) for axis, column in zip(axes, where, strict=True))
     # the first of two rows for one point counts

@@ -6,10 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from quire.checks import integer
+from quire.checks import integer, real_array
 from quire.serving.links.collectives import Link
-from quire.serving.profiles.attention import CHUNK_STEP, KV_STEP, PhaseTables, grid_from_rows
-from quire.serving.profiles.csvfiles import Columns, read_columns
+from quire.serving.profiles.attention import (
+    CHUNK_STEP,
+    KV_STEP,
+    MOST_POINTS,
+    PhaseTables,
+    grid_from_rows,
+)
+from quire.serving.profiles.csvfiles import Columns, read_columns, same_length
 from quire.serving.profiles.curves import Curve
 from quire.serving.profiles.experts import experts_from_rows
 from quire.serving.profiles.latency import LatencyTable
@@ -179,7 +185,7 @@ def profile_from_predictions(
     Raises
     ------
     ValueError
-        When a column is missing.
+        When a column is missing, or columns differ in length.
     """
     for name, table, needed in (
         ("layers", layers, ("layer_name", "input", "latency(ns)")),
@@ -189,6 +195,9 @@ def profile_from_predictions(
         for column in needed:
             if column not in table:
                 raise ValueError(f"{name} has no column {column!r}")
+        same_length(name, table, needed)
+    inputs = real_array("input", layers["input"], 1, least=0.0)
+    latencies = real_array("latency(ns)", layers["latency(ns)"], 1, least=0.0)
     names = np.asarray(layers["layer_name"])
     present = set(names.tolist())
 
@@ -197,8 +206,8 @@ def profile_from_predictions(
         for name in wanted:
             if name in present:
                 mine = names == name
-                keys, first = np.unique(np.asarray(layers["input"])[mine], return_index=True)
-                ns = np.asarray(layers["latency(ns)"])[mine][first]
+                keys, first = np.unique(inputs[mine], return_index=True)
+                ns = latencies[mine][first]
                 found.append((name, Curve(keys, np.maximum(ns, 1.0))))
         return found
 
@@ -225,9 +234,20 @@ def profile_from_predictions(
 
 
 def _stepped(first: Any, first_step: int, second: Any, second_step: int, values: Any) -> np.ndarray:
-    """Return values in a table whose rows and columns are multiples of steps; holes look upward."""
-    i = np.asarray(first, dtype=np.int64) // first_step
-    j = np.asarray(second, dtype=np.int64) // second_step
+    """Return values in a table whose rows and columns are multiples of steps; holes look upward.
+
+    Raises
+    ------
+    ValueError
+        When a size or value is negative or no number, or the table would be far too wide.
+    """
+    i, j = (
+        real_array("sizes", each, 1, least=0.0).astype(np.int64) // step
+        for each, step in ((first, first_step), (second, second_step))
+    )
+    if (i.max() + 1) * (j.max() + 1) > MOST_POINTS:
+        raise ValueError(f"prediction = sizes up to {i.max()} by {j.max()} steps: is too wide")
+    values = real_array("prediction", values, 1, least=0.0)
     table = np.full((i.max() + 1, j.max() + 1), np.nan)
     table[i, j] = values
     for axis in (1, 0):  # a hole takes the next larger entry, then the last one
@@ -245,15 +265,16 @@ def curve_of(table: Mapping[str, Any], layer: str, key: str) -> Curve:
     Raises
     ------
     ValueError
-        When a column or the layer is missing.
+        When a column or the layer is missing, or a column holds anything but numbers from zero up.
     """
     for column in ("layer", key, "time_us"):
         if column not in table:
             raise ValueError(f"table has no column {column!r}: needed are layer, {key}, time_us")
+    same_length("table", table, ("layer", key, "time_us"))
     mine = np.asarray(table["layer"]) == layer
     if not mine.any():
         known = ", ".join(sorted(set(table["layer"])))
         raise ValueError(f"layer = {layer!r}: is not in the table, which has {known}")
-    keys, first = np.unique(np.asarray(table[key], dtype=np.float64)[mine], return_index=True)
-    ns = np.rint(np.asarray(table["time_us"], dtype=np.float64)[mine][first] * 1e3)
+    keys, first = np.unique(real_array(key, table[key], 1, least=0.0)[mine], return_index=True)
+    ns = np.rint(real_array("time_us", table["time_us"], 1, least=0.0)[mine][first] * 1e3)
     return Curve(keys, np.maximum(ns, 1.0))

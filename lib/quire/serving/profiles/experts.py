@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.checks import integer, real_array
+from quire.serving.profiles.csvfiles import same_length
 from quire.serving.profiles.curves import Curve, increasing, interpolated
 
 
@@ -44,11 +45,12 @@ def experts_from_rows(rows: Mapping[str, Any]) -> ExpertTable:
     Raises
     ------
     ValueError
-        When a column is missing.
+        When a column is missing, or columns differ in length.
     """
     for name in ("tokens", "activated_experts", "time_us"):
         if name not in rows:
             raise ValueError(f"rows has no column {name!r}: a moe.csv is needed")
+    same_length("rows", rows, ("tokens", "activated_experts", "time_us"))
     tokens = real_array("tokens", rows["tokens"], 1, least=0.0)
     active = real_array("activated_experts", rows["activated_experts"], 1, least=0.0)
     ns = np.maximum(np.rint(real_array("time_us", rows["time_us"], 1, least=0.0) * 1e3), 1)

@@ -80,7 +80,11 @@ class LatencyTable:
     link
         Between those devices; needed where tp or ep exceeds 1.
     residual_ns
-        Nanoseconds a block that no table holds (residual additions), per token and fixed.
+        Nanoseconds a block that no table holds (residual additions): fixed, and per token.
+    chunks_apart
+        Whether `step_ns` prices the attention of each chunk alone and of the decodes alone, as
+        where they were measured so. Compiled code, which knows the sum of the chunks only, prices
+        them as one.
     """
 
     model: ModelShape
@@ -94,6 +98,7 @@ class LatencyTable:
     ep: int = 1
     link: Link | None = None
     residual_ns: tuple[float, float] = field(default=(0.0, 0.0))
+    chunks_apart: bool = False
 
     def __post_init__(self) -> None:
         integer("tp", self.tp)
@@ -102,6 +107,8 @@ class LatencyTable:
             raise ValueError("link = None: devices that share a model need a link between them")
         if self.experts is not None and not self.model.experts:
             raise ValueError(f"experts: {self.model.name} has none")
+        for each in self.residual_ns:
+            non_negative("residual_ns", each)
 
     def token_ns(self, most: int, *, rounded: bool = True) -> Float[np.ndarray, " tokens"]:
         """Return what depends on a step's tokens alone, for 0 to ``most`` of them."""
@@ -211,6 +218,24 @@ class LatencyTable:
         sequences = len(batch.chunks) + len(batch.lengths)
         costs = self.costs(tokens, sequences, skew=skew, rounded=rounded)
         n = len(batch.lengths)
+        if self.chunks_apart and len(batch.chunks) > 1:
+            parts = [
+                Batch((c,), (before,)) for c, before in zip(batch.chunks, batch.before, strict=True)
+            ]
+            if n:
+                parts.append(Batch(lengths=batch.lengths))
+            return float(
+                costs.token_ns[tokens]
+                + costs.sequence_ns[sequences]
+                + sum(self._attention_ns(costs, part) for part in parts)
+            )
+        return float(
+            costs.token_ns[tokens] + costs.sequence_ns[sequences] + self._attention_ns(costs, batch)
+        )
+
+    def _attention_ns(self, costs: Costs, batch: Batch) -> float:
+        """Return the nanoseconds that all layers' attention of a batch takes."""
+        n = len(batch.lengths)
         mean = sum(batch.lengths) // n if n else 0
         squares = sum(c * c for c in batch.chunks) + n
         each = attention_ns(
@@ -223,9 +248,7 @@ class LatencyTable:
             min(batch.lengths, default=0),
             float(np.sqrt(squares)),
         )
-        return float(
-            costs.token_ns[tokens] + costs.sequence_ns[sequences] + self.model.layers * each
-        )
+        return float(self.model.layers * each)
 
     def scaled(self, dense: float | int = 1.0, attention: float | int = 1.0) -> "LatencyTable":
         """Return the profile with its dense layers and its attention slower by two factors."""

@@ -54,9 +54,13 @@ class ModelShape:
             )
 
     def kv_bytes_per_token(self, tp: int = 1) -> int:
-        """Return the bytes that one token leaves in the cache of one of ``tp`` devices."""
-        share = integer("tp", tp)
-        return 2 * self.layers * self.kv_heads * self.head_dim * self.bytes_per_value // share
+        """Return the bytes that one token leaves in the cache of one of ``tp`` devices.
+
+        A device holds whole heads: where there are more devices than heads of keys, these are
+        copied.
+        """
+        heads = -(-self.kv_heads // integer("tp", tp))
+        return 2 * self.layers * heads * self.head_dim * self.bytes_per_value
 
     def weight_bytes(self, tp: int = 1, ep: int = 1) -> int:
         """Return the bytes of weights on one device: ``tp`` share what is dense, ``ep`` experts."""

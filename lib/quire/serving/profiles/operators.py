@@ -9,11 +9,14 @@ from jaxtyping import Float
 from quire.checks import real_array
 from quire.serving.links.collectives import Link
 from quire.serving.profiles.attention import AttentionGrid
+from quire.serving.profiles.csvfiles import same_length
 from quire.serving.profiles.curves import Curve, interpolated
 from quire.serving.profiles.latency import LatencyTable
 from quire.serving.profiles.models import ModelShape
 
 BLOCK = ("layernorm", "qkv_proj", "o_proj", "layernorm", "gate_up_proj", "act_fn", "down_proj")
+
+_NANOSECONDS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
 def profile_from_operators(
@@ -31,7 +34,8 @@ def profile_from_operators(
     """Return a profile from measured operators of a device: nothing is fitted.
 
     A step costs what its operators cost, one after the other. The attention of a mixed batch is
-    the sum of its prefill and its decode part.
+    the sum of its prefill and its decode part; below the least count that was measured a kernel
+    costs what it does there, and nothing for none.
 
     Parameters
     ----------
@@ -51,13 +55,14 @@ def profile_from_operators(
     tp, link
         Devices that share a layer, and the link between them.
     time
-        The column of microseconds.
+        The column of times: microseconds, unless its name ends in ``_ns``, ``_ms`` or ``_s``.
 
     Raises
     ------
     ValueError
-        When a column, a layer or a phase is missing.
+        When a column, a layer or a phase is missing, or columns differ in length.
     """
+    unit = _NANOSECONDS.get(time.rpartition("_")[2], 1e3)
     for name, table, needed in (
         ("dense", dense, ("layer", "tokens", time)),
         ("attention", attention, ("phase", "chunk", "kv_prefill", "n_decode", "kv_decode", time)),
@@ -65,9 +70,10 @@ def profile_from_operators(
         for column in needed:
             if column not in table:
                 raise ValueError(f"{name} has no column {column!r}")
+        same_length(name, table, needed)
     layers = np.asarray(dense["layer"])
     tokens = real_array("tokens", dense["tokens"], 1, least=0.0)
-    micro = real_array(time, dense[time], 1, above=0.0)
+    measured = real_array(time, dense[time], 1, above=0.0)
 
     def curve(name: str) -> Curve:
         mine = layers == name
@@ -75,7 +81,7 @@ def profile_from_operators(
             known = ", ".join(sorted(set(layers.tolist())))
             raise ValueError(f"layer = {name!r}: is not in the table, which has {known}")
         keys, first = np.unique(tokens[mine], return_index=True)
-        return Curve(keys, micro[mine][first] * 1e3)
+        return Curve(keys, measured[mine][first] * unit)
 
     phase = np.asarray(attention["phase"])
     columns = {
@@ -88,11 +94,11 @@ def profile_from_operators(
             raise ValueError(f"phase = {wanted!r}: is not in the table, which has {known}")
     part = phase == "prefill"
     chunks, prefill_kv, first = _surface(
-        columns["chunk"][part], columns["kv_prefill"][part], columns[time][part] * 1e3
+        columns["chunk"][part], columns["kv_prefill"][part], columns[time][part] * unit
     )
     part = phase == decode_phase
     decodes, decode_kv, second = _surface(
-        columns["n_decode"][part], columns["kv_decode"][part], columns[time][part] * 1e3
+        columns["n_decode"][part], columns["kv_decode"][part], columns[time][part] * unit
     )
     values = first[:, None, :, None] + second[None, :, None, :]
     names = (*block, "rotary_emb") if rotary else block
@@ -104,6 +110,7 @@ def profile_from_operators(
         AttentionGrid(chunks, decodes, prefill_kv, decode_kv, values),
         tp=tp,
         link=link,
+        chunks_apart=True,
     )
 
 
@@ -122,7 +129,9 @@ def _surface(
         table[k] = interpolated(keys, values[mine][at], second)
     table = np.maximum(table, 0.0)
     if first[0] > 0:
-        # between no sequence and the first measured count a kernel costs what the first does
+        if first[0] > 1:  # from one to the first measured count a kernel costs what the first does
+            first = np.concatenate([[1.0], first])
+            table = np.vstack([table[:1], table])
         first = np.concatenate([[0.0], first])
         table = np.vstack([np.zeros(second.size), table])
     if second[0] > 0:

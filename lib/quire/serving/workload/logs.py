@@ -33,6 +33,8 @@ def read_vllm_log(path: str | Path) -> Served:
             place = int(re.findall(r"\d+", str(row["request_id"]))[-1])
             for name in (*_STAMPS, "output_toks"):
                 row[name] = float(row[name])
+            if not 0 <= row["output_toks"] < 2**53:
+                raise ValueError("output_toks must be a number of tokens")
         except (ValueError, KeyError, TypeError, IndexError) as fault:
             raise ValueError(
                 f"path = {Path(path).name}: line {number} is no request ({fault!r})"

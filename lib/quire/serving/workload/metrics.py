@@ -90,12 +90,19 @@ def served(
     Raises
     ------
     ValueError
-        When a first token comes before its request, or a last one before its first.
+        When a first token comes before its request, a last one before its first, or the arrays
+        differ in length.
     """
     arrival, first, last = (
         real_array(name, each, 1)
         for name, each in (("arrival", arrival), ("first", first), ("last", last))
     )
+    tokens = real_array("n_out", n_out, 1, least=0.0)
+    if not arrival.size == first.size == last.size == tokens.size:
+        raise ValueError(
+            f"arrival, first, last, n_out = {arrival.size}, {first.size}, {last.size}, "
+            f"{tokens.size} numbers: must be one of each for a request"
+        )
     if (first < arrival).any() or (last < first).any():
         raise ValueError("first, last: tokens must come after their request, the last one last")
     return Served(

@@ -84,13 +84,30 @@ class Trace:
         return self.select(np.arange(count))
 
     def select(self, which: Any) -> "Trace":
-        """Return the trace of some requests, by number, in the order of arrival."""
+        """Return the trace of some requests, by number or by a mask, in the order of arrival.
+
+        Raises
+        ------
+        ValueError
+            When there is no such request, or none is chosen.
+        """
         assert self.block_start is not None and self.blocks is not None
-        which = np.sort(np.asarray(which, dtype=np.int64))
+        chosen = np.asarray(which)
+        if chosen.dtype == bool:
+            if chosen.shape != (len(self),):
+                raise ValueError(
+                    f"which = an array of shape {chosen.shape}: must be ({len(self)},)"
+                )
+            chosen = np.flatnonzero(chosen)
+        if not chosen.size:
+            raise ValueError("which: no request is chosen")
+        which = np.sort(_whole("which", chosen, 0))
+        if which[-1] >= len(self):
+            raise ValueError(f"which = {which[-1]}: must be from 0 to {len(self) - 1}")
         sizes = np.diff(self.block_start)[which]
         start = np.concatenate([[0], np.cumsum(sizes)])
         pieces = [self.blocks[self.block_start[r] : self.block_start[r + 1]] for r in which]
-        blocks = np.concatenate(pieces) if pieces else self.blocks[:0]
+        blocks = np.concatenate(pieces)
         return Trace(self.arrival_ns[which], self.n_in[which], self.n_out[which], start, blocks)
 
     def faster(self, factor: float | int) -> "Trace":
@@ -110,6 +127,8 @@ def _whole(name: str, values: Any, least: int) -> np.ndarray:
     found = np.asarray(values)
     if found.dtype.kind == "f" and (checked != np.rint(checked)).any():
         raise ValueError(f"{name} = {checked[checked != np.rint(checked)][0]:g}: must be whole")
+    if checked.max() >= 2.0**62:
+        raise ValueError(f"{name} = {checked.max():g}: must be below 2^62")
     return found.astype(np.int64)
 
 
@@ -132,7 +151,13 @@ def read_trace(path: str | Path) -> Trace:
         try:
             row = json.loads(line)
             ranges = [(int(a), int(b)) for a, b in row.get("blocks", [])]
-            rows.append((row["arrival_ns"], row["input"], row["output"], ranges))
+            wrong = [pair for pair in ranges if not 0 <= pair[1] - pair[0] < 10_000_000]
+            if wrong:
+                raise ValueError(f"blocks {list(wrong[0])}: must be [first, last]")
+            numbers = row["arrival_ns"], row["input"], row["output"]
+            if not all(isinstance(each, int | float) for each in numbers):
+                raise ValueError("arrival_ns, input and output must be numbers")
+            rows.append((*numbers, ranges))
         except (ValueError, TypeError, KeyError, AttributeError) as fault:
             raise ValueError(
                 f"path = {Path(path).name}: line {number} is no request ({fault!r})"
@@ -164,11 +189,18 @@ def poisson_trace(
         Least and largest length of prompts and answers.
     seed
         Of the random numbers.
+
+    Raises
+    ------
+    ValueError
+        When a least length is above its largest.
     """
     rng = np.random.default_rng(integer("seed", seed, 0))
     gaps = rng.exponential(1e9 / positive("per_second", per_second), integer("n", n))
-    low_in, high_in = (integer("n_in", each) for each in n_in)
-    low_out, high_out = (integer("n_out", each) for each in n_out)
+    for name, pair in (("n_in", n_in), ("n_out", n_out)):
+        if integer(name, pair[0]) > integer(name, pair[1]):
+            raise ValueError(f"{name} = {tuple(pair)}: must be the least and the largest length")
+    (low_in, high_in), (low_out, high_out) = n_in, n_out
     return Trace(
         np.cumsum(gaps).astype(np.int64),
         rng.integers(low_in, high_in + 1, n),
