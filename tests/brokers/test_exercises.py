@@ -31,6 +31,10 @@ def by_the_first(a, b, c):
     return a < 1
 
 
+def by_the_first_ratio(a, b, c):
+    return b / a > 1.95
+
+
 def raises(*_):
     raise RuntimeError
 
@@ -40,7 +44,9 @@ def in_numbers(a, b, c):
 
 
 @pytest.mark.parametrize(
-    "wrong", [*NOTHING, always, never, by_the_first, raises, in_numbers], ids=to_name
+    "wrong",
+    [*NOTHING, always, never, by_the_first, by_the_first_ratio, raises, in_numbers],
+    ids=to_name,
 )
 def test_the_columns(wrong):
     assert exercises.tells_quartiles(lambda a, b, c: c / b > 1.2)

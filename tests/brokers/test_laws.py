@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from quire.brokers import (
     Batching,
+    FanOut,
     InsufficientLevels,
+    Utilisation,
     averaged_snapshots,
     backlog_percentile_s,
     closed_loop_latencies,
@@ -205,3 +207,37 @@ def test_snapshots_of_a_steady_stream_are_its_percentile():
     assert averaged_snapshots(at, late, 0.9) == pytest.approx(-math.log(0.1), rel=0.03)
     with pytest.raises(ValueError, match="latencies_s"):
         averaged_snapshots([1.0, 2.0], [1.0], 0.5)
+
+
+REFUSED = {
+    "utilisation of nothing": (lambda: Utilisation(0.0, 0.0), "per_message_s"),
+    "utilisation of NaN": (lambda: Utilisation(math.nan, 1e-5), "idle"),
+    "batching of nothing": (lambda: Batching(1e-5, 0.0), "per_message_s"),
+    "batching below zero": (lambda: Batching(-1.0, 1e-5), "per_batch_s"),
+    "fan-out of nothing": (lambda: FanOut(0.0, 0.0), "one of them"),
+    "a server never busy": (lambda: fit_batching([1, 2, 3], [0, 0, 0]), "busy_share"),
+    "servers without number": (lambda: erlang_c(10**9, 5.0), "servers"),
+    "bucket held up for ever": (lambda: token_bucket(1e3, 1.0, blocked_s=math.inf), "blocked_s"),
+    "bucket held up for NaN": (lambda: token_bucket(1e3, 1.0, blocked_s=math.nan), "blocked_s"),
+    "bucket held up long": (lambda: token_bucket(1e3, 1.0, blocked_s=1e9), "ticks"),
+    "bucket held up before": (lambda: token_bucket(1e3, 1.0, blocked_from_s=-1.0), "blocked_from"),
+    "bucket of no ticks": (lambda: token_bucket(1e3, 1.0, tick_s=1e-18), "ticks"),
+    "snapshots for ages": (lambda: averaged_snapshots([0.5, 1e12], [1.0, 2.0], 0.5), "seconds"),
+    "open stall outside": (lambda: open_loop_latencies(10.0, 2.0, 0.2, 1.9, 0.0), "begin_s"),
+    "closed stall outside": (lambda: closed_loop_latencies(10.0, 2.0, 0.2, 5.0, 0.0), "begin_s"),
+    "columns that fall": (lambda: which_percentiles(3.0, 2.0, 1.0), "ascend"),
+    "dispatches without number": (lambda: dispatch(10**6, 1.0, rounds=10**6), "subscribers"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_laws_refuse_what_has_no_answer(case):
+    call, name = REFUSED[case]
+    with pytest.raises(ValueError, match=name):
+        call()
+
+
+def test_a_slow_bucket_sends_and_snapshots_may_begin_at_any_time():
+    assert token_bucket(1.0, 10.0).sent.all()  # one token is kept, however slow the rate
+    assert averaged_snapshots([0.0], [1.0], 0.5) == 1
+    assert averaged_snapshots([1e7, 1e7 + 1], [1.0, 3.0], 1.0) == 2

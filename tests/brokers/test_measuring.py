@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -8,10 +9,13 @@ from hypothesis import strategies as st
 from quire.brokers import (
     Arrivals,
     Histogram,
+    Stamp,
+    Workload,
     loss_of,
     percentile_interval,
     schedule,
     spread,
+    stamped,
     summary,
 )
 from quire.brokers.measuring.histograms import bucket_of, highest_of, lowest_of
@@ -218,3 +222,38 @@ def test_a_process_that_is_gone_uses_nothing():
     assert usage(2**22 - 3).processes in (0, 1)
     with pytest.raises(ValueError, match="pid"):
         usage(0)
+
+
+def test_numbers_that_would_fill_the_memory_are_refused():
+    long = Histogram.of(np.array([100_000_000_000]))
+    with pytest.raises(ValueError, match="expected = 1:"):
+        long.corrected(1)
+    assert long.corrected(10_000_000_000).total == 10
+    for wrong, name in (
+        ((10**9, 1e-3, 1.0), "publishers"),
+        ((1, 1e-320, 1.0), "rate_per_s"),
+        ((1, 1e-9, 1e11), "seconds"),
+    ):
+        with pytest.raises(ValueError, match=name):
+            schedule(*wrong)
+    with pytest.raises(ValueError, match="size"):
+        stamped(Stamp(0, 0, 0), 10**12)
+
+
+def unchecked(**changes):
+    """Return a workload as a caller makes it, without the type checks of the tests."""
+    load = object.__new__(Workload)
+    for name, value in {**Workload().as_dict(), **changes}.items():
+        object.__setattr__(load, name, value)
+    load.__post_init__()
+    return load
+
+
+def test_a_workload_of_numpy_numbers_can_be_told_to_another_process():
+    load = unchecked(
+        pairs=np.int64(2), rate_per_s=np.float64(5), payload=np.int32(64), nodelay=np.bool_(False)
+    )
+    assert json.loads(json.dumps(load.as_dict())) == load.as_dict()
+    assert load == Workload(pairs=2, rate_per_s=5.0, payload=64, nodelay=False)
+    with pytest.raises(ValueError, match="nodelay"):
+        unchecked(nodelay="no")

@@ -17,12 +17,15 @@ def amqp_frame(kind, payload):
     return struct.pack(">BHI", kind, 1, len(payload)) + payload + b"\xce"
 
 
+DELIVER = amqp_frame(1, struct.pack(">HH", 60, 60) + b"\x01c" + bytes(9) + b"\x00\x01q")
+HEADER = amqp_frame(2, struct.pack(">HHQH", 60, 0, 2, 0))
+
+
 def amqp_delivery(payload):
-    deliver = amqp_frame(1, struct.pack(">HH", 60, 60) + b"\x01c" + bytes(9) + b"\x00\x01q")
     header = amqp_frame(2, struct.pack(">HHQH", 60, 0, len(payload), 0))
     half = len(payload) // 2
     parts = [payload[:half], payload[half:]] if half else ([payload] if payload else [])
-    return deliver + header + b"".join(amqp_frame(3, part) for part in parts)
+    return DELIVER + header + b"".join(amqp_frame(3, part) for part in parts)
 
 
 def mqtt_stream(payloads):
@@ -132,6 +135,13 @@ MALFORMED = {
     "mqtt: topic beyond packet": (Mqtt, b"\x30\x04\x00\xffab", 2),
     "mqtt: quality 3": (Mqtt, b"\x36\x04\x00\x01ab", 0),
     "mqtt: length without end": (Mqtt, b"\x30\xff\xff\xff\xff", 1),
+    "mqtt: identifier 0": (Mqtt, b"\x32\x05\x00\x01t\x00\x00", 5),
+    "mqtt: confirmation of 0": (Mqtt, b"\x40\x02\x00\x00", 2),
+    "mqtt: no topic": (Mqtt, b"\x30\x02\x00\x00", 0),
+    "mqtt: repeated at quality 0": (Mqtt, b"\x38\x04\x00\x01ta", 0),
+    "mqtt: release without its flags": (Mqtt, b"\x60\x02\x00\x01", 0),
+    "mqtt: session with flags": (Mqtt, b"\x2f\x02\x00\x00", 0),
+    "resp: nested without end": (Resp, b"*1\r\n" * 5000, 32),
     "resp: error": (Resp, b":1\r\n-ERR no\r\n", 4),
     "resp: no reply": (Resp, b"HTTP/1.1 400\r\n", 0),
     "resp: no number": (Resp, b"$abc\r\n", 1),
@@ -141,10 +151,20 @@ MALFORMED = {
     "nats: no line": (Nats, b"+OK\r\nHELLO\r\n", 5),
     "nats: no size": (Nats, b"MSG a 1 x\r\n", 0),
     "nats: payload without end": (Nats, b"MSG a 1 2\r\nabXX", 13),
+    "nats: a gigabyte": (Nats, b"MSG a 1 999999999\r\nab", 0),
+    "frames: what a relay does not send": (Frames, frame(b"M", 1, b"ab") + frame(b"S", 1), 11),
     "frames: letter": (Frames, b"X" + bytes(8), 0),
     "amqp: frame end": (Amqp, struct.pack(">BHI", 8, 0, 0) + b"\x00", 7),
     "amqp: type": (Amqp, struct.pack(">BHI", 9, 0, 0) + b"\xce", 0),
     "amqp: body first": (Amqp, amqp_frame(3, b"x"), 0),
+    "amqp: body before its header": (Amqp, DELIVER + amqp_frame(3, b""), len(DELIVER)),
+    "amqp: header twice": (Amqp, DELIVER + 2 * HEADER, len(DELIVER + HEADER)),
+    "amqp: delivery inside another": (Amqp, DELIVER + HEADER + DELIVER, len(DELIVER + HEADER)),
+    "amqp: body beyond all bounds": (
+        Amqp,
+        DELIVER + amqp_frame(2, struct.pack(">HHQH", 60, 0, 2**63, 0)),
+        len(DELIVER),
+    ),
     "amqp: other version": (Amqp, b"AMQP\x00\x00\x00\x09", 0),
 }
 
@@ -175,6 +195,29 @@ def test_what_cannot_be_said_is_refused():
         Mqtt().publish("t", b"", 1, 0)
     with pytest.raises(ValueError, match="65,535"):
         Mqtt().subscribe("t" * 70_000)
+
+
+def test_topics_that_a_protocol_cannot_say_are_named():
+    with pytest.raises(ValueError, match="AMQP allows 255"):
+        Amqp().subscribe("t" * 256)
+    for topic in ("q/abc", "q/", f"q/{2**32}"):
+        with pytest.raises(ValueError, match="below 2\\^32"):
+            Frames().publish(topic, b"x")
+    assert Frames().parser().feed(Frames().publish(f"q/{2**32 - 1}", b"x").replace(b"P", b"M"))
+
+
+@pytest.mark.parametrize("name", STREAMS)
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_whatever_comes_is_read_or_refused_with_an_offset_in_the_stream(name, data):
+    dialect, make = STREAMS[name]
+    stream = bytearray(make([b"ab", b"", b"cde"])[0])
+    for _ in range(data.draw(st.integers(1, 4))):
+        stream[data.draw(st.integers(0, len(stream) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        dialect().parser().feed(bytes(stream))
+    except ProtocolError as error:
+        assert 0 <= error.offset <= len(stream)
 
 
 @given(

@@ -85,12 +85,21 @@ def test_the_oldest_fan_outs_name_their_size_in_the_transport():
         {"p50_ms": "inf"},
         {"run_id": "no pairs here"},
         {"recv": ""},
+        {"recv": "1_000"},
+        {"payload": "10.7"},
+        {"run_id": "scale_20251399_999999_nats_p1024_n100_r10"},
     ],
     ids=str,
 )
 def test_a_wrong_cell_is_told_with_its_line(wrong):
     with pytest.raises(MalformedTable, match="line 3"):
         pair_rows([LINE, {**LINE, **wrong}])
+
+
+@pytest.mark.parametrize("wrong", [{"sent": "0"}, {"sent": "10.5"}, {"qos": "0.5"}], ids=str)
+def test_a_wrong_cell_of_the_resets_is_told_with_its_line(wrong):
+    with pytest.raises(MalformedTable, match="line 2"):
+        reset_rows([{**RESET, **wrong}])
 
 
 def test_a_missing_column_is_named():

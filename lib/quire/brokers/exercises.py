@@ -22,12 +22,15 @@ def latest_of_a_burst(answer: Any) -> bool:
 def tells_quartiles(answer: Any) -> bool:
     """Return whether a function of three latencies tells quartiles from p50, p95, p99.
 
-    It is tried on the percentiles of dispatches of several sizes and jitters.
+    It is tried on the percentiles of dispatches of several sizes and jitters, half of which begin
+    late by a tenth of a round: then the first two columns have nearly the same ratio in both cases.
     """
     if not callable(answer):
         return False
     for k, (size, jitter) in enumerate(((200, 0.0), (1000, 1.0), (5000, 0.3), (40, 0.5))):
-        times = dispatch(size, 1e-5 * (1 + k), rounds=30, jitter=jitter, seed=k)
+        step = 1e-5 * (1 + k)
+        late = 0.1 * size * step if k % 2 else 0.0
+        times = late + dispatch(size, step, rounds=30, jitter=jitter, seed=k)
         for shares, expected in (((0.25, 0.5, 0.75), True), ((0.5, 0.95, 0.99), False)):
             columns = (float(1e3 * x) for x in np.quantile(times, shares))
             told = called(answer, *columns)

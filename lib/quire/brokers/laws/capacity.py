@@ -28,6 +28,11 @@ class Utilisation:
     idle: float
     per_message_s: float
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.idle):
+            raise ValueError(f"idle = {self.idle!r}: must be a finite number")
+        positive("per_message_s", self.per_message_s)
+
     def cores(self, rate_per_s: float) -> float:
         """Return the cores in use at a rate."""
         return self.idle + self.per_message_s * non_negative("rate_per_s", rate_per_s)
@@ -63,6 +68,10 @@ class Batching:
 
     per_batch_s: float
     per_message_s: float
+
+    def __post_init__(self) -> None:
+        non_negative("per_batch_s", self.per_batch_s)
+        positive("per_message_s", self.per_message_s)
 
     def capacity_per_s(self) -> float:
         """Return the rate that batches of any size can pass, 1/B."""
@@ -116,7 +125,8 @@ def fit_batching(rate_per_s: ArrayLike, busy_share: ArrayLike) -> Batching:
     InsufficientLevels
         For fewer than three different rates.
     ValueError
-        For shares outside of [0, 1.2] (a sampler may overshoot), or arrays that are none.
+        For shares outside of [0, 1.2] (a sampler may overshoot), of which half or more are zero,
+        or arrays that are none.
     """
     from scipy.optimize import least_squares
 
@@ -130,6 +140,10 @@ def fit_batching(rate_per_s: ArrayLike, busy_share: ArrayLike) -> Batching:
         return np.array([law.busy_share(float(r)) for r in rates]) - used
 
     first = float(np.median(used / rates))
+    if first == 0:
+        raise ValueError(
+            "busy_share: half of the levels or more are zero, so nothing can be fitted"
+        )
     best = None
     for share in (0.1, 0.3, 0.6, 0.9):
         start = np.log([first * (1 - share), first * share])

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 from quire.brokers.measuring.histograms import share_of
 from quire.checks import integer, non_negative, positive, real_array
 
+_MOST_DELIVERIES = 50_000_000
+
 
 @dataclass(frozen=True)
 class FanOut:
@@ -16,6 +18,14 @@ class FanOut:
 
     per_message_s: float
     per_delivery_s: float
+
+    def __post_init__(self) -> None:
+        if (
+            non_negative("per_message_s", self.per_message_s)
+            + non_negative("per_delivery_s", self.per_delivery_s)
+            == 0
+        ):
+            raise ValueError("per_message_s, per_delivery_s: one of them must be positive")
 
     def round_s(self, subscribers: int) -> float:
         """Return the time of one round, ``a + g S``."""
@@ -65,11 +75,12 @@ def dispatch(
     Raises
     ------
     ValueError
-        For numbers that are not positive.
+        For numbers that are not positive, or more than fifty million deliveries.
     """
     size = integer("subscribers", subscribers)
     step = positive("per_delivery_s", per_delivery_s)
     rounds = integer("rounds", rounds)
+    integer("subscribers * rounds", size * rounds, 1, _MOST_DELIVERIES)
     variation = non_negative("jitter", jitter)
     if variation == 0:
         steps = np.full((rounds, size), step)
@@ -92,12 +103,14 @@ def which_percentiles(first: float, second: float, third: float) -> str:
     Raises
     ------
     ValueError
-        For latencies that are not positive.
+        For latencies that are not positive, or not ascending.
     """
     a, b, c = (
         positive(name, value)
         for name, value in (("first", first), ("second", second), ("third", third))
     )
+    if not a <= b <= c:
+        raise ValueError(f"first, second, third = {a:g}, {b:g}, {c:g}: must ascend")
     seen = np.log([b / a, c / b])
 
     def distance(name: str) -> float:

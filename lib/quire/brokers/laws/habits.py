@@ -11,7 +11,10 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from quire.brokers.measuring.histograms import share_of
-from quire.checks import integer, positive, real_array
+from quire.checks import integer, non_negative, positive, real_array
+
+_MOST_TICKS = 10_000_000
+_MOST_SNAPSHOTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,16 @@ def token_bucket(
     Raises
     ------
     ValueError
-        For times or rates that are not positive.
+        For times or rates that are not positive, a stall that is negative or no number, or more
+        than ten million ticks.
     """
     rate, span = positive("rate_per_s", rate_per_s), positive("seconds", seconds)
     tick = positive("tick_s", tick_s)
-    most = rate * tick * integer("ticks_kept", ticks_kept)
+    blocked_from_s = non_negative("blocked_from_s", blocked_from_s)
+    blocked_s = non_negative("blocked_s", blocked_s)
+    if (span + blocked_from_s + blocked_s) / tick > _MOST_TICKS:
+        raise ValueError(f"tick_s = {tick:g}: must leave at most {_MOST_TICKS:,} ticks")
+    most = max(1.0, rate * tick * integer("ticks_kept", ticks_kept))  # less could never send
     due = np.arange(integer("messages", int(rate * span), 1, 20_000_000)) / rate
     sent, sent_s = np.zeros(due.size, dtype=bool), np.full(due.size, np.nan)
     position, at = 0, tick
@@ -66,7 +74,8 @@ def averaged_snapshots(received_s: ArrayLike, latencies_s: ArrayLike, q: float) 
     Raises
     ------
     ValueError
-        For nothing received, arrays of different lengths, ``q`` outside of [0, 1].
+        For nothing received, arrays of different lengths, ``q`` outside of [0, 1], or more than a
+        million seconds from the first to the last.
     """
     at = real_array("received_s", received_s, 1, least=0.0)
     late = real_array("latencies_s", latencies_s, 1)
@@ -76,8 +85,11 @@ def averaged_snapshots(received_s: ArrayLike, latencies_s: ArrayLike, q: float) 
     order = np.argsort(at, kind="stable")
     at, late = at[order], late[order]
     seen = []
-    for second in range(1, int(np.ceil(at[-1])) + 1):
+    # before the first second in which something came there is nothing to average
+    first, last = max(1, int(np.ceil(at[0]))), max(1, int(np.ceil(at[-1])))
+    if last - first >= _MOST_SNAPSHOTS:
+        raise ValueError(f"received_s: must span at most {_MOST_SNAPSHOTS:,} seconds")
+    for second in range(first, last + 1):
         until = late[: int(np.searchsorted(at, second, side="right"))]
-        if until.size:
-            seen.append(float(np.quantile(until, share, method="inverted_cdf")))
+        seen.append(float(np.quantile(until, share, method="inverted_cdf")))
     return float(np.mean(seen))

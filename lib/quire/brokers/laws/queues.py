@@ -19,9 +19,9 @@ def erlang_c(servers: int, load: float) -> float:
     Raises
     ------
     ValueError
-        For no servers, or a negative load.
+        For no servers, more than ten million, or a negative load.
     """
-    servers = integer("servers", servers)
+    servers = integer("servers", servers, 1, 10_000_000)
     load = non_negative("load", load)
     if load >= servers:
         return 1.0

@@ -52,7 +52,7 @@ def open_loop_latencies(
     """
     due = _due(rate_per_s, window_s)
     stall, _ = _stall(stall_s, window_s)
-    begin = non_negative("begin_s", begin_s)
+    begin = _begin(begin_s, stall, window_s)
     ends = np.where((due >= begin) & (due < begin + stall), begin + stall, due)
     return ends - due + non_negative("usual_s", usual_s)
 
@@ -71,7 +71,7 @@ def closed_loop_latencies(
     """
     gap = 1 / positive("rate_per_s", rate_per_s)
     stall, window = _stall(stall_s, window_s)
-    begin, usual = non_negative("begin_s", begin_s), non_negative("usual_s", usual_s)
+    begin, usual = _begin(begin_s, stall, window), non_negative("usual_s", usual_s)
     at, found = 0.0, []
     for _ in range(integer("messages", int(window / min(gap, 1.0)) + 1, 1, 20_000_000)):
         if at >= window:
@@ -87,6 +87,13 @@ def closed_loop_latencies(
 def _due(rate_per_s: float, window_s: float) -> Float[np.ndarray, " messages"]:
     rate, window = positive("rate_per_s", rate_per_s), positive("window_s", window_s)
     return np.arange(integer("messages", int(rate * window), 1, 20_000_000)) / rate
+
+
+def _begin(begin_s: float, stall_s: float, window_s: float) -> float:
+    begin = non_negative("begin_s", begin_s)
+    if begin + stall_s > window_s * (1 + 1e-12):
+        raise ValueError(f"begin_s = {begin_s!r}: the stall must end within {window_s:g} s")
+    return begin
 
 
 def _stall(stall_s: float, window_s: float) -> tuple[float, float]:

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from quire.brokers.measuring.schedules import Schedule, schedule
 from quire.brokers.protocols.stamps import LEAST_PAYLOAD
 from quire.checks import integer, non_negative, positive
@@ -52,21 +54,31 @@ class Workload:
     drain_s: float = 2.0
 
     def __post_init__(self) -> None:
-        integer("pairs", self.pairs)
-        positive("rate_per_s", self.rate_per_s)
-        integer("payload", self.payload, LEAST_PAYLOAD, _LARGEST_PAYLOAD)
-        positive("seconds", self.seconds)
-        if 2 * non_negative("ignore_s", self.ignore_s) >= self.seconds:
+        # NumPy's numbers become Python's: the generator's processes are told in JSON
+        self._set("pairs", integer("pairs", self.pairs))
+        self._set("rate_per_s", positive("rate_per_s", self.rate_per_s))
+        self._set("payload", integer("payload", self.payload, LEAST_PAYLOAD, _LARGEST_PAYLOAD))
+        self._set("seconds", positive("seconds", self.seconds))
+        self._set("ignore_s", non_negative("ignore_s", self.ignore_s))
+        if 2 * self.ignore_s >= self.seconds:
             raise ValueError(f"ignore_s = {self.ignore_s!r}: must leave a part of seconds")
         if self.arrival not in ("deterministic", "poisson"):
             raise ValueError(f"arrival = {self.arrival!r}: must be 'deterministic' or 'poisson'")
-        integer("seed", self.seed, 0)
-        integer("qos", self.qos, 0, 2)
-        non_negative("drain_s", self.drain_s)
+        self._set("seed", integer("seed", self.seed, 0))
+        self._set("qos", integer("qos", self.qos, 0, 2))
+        self._set("drain_s", non_negative("drain_s", self.drain_s))
+        for name in ("nodelay", "reconnect"):
+            value = getattr(self, name)
+            if not isinstance(value, bool | np.bool_):
+                raise ValueError(f"{name} = {value!r}: must be True or False")
+            self._set(name, bool(value))
         if self.subscribers is not None:
-            integer("subscribers", self.subscribers)
+            self._set("subscribers", integer("subscribers", self.subscribers))
             if self.pairs != 1:
                 raise ValueError(f"pairs = {self.pairs}: must be 1 in a fan-out")
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
     @property
     def offered_per_s(self) -> float:

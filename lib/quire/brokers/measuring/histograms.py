@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from quire.checks import integer, positive
 
 _HALF = 1024  # linear steps between two powers of two; 3 significant digits
+_MOST_ADDED = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,15 @@ class Histogram:
         Raises
         ------
         ValueError
-            When the interval is no positive integer.
+            When the interval is no positive integer, or so short that more than fifty million
+            values would be added for one that was seen.
         """
         interval = integer("expected", expected)
+        seen = np.flatnonzero(self.counts)
+        if seen.size and int(highest_of(seen[-1:])[0]) // interval > _MOST_ADDED:
+            raise ValueError(f"expected = {interval}: would add more than {_MOST_ADDED:,} values")
         counts = self.counts.copy()
-        for k in np.flatnonzero(self.counts):
+        for k in seen:
             value = int(highest_of(np.array([k]))[0])
             missed = np.arange(value - interval, interval - 1, -interval, dtype=np.int64)
             if missed.size:

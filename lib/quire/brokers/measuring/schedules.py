@@ -12,6 +12,8 @@ from jaxtyping import Int
 from quire.checks import integer, positive
 
 MOST_MESSAGES = 50_000_000
+_LONGEST_S = 9.2e9
+_LEAST_RATE = 1e-300
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,16 @@ def schedule(
     Raises
     ------
     ValueError
-        For a number that is not positive, an unknown kind of arrival, or more than fifty million
-        messages.
+        For a number that is not positive, an unknown kind of arrival, more than fifty million
+        publishers or messages, or times that nanoseconds in 64 bits cannot hold.
     """
-    publishers = integer("publishers", publishers)
+    publishers = integer("publishers", publishers, 1, MOST_MESSAGES)
     rate = positive("rate_per_s", rate_per_s)
     span = positive("seconds", seconds)
+    if span > _LONGEST_S:
+        raise ValueError(f"seconds = {span:g}: must be at most {_LONGEST_S:g}")
+    if rate < _LEAST_RATE:
+        raise ValueError(f"rate_per_s = {rate:g}: must be at least {_LEAST_RATE:g}")
     seed = integer("seed", seed, 0)
     if publishers * rate * span > MOST_MESSAGES:
         raise ValueError(

@@ -24,6 +24,8 @@ _PIECE = 131_072 - 8
 
 def _short(text: str) -> bytes:
     raw = text.encode()
+    if len(raw) > 255:
+        raise ValueError(f"text = {len(raw)} bytes: AMQP allows 255")
     return bytes([len(raw)]) + raw
 
 
@@ -78,7 +80,8 @@ class AmqpParser:
     def __init__(self, login: bytes) -> None:
         self._buffer = Buffer.of("amqp")
         self._login = login
-        self._missing = -1  # bytes of the body that are still to come; -1 outside of a message
+        self._missing = -1  # bytes of the body that are still to come; -1 outside of a body
+        self._announced = False  # whether a delivery has come, and its header not yet
         self._body = b""
 
     def feed(self, data: bytes) -> list[Event]:
@@ -114,9 +117,12 @@ class AmqpParser:
                 raise self._buffer.error(at, "a method without a number")
             self._method(struct.unpack_from(">HH", payload), payload[4:], at, events)
         elif kind == _HEADER:
-            if len(payload) < 12 or self._missing != 0:
+            if len(payload) < 12 or not self._announced:
                 raise self._buffer.error(at, "a header without a delivery")
             self._missing, self._body = struct.unpack_from(">Q", payload, 4)[0], b""
+            self._announced = False
+            if self._missing > self._buffer.limit:
+                raise self._buffer.error(at, f"a body of {self._missing} bytes is too long")
             self._finish(events)
         elif kind == _BODY:
             if self._missing < len(payload):
@@ -148,7 +154,9 @@ class AmqpParser:
         elif of == _CONSUME_OK:
             events.append((SUBSCRIBED, b""))
         elif of == _DELIVER:
-            self._missing = 0
+            if self._announced or self._missing >= 0:
+                raise self._buffer.error(at, "a delivery inside another")
+            self._announced = True
         elif of in (_CLOSE, _CHANNEL_CLOSE):
             code = struct.unpack_from(">H", arguments)[0] if len(arguments) > 1 else 0
             raise self._buffer.error(at, f"the server closes, code {code}: {arguments[3:80]!r}")

@@ -6,7 +6,14 @@ subscribes, ``P`` publishes, ``M`` is a message, ``K`` confirms. An echo sends `
 
 import struct
 
-from quire.brokers.protocols._dialect import MESSAGE, READY, SUBSCRIBED, Buffer, Event
+from quire.brokers.protocols._dialect import (
+    MESSAGE,
+    READY,
+    SUBSCRIBED,
+    Buffer,
+    Event,
+    ProtocolError,
+)
 
 HEAD = struct.Struct("<cII")
 
@@ -62,7 +69,10 @@ class Frames:
 
 
 def _number(topic: str) -> int:
-    return int(topic.rpartition("/")[2])
+    digits = topic.rpartition("/")[2]
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10) or int(digits) >= 2**32:
+        raise ValueError(f"topic = {topic!r}: must end in a number below 2^32")
+    return int(digits)
 
 
 class FramesParser:
@@ -81,11 +91,13 @@ class FramesParser:
         """
         self._buffer.data += data
         events: list[Event] = []
+        at = self._buffer.offset
         for letter, topic, payload in read_frames(self._buffer):
             if letter == b"M":
                 events.append((MESSAGE, payload))
             elif letter == b"K":
                 events.append((SUBSCRIBED if topic else READY, b""))
             else:
-                raise self._buffer.error(0, f"a relay does not send {letter!r}")
+                raise ProtocolError("frames", at, f"a relay does not send {letter!r}")
+            at += HEAD.size + len(payload)
         return events

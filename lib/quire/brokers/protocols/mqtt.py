@@ -159,10 +159,11 @@ class MqttParser:
         return events
 
     def _packet(self, held: bytearray, at: int, body: int, end: int, events: list[Event]) -> None:
-        first = held[at]
-        kind = first >> 4
+        kind, flags = held[at] >> 4, held[at] & 0x0F
         if kind == 3:
             self._message(held, at, body, end, events)
+        elif flags != (2 if kind == 6 else 0):
+            raise self._buffer.error(at, f"packet type {kind} with reserved flags {flags}")
         elif kind == 2 and end - body == 2:
             if held[body + 1]:
                 raise self._buffer.error(body + 1, f"session refused, code {held[body + 1]}")
@@ -172,7 +173,7 @@ class MqttParser:
                 raise self._buffer.error(end - 1, f"subscription refused, code {held[end - 1]}")
             events.append((SUBSCRIBED, b""))
         elif kind in (4, 5, 6, 7) and end - body == 2:
-            number = held[body] << 8 | held[body + 1]
+            number = self._identifier(held, body)
             if kind in (4, 7):
                 events.append((ACKNOWLEDGED, number))
             elif kind == 5:
@@ -187,18 +188,26 @@ class MqttParser:
 
     def _message(self, held: bytearray, at: int, body: int, end: int, events: list[Event]) -> None:
         qos = held[at] >> 1 & 3
-        if qos == 3 or end - body < 2:
+        if qos == 3 or end - body < 2 or not (held[body] or held[body + 1]):
             raise self._buffer.error(at, "a PUBLISH without a topic, or with QoS 3")
+        if qos == 0 and held[at] & 8:
+            raise self._buffer.error(at, "a repeated PUBLISH at QoS 0")
         start = body + 2 + (held[body] << 8 | held[body + 1])
         if start + (2 if qos else 0) > end:
             raise self._buffer.error(body, "a topic longer than its packet")
         if qos == 0:
             events.append((MESSAGE, bytes(held[start:end])))
             return
-        number = held[start] << 8 | held[start + 1]
+        number = self._identifier(held, start)
         answer = bytes(held[start : start + 2])
         if qos == 1 or number not in self._held:
             events.append((MESSAGE, bytes(held[start + 2 : end])))
         if qos == 2:
             self._held.add(number)
         events.append((REPLY, (b"\x40\x02" if qos == 1 else b"\x50\x02") + answer))
+
+    def _identifier(self, held: bytearray, at: int) -> int:
+        number = held[at] << 8 | held[at + 1]
+        if not number:
+            raise self._buffer.error(at, "the packet identifier 0")
+        return number

@@ -105,4 +105,7 @@ class NatsParser:
         words = line.split()
         if len(words) not in (4, 5) or not words[-1].isdigit() or len(words[-1]) > 9:
             raise self._buffer.error(at, f"{line[:40]!r} is no head of a message")
-        return int(words[-1])
+        size = int(words[-1])
+        if size > self._buffer.limit:
+            raise self._buffer.error(at, f"a message of {size} bytes is too long")
+        return size

@@ -12,6 +12,8 @@ from quire.brokers.protocols._dialect import (
     Event,
 )
 
+_DEEPEST = 8
+
 
 def command(*words: bytes) -> bytes:
     """Return a command as an array of bulk strings."""
@@ -93,7 +95,9 @@ class RespParser:
         else:
             raise self._buffer.error(at, f"an array that starts with {value[:1]!r}")
 
-    def _reply(self, held: bytearray, at: int) -> tuple[bytes | int | list | None, int] | None:
+    def _reply(
+        self, held: bytearray, at: int, depth: int = 0
+    ) -> tuple[bytes | int | list | None, int] | None:
         line_end = held.find(b"\r\n", at)
         if line_end < 0:
             if len(held) - at > 65_536:
@@ -118,11 +122,13 @@ class RespParser:
             if held[following + number : following + number + 2] != b"\r\n":
                 raise self._buffer.error(following + number, "a bulk string without its end")
             return bytes(held[following : following + number]), following + number + 2
+        if depth == _DEEPEST:
+            raise self._buffer.error(at, f"arrays nested more than {_DEEPEST} deep")
         items: list[bytes | int | list | None] = []
         for _ in range(number):
             if following >= len(held):
                 return None
-            found = self._reply(held, following)
+            found = self._reply(held, following, depth + 1)
             if found is None:
                 return None
             items.append(found[0])

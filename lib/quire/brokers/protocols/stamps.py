@@ -27,9 +27,9 @@ def stamped(stamp: Stamp, size: int) -> bytes:
     Raises
     ------
     ValueError
-        When ``size`` is below 24 or a field does not fit.
+        When ``size`` is below 24 or above 1 GiB, or a field does not fit.
     """
-    size = integer("size", size, LEAST_PAYLOAD)
+    size = integer("size", size, LEAST_PAYLOAD, 2**30)
     number = integer("number", stamp.number, 0, 2**64 - 1)
     due = integer("due_ns", stamp.due_ns, -(2**63), 2**63 - 1)
     sent = integer("sent_ns", stamp.sent_ns, -(2**63), 2**63 - 1)

@@ -161,14 +161,17 @@ def reset_rows(table: Iterable[Mapping[str, str]]) -> list[ResetRow]:
     """
     found = []
     for k, line in _lines(table):
+        sent = _whole(line, "sent", k)
+        if not sent:
+            raise MalformedTable(f"line {k}: sent = 0: must be positive")
         found.append(
             ResetRow(
                 broker=_broker(line.get("broker") or "", k),
-                qos=int(_number(line, "qos", k)),
+                qos=_whole(line, "qos", k),
                 seconds=_number(line, "duration_sec", k),
-                outages=int(_number(line, "net_failures", k)),
-                sent=int(_number(line, "sent", k)),
-                received=int(_number(line, "received", k)),
+                outages=_whole(line, "net_failures", k),
+                sent=sent,
+                received=_whole(line, "received", k),
                 p50_ms=_number(line, "lat_p50_ms", k),
                 p99_ms=_number(line, "lat_p99_ms", k),
                 max_ms=_number(line, "lat_max_ms", k),
@@ -232,7 +235,7 @@ def _row(line: Mapping[str, str], k: int, *, fanout: bool) -> Row:
     run = line.get("run_id") or ""
     rate = _number(line, "rate", k)
     if fanout:
-        size = int(_number(line, "subs", k))
+        size = _whole(line, "subs", k)
         offered = size * rate
     else:
         named = re.search(r"_n(\d+)_", run)
@@ -246,7 +249,7 @@ def _row(line: Mapping[str, str], k: int, *, fanout: bool) -> Row:
         raise MalformedTable(f"line {k}: rate and size must be positive")
     return Row(
         broker=_broker(line.get("transport") or "", k),
-        payload=int(_number(line, "payload", k)),
+        payload=_whole(line, "payload", k),
         size=size,
         offered_per_s=offered,
         received_per_s=_number(line, "sub_tps", k),
@@ -260,8 +263,22 @@ def _row(line: Mapping[str, str], k: int, *, fanout: bool) -> Row:
         cpu_cores=_number(line, cores, k) / 100,
         memory_mb=_number(line, memory, k) / 1e6,
         loss=_optional(line, "loss_pct", k) / 100,
-        started=datetime.strptime(began.group(1), "%Y%m%d_%H%M%S") if began else None,
+        started=_time(began.group(1), k) if began else None,
     )
+
+
+def _time(text: str, k: int) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y%m%d_%H%M%S")
+    except ValueError:
+        raise MalformedTable(f"line {k}: run_id: {text} is no date and time") from None
+
+
+def _whole(line: Mapping[str, str], column: str, k: int) -> int:
+    value = _number(line, column, k)
+    if value != int(value):
+        raise MalformedTable(f"line {k}: {column} = {line.get(column)!r}: must be a whole number")
+    return int(value)
 
 
 def _broker(name: str, k: int) -> str:
@@ -279,6 +296,8 @@ def _number(line: Mapping[str, str], column: str, k: int) -> float:
     if text is None:
         raise MalformedTable(f"line {k}: the column {column} is missing")
     try:
+        if "_" in text:  # which Python allows between digits
+            raise ValueError
         value = float(text)
     except ValueError:
         raise MalformedTable(f"line {k}: {column} = {text!r}: must be a number") from None
