@@ -84,6 +84,16 @@ def test_windows_are_read() -> None:
         case.view(0.5)
 
 
+def view(evidence: object) -> dict[str, object]:
+    """Return a view as the file has it."""
+    return {"selected_alert": "a", "context_text": "b", "graph_evidence": evidence}
+
+
+def test_windows_must_be_text() -> None:
+    with pytest.raises(ValueError, match="must be text"):
+        read_cases(None)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -98,6 +108,34 @@ def test_windows_are_read() -> None:
         (json.dumps({"cases": [raw(noise_views={"0": {"selected_alert": 3}})]}), "selected_alert"),
         (json.dumps({"cases": [raw(), raw()]}), "twice"),
         (json.dumps({"cases": [3]}), "must be an object"),
+        ("[" * 100_000, "too deep"),
+        (json.dumps({"cases": [raw(noise_views={"0": view(5)})]}), "no list of edges"),
+        (json.dumps({"cases": [raw(noise_views={"0": view({"matched_edges": 7})})]}), "no list"),
+        (json.dumps({"cases": [raw(noise_views={"0": view({}), "0.0": view({})})]}), "level twice"),
+        (
+            json.dumps(
+                {
+                    "cases": [
+                        raw(
+                            noise_views={
+                                "0": view(
+                                    {
+                                        "matched_edges": [
+                                            {
+                                                "source_template": "s",
+                                                "target_template": "t",
+                                                "weight": 1e308,
+                                            }
+                                        ]
+                                    }
+                                )
+                            }
+                        )
+                    ]
+                }
+            ),
+            "finite",
+        ),
     ],
 )
 def test_windows_that_are_refused(text: str, words: str) -> None:

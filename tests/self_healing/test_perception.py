@@ -90,11 +90,44 @@ def test_repair_takes_the_majority_of_the_first_half() -> None:
         ("flags 0x1f read /var/log/messages", "flags <*> read <*>"),
         ("nothing to do", "nothing to do"),
         ("from 1.2.3.4 () call()", "from <*> (<*>) call()"),
+        ("to bob.b@mail.example.org failed", "to <*> failed"),
+        ("at Worker.java:17 by gate.example.com:443", "at Worker.java:<*> by <*>:<*>"),
+        ("from fe80::1a2b:ff:fe9d:467f%en0 or ::1", "from <*> or <*>"),
+        ("Camera::wake, Brcm43xx::sync", "Camera::wake, Brcm<*>::sync"),
+        ("BSSID is 5c:50:15:4c:18:1c", "BSSID is <*>"),
+        ("since 2017-07-04T12:00:01.5Z and 04/Jul/2017:12:00:01 +0200", "since <*> and <*>"),
+        ("lifetime <1 sec", "lifetime <*>"),
+        ("lifetime 00:01", "lifetime <*>"),
+        ("steps = 1514038440000##6993##548365", "steps = <*>##<*>##<*>"),
         ("", ""),
     ],
 )
 def test_masks(text: str, masked: str) -> None:
     assert mask(text) == masked
+
+
+@pytest.mark.parametrize("text", [None, 3, b"bytes"])
+def test_what_is_no_text_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        mask(text)
+    with pytest.raises(ValueError, match="must be"):
+        read_log("HDFS", text)
+
+
+def test_lines_of_a_proxy_and_of_a_step_counter_are_grouped() -> None:
+    """Lines in public styles, invented: hosts, sizes, durations and packed values vary."""
+    hosts = ["gate.example.edu.hk:5070", "www.shop.com:80", "10.1.2.3:443"]
+    times = ["00:01", "<1 sec", "01:02:13"]
+    contents = [
+        f"{host} close, {k} bytes sent, {3 * k} bytes received, lifetime {time}"
+        for k, host in enumerate(hosts * 4)
+        for time in times
+    ]
+    contents += [f"{host} open through proxy gate.example.edu.hk:5070 HTTPS" for host in hosts * 3]
+    contents += [f"setSteps={15140384 + k}##{k}##{548365 - k}##8661" for k in range(20)]
+    contents += [f"onExtend:{15140385 + k} {k} 0 4" for k in range(20)]
+    true = [0] * 36 + [1] * 9 + [2] * 20 + [3] * 20
+    assert grouping_accuracy(induce(contents).groups, true) == 1
 
 
 @settings(max_examples=60, deadline=None)

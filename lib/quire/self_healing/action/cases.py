@@ -96,7 +96,7 @@ class Case:
         raise ValueError(f"level = {level!r}: must be one of {levels}")
 
 
-def read_cases(text: str, label_book: Collection[str] | None = None) -> tuple[Case, ...]:
+def read_cases(text: Any, label_book: Collection[str] | None = None) -> tuple[Case, ...]:
     """Read the windows of the paper's first author from JSON.
 
     Parameters
@@ -112,10 +112,14 @@ def read_cases(text: str, label_book: Collection[str] | None = None) -> tuple[Ca
         For text that is no JSON, a missing field, a number that is not finite, a level of noise
         outside [0, 1], a label that is not in the book, or a name twice.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"cases = {type(text).__name__}: must be text")
     try:
         found = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as fault:
         raise ValueError(f"cases = no JSON at line {fault.lineno}: {fault.msg}") from None
+    except RecursionError:
+        raise ValueError("cases = JSON nested too deep: must be a list of windows") from None
     listed = found.get("cases") if isinstance(found, dict) else None
     if not isinstance(listed, list) or not listed:
         raise ValueError("cases = no list under 'cases': must hold at least one window")
@@ -150,6 +154,8 @@ def _case(where: str, item: Any, label_book: Collection[str] | None) -> Case:
         raise ValueError(f"{where}.noise_views = {type(views).__name__}: must hold a view")
     read = [(_level(where, key), _view(f"{where}.noise_views[{key}]", value))
             for key, value in views.items()]  # fmt: skip
+    if len({level for level, _ in read}) < len(read):
+        raise ValueError(f"{where}.noise_views = a level twice: levels must be different")
     return Case(
         system=word("dataset"),
         name=word("case_id"),
@@ -181,8 +187,11 @@ def _view(where: str, value: Any) -> View:
             raise ValueError(f"{where}.{key} = {value.get(key)!r}: must be text")
         texts.append(value[key])
     evidence = value.get("graph_evidence") or {}
+    listed = evidence.get("matched_edges") or () if isinstance(evidence, Mapping) else None
+    if not isinstance(listed, list | tuple):
+        raise ValueError(f"{where}.graph_evidence = no list of edges: must have matched_edges")
     edges = []
-    for k, edge in enumerate(evidence.get("matched_edges") or ()):
+    for k, edge in enumerate(listed):
         place = f"{where}.graph_evidence.matched_edges[{k}]"
         try:
             source, target = str(edge["source_template"]), str(edge["target_template"])
@@ -191,5 +200,7 @@ def _view(where: str, value: Any) -> View:
             raise ValueError(f"{place} = no edge: must have source, target and weight") from None
         if isinstance(weight, bool) or not isinstance(weight, int | float):
             raise ValueError(f"{place}.weight = {weight!r}: must be a number")
+        if not abs(weight) < 1e300:
+            raise ValueError(f"{place}.weight = {str(weight)[:20]}: must be finite")
         edges.append(EvidenceEdge(source, target, float(weight), str(edge.get("relation", ""))))
     return View(texts[0], texts[1], tuple(edges))

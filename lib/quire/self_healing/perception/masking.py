@@ -6,6 +6,7 @@ Drain; only the Drain baseline uses them.
 """
 
 import re
+from typing import Any
 
 _EDGE = r"(?<![A-Za-z0-9_])(?<!_-)"
 _END = r"(?![A-Za-z0-9_])"
@@ -14,16 +15,42 @@ _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _ZONE = r"(?: +[A-Z]{3,4})?(?: +\d{4})?"
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?"
+_OFFSET = r"(?:Z| ?[-+]\d\d:?\d\d)?"
+_HEX4 = r"[0-9a-fA-F]{1,4}"
+_SIX = rf"{_HEX4}(?::{_HEX4}){{0,6}}"
+_LABELS = r"(?:[A-Za-z0-9](?:[\w-]{0,62})\.)"
+_LOWER = r"(?:[a-z0-9](?:[a-z0-9-]{0,62})\.)"
+# Ends of file names that look like the end of a host's name, as in Worker.java:17.
+_NO_HOST = r"(?!(?:java|scala|kt|py|c|cc|cpp|cxx|h|hpp|m|mm|go|rs|js|ts|rb|php|cs|sh)\b)"
 
 # In this order: what contains another kind of value comes first.
 GENERAL: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
-        ("url", r"\b[a-z][a-z0-9+.-]*://[^\s,;\"'<>\]\)]+"),
+        ("url", r"\b[a-z][a-z0-9+.-]{0,30}://[^\s,;\"'<>\]\)]+"),
+        (
+            "user and host",
+            rf"(?<![\w.+-])[\w.+-]{{1,64}}@{_LABELS}{{1,8}}[A-Za-z]{{2,24}}(?![\w-])",
+        ),
+        (
+            "host before a port",
+            rf"(?<![\w.@/-]){_LOWER}{{1,8}}{_NO_HOST}[a-z]{{2,24}}(?=:\d{{1,5}}(?![\w.:]))",
+        ),
         ("uuid", _EDGE + r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}" + _END),
+        (
+            "address of version 6",
+            rf"(?<![\w:.])(?=[0-9a-fA-F:]*\d)(?:(?:{_HEX4}:){{7}}{_HEX4}"
+            rf"|(?:{_SIX})?::(?:{_SIX})?(?:\.\d{{1,3}}){{0,3}})(?:%\w+)?(?![\w:])",
+        ),
         ("mac address", _EDGE + r"(?:[0-9a-fA-F]{2}:){5,}[0-9a-fA-F]{2}" + _END),
         ("address", r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)"),
         ("date", rf"\b(?:{_DAY} +)?{_MONTH} +\d{{1,2}},? +{_CLOCK}{_ZONE}"),
+        ("date and time", _EDGE + rf"\d{{4}}-\d\d-\d\dT{_CLOCK}{_OFFSET}" + _END),
+        (
+            "date with a month's name",
+            _EDGE + rf"\d{{1,2}}([-/ ]){_MONTH}\1\d{{4}}(?:[: ]{_CLOCK}{_OFFSET})?" + _END,
+        ),
+        ("time below", r"(?<!\S)<\d+(?:\.\d+)? ?(?:ms|us|ns|s|secs?|seconds?|min|h)" + _END),
         ("clock", _EDGE + _CLOCK + _END),
         ("path", r"(?<![\w<>*.)/])(?:/[\w.+$@~%#-]+){2,}/?(?:\?[^\s\"']*)?"),
         ("hexadecimal", _EDGE + r"(?:0x[0-9a-fA-F]+|(?=[a-fA-F]*\d)[0-9a-fA-F]{8,})" + _END),
@@ -60,12 +87,19 @@ _INNER = re.compile(r"(?<![^\s=:,;()\[\]{}\"'|])[^\s=:,;()\[\]{}\"'|]*\d[^\s=:,;
 _UNIT = re.compile(r"[-+]?\d[\d.,]*(ms|us|ns|s|sec|min|h)")
 
 
-def mask(text: str) -> str:
+def mask(text: Any) -> str:
     """Return a line with every value of ``GENERAL`` replaced by ``<*>``.
 
     What is left of a word that holds a digit is ``<*>`` from its first digit on: ``blk_17`` reads
     ``blk_<*>``, a unit of time stays.
+
+    Raises
+    ------
+    ValueError
+        For something else than text.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"text = {text!r}: must be text")
     for _, pattern in GENERAL:
         text = pattern.sub("<*>", text)
     return _INNER.sub(_shorten, text)

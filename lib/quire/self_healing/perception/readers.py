@@ -57,7 +57,7 @@ def strip_header(line: str) -> str:
     return _REQUEST.sub("", _ORIGIN.sub("", text, count=1), count=1)
 
 
-def read_log(system: Any, text: str) -> Log:
+def read_log(system: Any, text: Any) -> Log:
     """Read a table ``<System>_2k.log_structured.csv`` of Loghub from its text.
 
     Raises
@@ -66,6 +66,8 @@ def read_log(system: Any, text: str) -> Log:
         For an unknown system, a table without a line, a missing column or a torn row.
     """
     one_of("system", system, SYSTEMS)
+    if not isinstance(text, str):
+        raise ValueError(f"{system} = {type(text).__name__}: must be the text of a table")
     rows = csv.DictReader(io.StringIO(text.lstrip("\ufeff"), newline=""), strict=True)
     columns = rows.fieldnames or []
     for column in _LOG_COLUMNS:

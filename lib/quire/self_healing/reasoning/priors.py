@@ -7,6 +7,7 @@ keeps its strongest causes.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -208,12 +209,13 @@ def merge_edges(
     Of two edges between the same names the larger weight stays. Learnt edges from ``other`` names
     are dropped. A prior alone weighs ``floor + boosts[0]``; a learnt edge that a prior names weighs
     ``max(floor, |w|) + boosts[1]``. Each effect keeps its ``max_in`` strongest causes. Merging the
-    result of a merge changes nothing: an edge whose origin is not ``learnt`` is not raised again.
+    result again, without priors, changes nothing; with the same priors one that was left out may
+    come back, for its pair then looks as if nothing had been learnt of it.
 
     Raises
     ------
     ValueError
-        For ``max_in < 1`` or a negative boost or floor.
+        For ``max_in < 1``, a negative boost or floor, or a weight that is not finite.
     """
     checks.integer("max_in", max_in)
     alone, both = (checks.non_negative("boosts", value) for value in boosts)
@@ -223,6 +225,8 @@ def merge_edges(
     best: dict[tuple[str, str], Edge] = {}
     for edge in learnt:
         pair = (edge.source, edge.target)
+        if not isfinite(edge.weight):
+            raise ValueError(f"learnt = {pair} weighs {edge.weight!r}: must be finite")
         if edge.origin == "learnt" and edge.source in unknown:
             continue
         if edge.origin == "learnt" and pair in known:
