@@ -170,6 +170,13 @@ def test_canonical_bytes_read_back_and_are_a_fixed_point(value):
     assert canonical_bytes(parse_json(once)) == once
 
 
+def test_a_large_double_is_read_back_in_its_shortest_digits():
+    once = canonical_bytes({"a": 2.560013436509837e16})
+    assert once == b'{"a":25600134365098370}' and canonical_bytes(parse_json(once)) == once
+    with pytest.raises(Malformed):
+        parse_json("25600134365098371")
+
+
 def test_profiles_grow_by_addition_only():
     for (name, version), profile in PROFILES.items():
         if (name, version + 1) in PROFILES:
@@ -234,3 +241,32 @@ def test_secrets_are_taken_out_by_name_and_counts_stay():
     assert not any(word in str(clean) for word in ("hunter2", "abc;", "p4ss", "abcdefgh", "12,"))
     dropped = Redaction(drop=frozenset({"output"})).apply({"output": {"a": 1}, "b": 2})
     assert dropped["output"] == "[redacted]" and dropped["b"] == 2
+
+
+LEAKS = [
+    '"{\\"password\\": \\"hunter2\\"}"',
+    'password="a \\" hunter2" rest',
+    "Set-Cookie: session=hunter2",
+    "Authorization: token hunter2",
+    "tool --password hunter2",
+    "<password>hunter2</password>",
+    "postgres://u:p@hunter2@host/db",
+    "credentials: hunter2",
+    "sk_live_hunter2abcdef",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\nhunter2\n-----END PGP PRIVATE KEY BLOCK-----",
+]
+
+
+@pytest.mark.parametrize("text", LEAKS, ids=range(10))
+def test_secrets_in_tool_outputs_are_taken_out_in_these_forms_too(text):
+    clean = Redaction().apply({"tool_calls": [{"output": text}]})
+    assert "hunter2" not in str(clean) and clean["redacted"] == ["tool_calls[0].output"]
+
+
+def test_a_secret_in_a_field_s_name_is_taken_out():
+    clean = Redaction().apply({"output": {"token=hunter2": 1, "token=hunter3": 2, "a": 3}})
+    assert "hunter" not in str(clean) and sorted(clean["output"].values()) == [1, 2, 3]
+    assert not any(
+        "hunter2" in str(Redaction().apply({name: ["hunter2"]}))
+        for name in ("passwords", "secretKey", "bearer")
+    )

@@ -257,3 +257,20 @@ def test_the_example_of_the_package_runs():
     assert pv.verify_folder(names["run"].folder, names["head"]).intact
     shutil.rmtree(names["root"])
     assert json.dumps(pv.__all__)
+
+
+def test_an_identifier_that_looks_like_a_secret_is_refused_before_it_is_written(tmp_path):
+    told = oom()
+    with RecordWriter(tmp_path, told["envelope"]) as out:
+        out.plan(told["plans"][0])
+        with pytest.raises(pv.UnsafeIdentifier, match="step_id"):
+            out.step({**told["steps"][0], "step_id": "sk-abcdefghijklmnopqrst"})
+        out.step(told["steps"][0])
+    assert len(read_folder(out.folder).steps) == 1
+
+
+def test_metadata_that_are_refused_leave_no_file_open(tmp_path):
+    out = RecordWriter(tmp_path, oom()["envelope"])
+    with pytest.raises(Malformed):
+        out.close({"cost": float("nan")})
+    assert out.closed and not out._files

@@ -20,6 +20,7 @@ from quire.world_model import (
     KernelUnavailable,
     Policy,
     TokenForged,
+    TokenRefused,
     WorldModelError,
 )
 from quire.world_model.kernel import (
@@ -34,6 +35,7 @@ from quire.world_model.kernel import (
 )
 from quire.world_model.kernel.client import Breaker, gate
 from quire.world_model.kernel.modifications import static_fault
+from quire.world_model.kernel.policy import decide
 
 REFUSED = (ValueError, TypeCheckError)
 
@@ -332,3 +334,60 @@ def test_modifications():
 def test_bad_policies_are_refused(call):
     with pytest.raises(REFUSED):
         call()
+
+
+def test_what_is_protected_is_found_however_it_is_named(tmp_path):
+    kept = tmp_path / "policy.json"
+    kept.write_text("x")
+    rules = Policy(
+        allow_subjects=("w",),
+        allow_actions=("write",),
+        levels={"write": 1},
+        protected=(str(kept),),
+    )
+
+    def reason(params):
+        request = {
+            "action": "write",
+            "run_id": "r",
+            "subject": "w",
+            "params": params,
+            "params_fingerprint": canonical.fingerprint(params),
+            "capability": "c",
+        }
+        return decide(rules, request, 3, False, {"subject": "w", "actions": ["write"]})
+
+    hidden = [
+        [str(kept)],
+        {"a": {"b": [str(kept)]}},
+        {str(kept): 1},
+        f"file://{kept}",
+        f"file://localhost{kept}",
+        f" {kept} ",
+        str(tmp_path / "\uff50olicy.json"),
+        "policy.json",
+        "./policy.json",
+        "../x/POLICY.json",
+    ]
+    assert [reason({"target": target}) for target in hidden] == ["protected_target"] * len(hidden)
+    for good in (str(tmp_path / "other.json"), "other.json", ["a", {"b": "c"}], "~nobody-here/x"):
+        assert reason({"target": good}) == "allowed"
+
+
+def test_numbers_beyond_a_double_are_denied_and_entered():
+    with Kernel(RULES) as kernel, kernel.client("worker", ("set_flow",)) as client:
+        for flow, level, reason in ((10**400, 1, "envelope"), (1, -(10**400), "barrier")):
+            told = client.authorize("set_flow", {"flow": flow, "level": level})
+            assert (told.allowed, told.reason) == (False, reason) and told.index is not None
+
+
+@pytest.mark.parametrize("now", [None, float("nan"), float("inf"), "now"], ids=range(4))
+def test_a_clock_without_a_time_accepts_no_token(now):
+    seed = bytes(range(32))
+    token, public = tokens.issue(CLAIMS, seed), ed25519.public_key(seed)
+    with pytest.raises(REFUSED):
+        tokens.verify(token, public, now, CLAIMS, set())
+    with pytest.raises(REFUSED):
+        tokens.verify(token, public, 1e12, CLAIMS, set(), float("inf"))
+    with pytest.raises(TokenRefused):
+        tokens.verify(token, public, 1715212350.0, {**CLAIMS, "action": "\ud800"}, set())

@@ -277,8 +277,11 @@ def _check(value: Any, path: str, limits: Limits, depth: int) -> None:
 
 
 def _is_double(value: int) -> bool:
-    """Whether a large integer is exactly a double, as canonical JSON may write one."""
-    return value.bit_length() < 1024 and int(float(value)) == value
+    """Whether a large integer is a double, exactly or in the digits that canonical JSON writes."""
+    if value.bit_length() >= 1024:
+        return False
+    double = float(value)
+    return int(double) == value or _number(double, "$") == str(value)
 
 
 def _check_string(value: str, path: str, limits: Limits) -> None:

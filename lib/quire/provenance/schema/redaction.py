@@ -11,27 +11,36 @@ REDACTED = "[redacted]"
 _NAMES = re.compile(
     r"(?i)(^|[_\-.])(pass(word|wd|phrase)?|pwd|secret|token|api[_\-]?key|apikey|authorization|"
     r"auth[_\-]?token|access[_\-]?key|private[_\-]?key|client[_\-]?secret|cookie|set-cookie|"
-    r"credentials?|session[_\-]?id|ssn)$"
+    r"secret[_\-]?key|passwords|secrets|bearer|credentials?|session[_\-]?id|ssn)$"
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Forms: only the secret itself is replaced, its neighbourhood stays readable.
 _FORMS = (
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
+    r"(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
     r"\bgh[pousr]_[A-Za-z0-9]{20,}\b|\bgithub_pat_[A-Za-z0-9_]{20,}\b",
     r"\bglpat-[A-Za-z0-9_\-]{16,}",
     r"\bsk-[A-Za-z0-9_\-]{16,}",
+    r"\b[sr]k_(?:live|test)_[A-Za-z0-9]{10,}",
+    r"\bhf_[A-Za-z0-9]{20,}\b|\bnpm_[A-Za-z0-9]{30,}\b",
+    r"(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]+",
     r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
     r"\bAIza[0-9A-Za-z_\-]{30,}",
     r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
     r"(?i)(?<=bearer )[A-Za-z0-9._~+/\-]{8,}=*",
     r"(?i)(?<=basic )[A-Za-z0-9+/]{8,}=*",
-    r"(?<=://)[^\s/:@]*:[^\s/@]+(?=@)",
+    r"(?i)(?<=authorization: token )[^\s\"']+",
+    r"(?i)(?<=cookie: )(?!\[redacted)[^\r\n\"']+",
+    r"(?i)(?:(?<=--password )|(?<=--token )|(?<=--secret )|(?<=--api-key ))(?!\[redacted)[^\s\"']+",
+    r"(?i)(?:(?<=<password>)|(?<=<token>)|(?<=<secret>))(?!\[redacted)[^<]+",
+    r"(?<=://)[^\s/:@]*:[^\s/]+(?=@)",
 )
 _ASSIGNED = re.compile(
     r"(?i)((?:[A-Za-z0-9]+[_\-])*(?:password|passwd|passphrase|pwd|secret|token|api[_\-]?key|"
-    r"access[_\-]?key|private[_\-]?key|account[_\-]?key)"
-    r"[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)"
+    r"access[_\-]?key|private[_\-]?key|account[_\-]?key|secret[_\-]?key|credentials?)"
+    r"\\*[\"']?\s*[=:]\s*)"
+    r"(\\+\"[^\"]*\"|\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,;&\"']+)"
 )
 _FORM = re.compile("|".join(f"(?:{form})" for form in _FORMS if not form.startswith("(?i)")))
 _FORM_ANY_CASE = re.compile(
@@ -59,6 +68,12 @@ def _may_hold_one(text: str) -> bool:
         or "glpat" in low
         or "xox" in low
         or "aiza" in low
+        or "cookie" in low
+        or "credential" in low
+        or "k_live" in low
+        or "k_test" in low
+        or "hf_" in low
+        or "npm_" in low
     )
 
 
@@ -104,6 +119,12 @@ class Redaction:
                 if name in self.keep:
                     out[name] = item
                     continue
+                clean_name = _clean_name(name) if self.forms else name
+                if clean_name != name:
+                    paths.append(path)
+                    if clean_name in value or clean_name in out:
+                        clean_name = f"{clean_name}-{len(out)}"
+                    name = clean_name
                 inside = f"{path}.{name}" if path else str(name)
                 if item is not None and (
                     name in self.drop or (self.forms and _is_secret_name(name, item))
@@ -132,11 +153,26 @@ def without_secrets(text: str) -> str:
 def _assigned(match: re.Match[str]) -> str:
     if REDACTED in match[2] or match[2].startswith("[redacted"):
         return match[0]
-    quote = match[2][0] if match[2][0] in "\"'" else ""
+    escapes = match[2][: len(match[2]) - len(match[2].lstrip("\\"))]
+    bare = match[2][len(escapes) :]
+    quote = escapes + bare[0] if bare and bare[0] in "\"'" else ""
     return f"{match[1]}{quote}{REDACTED}{quote}"
 
 
 _SECRET_NAMES: dict[str, str] = {}
+_CLEAN_NAMES: dict[str, str] = {}
+
+
+def _clean_name(name: Any) -> Any:
+    """Return a field's name without the secret that it holds itself."""
+    clean = _CLEAN_NAMES.get(name)
+    if clean is None:
+        if not isinstance(name, str):
+            return name
+        clean = without_secrets(name) if _may_hold_one(name) else name
+        if len(_CLEAN_NAMES) < 10_000 and clean == name:
+            _CLEAN_NAMES[name] = clean
+    return clean
 
 
 def _is_secret_name(name: Any, item: Any) -> bool:

@@ -194,6 +194,8 @@ class RecordWriter:
         check_json(told, "metadata", self._limits)
         check_shape(told, METADATA, "metadata")
         written = self._redaction.apply(verdict)
+        if written.get("redacted") != verdict.get("redacted"):
+            check_verdict(written, "verdict", self._profile)
         payload = canonical_bytes(written)
         _write_new(self.folder / "verdict.json", payload + b"\n")
         self._enter("verdict", payload, self.head.number + 1)
@@ -202,11 +204,13 @@ class RecordWriter:
 
     def close(self, metadata: Mapping[str, Any] | None = None) -> None:
         """Close the files; without a verdict the record stays an open one."""
-        if metadata is not None and not self.closed:
-            self._finish(dict(metadata))
-        self.closed = True
-        while self._files:
-            os.close(self._files.popitem()[1])
+        try:
+            if metadata is not None and not self.closed:
+                self._finish(dict(metadata))
+        finally:
+            self.closed = True
+            while self._files:
+                os.close(self._files.popitem()[1])
 
     def __enter__(self) -> "RecordWriter":
         return self
@@ -237,6 +241,12 @@ class RecordWriter:
 
     def _append(self, kind: str, document: Mapping[str, Any], place: int) -> dict[str, Any]:
         written = self._redaction.apply(document)
+        if written.get("redacted") != document.get("redacted"):
+            path = f"{kind}s[{place}]"  # an identifier that looks like a secret is none afterwards
+            if kind == "step":
+                check_step(written, path, self._profile)
+            else:
+                check_plan(written, path)
         payload = canonical_bytes(written)
         if len(payload) > self._limits.document:
             raise Malformed(f"{kind}s[{place}]", f"holds {len(payload):,} bytes")

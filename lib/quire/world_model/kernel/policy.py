@@ -6,8 +6,12 @@ in ``OURS`` name checks that the contract has no reason for.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import unicodedata
+import urllib.parse
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,7 +77,7 @@ class Policy:
     barriers
         Linear inequalities over the parameters.
     protected
-        Paths that no action may have as target, by resolved path and by inode.
+        Paths that no parameter may name, however deep, by resolved path and by inode.
     immutable_modules
         Modules that no code modification may touch.
     operator
@@ -202,7 +206,7 @@ def decide(
         return "action_not_in_allowlist"
     if grant is None or grant.get("subject") != subject or action not in grant.get("actions", ()):
         return "capability"
-    if any(_protected(policy, str(params[k])) for k in params if isinstance(params[k], str)):
+    if any(_protected(policy, text) for text in _texts(params)):
         return "protected_target"
     if policy.levels.get(action, LEVELS - 1) > min(ceiling, policy.ceiling):
         return "autonomy_ceiling"
@@ -218,9 +222,12 @@ def decide(
             values: list[Any] = [params.get(name) for name in barrier.coefficients]
             if not all(map(_number, values)):
                 return "barrier"
-            total = math.fsum(
-                c * v for c, v in zip(barrier.coefficients.values(), values, strict=True)
-            )
+            try:
+                total = math.fsum(
+                    c * v for c, v in zip(barrier.coefficients.values(), values, strict=True)
+                )
+            except (OverflowError, ValueError):  # beyond what a double holds
+                return "barrier"
             if not total >= barrier.at_least:
                 return "barrier"
     return "allowed"
@@ -247,11 +254,49 @@ def _plain(text: str) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond every double
+        return False
 
 
-def _protected(policy: Policy, target: str) -> bool:
-    """Return whether a text, read as a path, leads to what is protected, links included."""
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in a JSON value, however deep, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _protected(policy: Policy, text: str) -> bool:
+    """Return whether a text, read as a path, leads to what is protected, links included.
+
+    The kernel does not know in which folder the agent stands: a relative path is refused where one
+    of its parts is called as something protected.
+    """
+    target = unicodedata.normalize("NFKC", text).strip()
+    if target[:5].lower() == "file:":
+        rest = urllib.parse.unquote(target[5:])
+        target = "/" + rest.lstrip("/").removeprefix("localhost/")
+    if "\x00" in target:
+        return True
+    with contextlib.suppress(RuntimeError):  # of an unknown user
+        target = str(Path(target).expanduser())
+    if not Path(target).is_absolute():
+        parts = {part.casefold() for part in target.replace("\\", "/").split("/")}
+        if any(Path(name).name.casefold() in parts for name in policy.protected):
+            return True
+    return _leads_there(policy, target) or (target != text and _leads_there(policy, text))
+
+
+def _leads_there(policy: Policy, target: str) -> bool:
     if "\x00" in target:
         return True
     try:

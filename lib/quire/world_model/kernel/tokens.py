@@ -7,6 +7,7 @@ which is canonical JSON. A token is for one action with one set of parameters, o
 from __future__ import annotations
 
 import hmac
+import math
 from collections.abc import MutableSet
 from typing import Any
 
@@ -101,7 +102,8 @@ def verify(
     if claims["aud"] != AUDIENCE:
         raise TokenRefused(f"token: its audience is {claims['aud']!r}, not {AUDIENCE!r}")
     for name in ("action", "run_id", "subject", "params_fingerprint"):
-        if not hmac.compare_digest(str(claims[name]).encode(), str(expected.get(name)).encode()):
+        wanted = str(expected.get(name)).encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(str(claims[name]).encode(), wanted):
             raise TokenRefused(f"token: it is for another {name}")
     begins, ends = claims["issued_at"], claims["expires_at"]
     if (
@@ -110,6 +112,8 @@ def verify(
         or not ends - begins <= LIFETIME_S
     ):
         raise TokenForged("token: its times are not those of a token")
+    if not all(isinstance(t, int | float) and math.isfinite(t) for t in (now, leeway_s)):
+        raise TokenExpired("token: the clock shows no time")
     if not begins - leeway_s <= now < ends + leeway_s:
         raise TokenExpired("token: its time is over, or has not come")
     if claims["nonce"] in used:
