@@ -15,7 +15,7 @@ from quire.serving.experiments.artefact import averages, series_error
 from quire.serving.experiments.exactness import jax_rows, loops
 from quire.serving.experiments.hopper import work_of
 from quire.serving.experiments.pictures import by_hand, picture, toy_profile
-from quire.serving.experiments.replays import Run, calibrate, error_rows, simulate
+from quire.serving.experiments.replays import Run, calibrate, carried, error_rows, simulate
 from quire.serving.experiments.speed import replay_times, sweep, together
 from quire.serving.profiles.skew import fit_alpha
 
@@ -40,6 +40,8 @@ def test_a_hidden_time_between_steps_is_found():
     found = calibrate(run_with(300_000.0))
     assert found.host_us == pytest.approx(300, abs=20)
     assert abs(found.fitted) < abs(found.without) / 5
+    ((without, fitted),) = carried([run_with(300_000.0)], 300.0)
+    assert without < -1 and abs(fitted) < 1e-9
 
 
 def test_loops_and_jax_agree():
@@ -62,11 +64,15 @@ def test_speeds_have_a_row_for_each():
 def test_averages_by_hand():
     cells = {"a": [("TTFT", -8.0), ("tokens/s", 1.0)], "b": [("W", 3.0)]}
     found = {row.definition: row.average for row in averages(cells)}
-    assert found["all published cells, mean"] == pytest.approx(4.0)
+    assert found["all cells, mean"] == pytest.approx(4.0)
     assert found["all but TTFT, mean"] == pytest.approx(2.0)
     assert found["mean of the figures' means"] == pytest.approx(3.75)
     assert found["errors with their signs, size of the mean"] == pytest.approx(4 / 3)
     assert found["largest"] == 8.0
+    series = ({"time_s": [0, 1], "x": [10, 10]}, {"time_s": [0, 1], "y": [11, 9]})
+    more = {row.definition: row.average for row in averages(cells, [series])}
+    assert more["all cells and Figure 5 by its totals, mean"] == pytest.approx(12 / 4)
+    assert more["all cells and Figure 5 by its seconds, mean"] == pytest.approx(22 / 4)
 
 
 def test_series_error():

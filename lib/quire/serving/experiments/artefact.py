@@ -1,6 +1,6 @@
 """The artefact's figures: throughput and latency, power, prefix cache, and the average error."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -193,13 +193,19 @@ class Definition:
     average: float | int
 
 
-def averages(cells: Mapping[str, list[tuple[str, float]]]) -> list[Definition]:
+def averages(
+    cells: Mapping[str, list[tuple[str, float]]],
+    series: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]] = (),
+) -> list[Definition]:
     """Return the average absolute error under several definitions.
 
     Parameters
     ----------
     cells
         Errors in per cent, by figure, each with the name of its metric.
+    series
+        Pairs of throughput series, measured and simulated, which two more definitions take in: by
+        their totals, and by their seconds (`series_error`).
     """
     every = [(figure, name, error) for figure, rows in cells.items() for name, error in rows]
 
@@ -213,7 +219,7 @@ def averages(cells: Mapping[str, list[tuple[str, float]]]) -> list[Definition]:
     late = [each for each in every if each[1] != "TTFT"]
     known = list(cells)
     rows = [
-        ("all published cells, mean", *mean(every)),
+        ("all cells, mean", *mean(every)),
         ("all but TTFT, mean", *mean(late)),
         ("all cells, geometric mean", *geometric(every)),
         ("all but TTFT, geometric mean", *geometric(late)),
@@ -224,6 +230,12 @@ def averages(cells: Mapping[str, list[tuple[str, float]]]) -> list[Definition]:
             np.mean([error for _, _, error in every])))),
         ("median of the absolute errors", len(every), float(
             np.median([abs(error) for _, _, error in every]))),
+        *(
+            (f"all cells and Figure 5 by {what}, mean", len(every) + len(series), float(
+                np.mean([abs(error) for _, _, error in every] + [
+                    abs(series_error(*pair)[k]) for pair in series])))
+            for k, what in enumerate(("its totals", "its seconds")) if series
+        ),
         ("largest", len(every), max(abs(error) for _, _, error in every)),
     ]  # fmt: skip
     return [Definition(*row) for row in rows]

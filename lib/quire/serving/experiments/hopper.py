@@ -144,7 +144,7 @@ class ClockRow:
 
 
 def clock_rows(
-    model: ModelShape,
+    profile: LatencyTable,
     power: Mapping[str, Any],
     steps: Mapping[str, Any],
     cap_w: float | int = 700.0,
@@ -153,12 +153,13 @@ def clock_rows(
 
     Static power and a byte's energy come from the decodes below the cap. An operation's energy
     comes from the shorter of the two long matrix products, which draws the cap at its measured
-    clock and rate. The other product and the prefill are predicted, from their measured rates.
+    clock and rate. The prefill is predicted from the time that the tables give it; the other
+    product, which no table holds, from its measured rate.
 
     Parameters
     ----------
-    model
-        The decoder's shape.
+    profile
+        Of the device and the decoder.
     power
         Columns ``load``, ``sequences``, ``context``, ``watt_mean``, ``sm_mhz``, ``calls``,
         ``seconds``.
@@ -167,6 +168,7 @@ def clock_rows(
     cap_w
         The power limit.
     """
+    model = profile.model
     times = {
         (str(w), int(n), int(k)): float(us) / 1e6
         for w, n, k, us in zip(
@@ -199,8 +201,10 @@ def clock_rows(
     fitted = ClockModel(cap_w, full, max(static, 1e-3), per_flop, per_byte, 2.0)
     rows = []
     for name, (watts, mhz, flops, moved, seconds) in runs.items():
-        # what was measured took its time at its own clock: the rate at the full clock is higher
-        at_full = seconds * mhz / full
+        if name.startswith("prefill"):
+            at_full = profile.step_ns(Batch((int(name.split()[-1].replace(",", "")),), (0,))) / 1e9
+        else:  # measured at its own clock: the rate at the full clock is higher
+            at_full = seconds * mhz / full
         predicted = full * fitted.share_of_clock(flops, moved, at_full)
         error = round(100 * (predicted / mhz - 1), 6)
         rows.append(ClockRow(name, float(mhz), predicted, float(watts), error, name == products[0]))

@@ -143,7 +143,7 @@ def ablations(run: Run, more_blocks: int = 0) -> list[AblationRow]:
     for name, changed in (
         ("no admission gate", replace(rules, gate=False)),
         ("no prefix cache", replace(rules, prefix_caching=False)),
-        ("prompts in one piece", replace(rules, chunked=False, budget=8192)),
+        ("prompts in one piece, budget 8,192", replace(rules, chunked=False, budget=8192)),
     ):
         rows.append(ablation(run, name, simulate(run, config=changed)))
     if more_blocks:
@@ -232,14 +232,18 @@ def calibrate(run: Run, most_us: float | int = 5000.0, rounds: int = 20) -> Cali
     return Calibration(host, error(0.0, ~even), error(host, ~even))
 
 
-@dataclass(frozen=True)
-class RateRow:
-    """Tokens a second in one second of a run."""
-
-    run: str
-    who: str
-    second: float | int
-    tokens_per_s: float | int
+def carried(runs: Sequence[Run], host_us: float | int) -> list[tuple[float, float]]:
+    """Return the errors of the mean latency of runs without and with a time between steps, %."""
+    return [
+        tuple(
+            off(
+                float(simulate(run, host_ns=1e3 * host).served().latency_ms.mean()),
+                float(run.real.latency_ms.mean()),
+            )
+            for host in (0.0, host_us)
+        )  # type: ignore[misc]
+        for run in runs
+    ]
 
 
 def finished_share(served: Served, points: int = 60) -> list[tuple[float, float]]:
