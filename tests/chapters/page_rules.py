@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 from quire.workbook.cards import Card
 from quire.workbook.charts import VEGALITE_MIME
 from quire.workbook.entries import CLAIM_MIME
+from quire.workbook.scaffold import install_cell
 
 HEADINGS = (
     "What the paper says",
@@ -56,12 +57,14 @@ def headings(notebook: NotebookNode, number: str) -> Iterator[str]:
 
 
 def opening(notebook: NotebookNode) -> Iterator[str]:
-    """After the title: parameters, set-up, a few sentences, and the one chart that shows it."""
-    cells = notebook.cells[1:]
+    """After the title: installation, parameters, set-up, a few sentences and the one chart."""
+    if notebook.cells[1].source != install_cell() or "remove-cell" not in _tags(notebook.cells[1]):
+        yield "the second cell does not install what is missing (quire new writes it)"
+    cells = notebook.cells[2:]
     if not {"parameters", "hide-input"} <= _tags(cells[0]):
-        yield "the second cell is not the folded parameters cell"
+        yield "the third cell is not the folded parameters cell"
     if cells[1].cell_type != "code" or not _tags(cells[1]) & FOLDED:
-        yield "the third cell is not the folded set-up"
+        yield "the fourth cell is not the folded set-up"
     lead = _before_first_section(cells)
     prose = " ".join(cell.source for cell in lead if cell.cell_type == "markdown")
     sentences = len(re.findall(r"[.!?](?=\s|$)", prose))

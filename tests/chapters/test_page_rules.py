@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from quire.workbook.cards import Card
 from quire.workbook.charts import VEGALITE_MIME
 from quire.workbook.entries import CLAIM_MIME
+from quire.workbook.scaffold import install_cell
 
 from . import page_rules as rules
 
@@ -62,6 +63,7 @@ def page() -> NotebookNode:
     return new_notebook(
         cells=[
             new_markdown_cell("# 99 · A page\n\n{cite:t}`a2026`"),
+            code("install", install_cell(), "remove-cell"),
             code("parameters", "size: int = 3  # items", "parameters", "hide-input"),
             code("setup", "from quire import tiny\nclaims = begin('99')", "hide-input"),
             new_markdown_cell("We found three. It was to be expected. It took a second."),

@@ -191,10 +191,16 @@ def _run(slug: str, root: Path, on_progress: Progress | None) -> None:
 
 
 def _notebook(words: dict[str, str]) -> NotebookNode:
-    notebook = read_myst_markdown_notebook(_HEADER + _fill("notebook.md", words), MdParserConfig())
+    text = _fill("notebook.md", words | {"install": install_cell()})
+    notebook = read_myst_markdown_notebook(_HEADER + text, MdParserConfig())
     for index, cell in enumerate(notebook.cells):
         cell["id"] = f"{words['topic'].replace('_', '-')[:50]}-{index}"
     return notebook
+
+
+def install_cell() -> str:
+    """Return the source of every chapter's first code cell: it installs Quire."""
+    return _fill("install.py", {}).rstrip("\n")
 
 
 _HEADER = """\
