@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quire.merkle import leaf_hash
 from quire.provenance import (
     Head,
     chain,
@@ -16,7 +17,6 @@ from quire.provenance import (
     verify_consistency,
     verify_inclusion,
 )
-from quire.provenance.chain.merkle import leaves_of
 
 ENVELOPE = {"id": "a"}
 DOCS = [{"n": k, "text": "x" * k} for k in range(6)]
@@ -69,7 +69,7 @@ def test_a_chain_that_is_written_anew_does_not_fit_the_head():
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 40), st.data())
 def test_proofs_of_inclusion_and_growth(count, data):
-    leaves = leaves_of([bytes([k]) for k in range(count)])
+    leaves = [leaf_hash(bytes([k])) for k in range(count)]
     root = merkle_root(leaves)
     k = data.draw(st.integers(0, count - 1))
     proof = inclusion_proof(leaves, k)
@@ -89,7 +89,7 @@ def test_known_roots_of_rfc_6962():
     assert merkle_root([]).hex() == hashlib.sha256(b"").hexdigest()
     data = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657",
             "606162636465666768696a6b6c6d6e6f"]  # fmt: skip
-    leaves = leaves_of([bytes.fromhex(d) for d in data])
+    leaves = [leaf_hash(bytes.fromhex(d)) for d in data]
     assert merkle_root(leaves).hex() == (
         "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
     )

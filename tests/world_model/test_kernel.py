@@ -14,6 +14,7 @@ import psutil
 import pytest
 from jaxtyping import TypeCheckError
 
+from quire import merkle
 from quire.world_model import (
     Barrier,
     Kernel,
@@ -120,21 +121,21 @@ def test_rfc_8032_vectors(vector, by_hand):
 
 
 def test_trees_and_their_proofs():
-    leaves = [ledger.leaf_hash(bytes([k])) for k in range(12)]
+    leaves = [merkle.leaf_hash(bytes([k])) for k in range(12)]
     grown = ledger.GrowingTree()
     for n in range(1, 13):
         grown.append(bytes([n - 1]))
-        tree = ledger.root(leaves[:n])
+        tree = merkle.merkle_root(leaves[:n])
         assert grown.root() == tree
         for k in range(n):
-            proof = ledger.inclusion_proof(leaves[:n], k)
-            assert ledger.verify_inclusion(leaves[k], k, n, proof, tree)
-            assert not ledger.verify_inclusion(leaves[(k + 1) % 12], k, n, proof, tree)
-            assert not ledger.verify_inclusion(leaves[k], k, n, [*proof, tree], tree)
-            older = ledger.root(leaves[: k + 1])
-            path = ledger.consistency_proof(leaves[:n], k + 1)
-            assert ledger.verify_consistency(k + 1, n, older, tree, path)
-            assert not ledger.verify_consistency(k + 1, n, tree[::-1], tree, path)
+            proof = merkle.inclusion_proof(leaves[:n], k)
+            assert merkle.verify_inclusion(leaves[k], k, n, proof, tree)
+            assert not merkle.verify_inclusion(leaves[(k + 1) % 12], k, n, proof, tree)
+            assert not merkle.verify_inclusion(leaves[k], k, n, [*proof, tree], tree)
+            older = merkle.merkle_root(leaves[: k + 1])
+            path = merkle.consistency_proof(leaves[:n], k + 1)
+            assert merkle.verify_consistency(k + 1, n, older, tree, path)
+            assert not merkle.verify_consistency(k + 1, n, tree[::-1], tree, path)
 
 
 def test_the_kernel_grants_refuses_and_logs(tmp_path):
@@ -154,7 +155,7 @@ def test_the_kernel_grants_refuses_and_logs(tmp_path):
         signed = ledger.tree_head(bytes.fromhex(head["root"]), head["size"], head["time"])
         assert ed25519.verify(kernel.public, signed, bytes.fromhex(head["signature"]))
         lines = log.read_bytes().splitlines()
-        assert bytes.fromhex(head["leaf"]) == ledger.leaf_hash(lines[0])
+        assert bytes.fromhex(head["leaf"]) == merkle.leaf_hash(lines[0])
     assert (
         done == [1] and [json.loads(line)["decision"] for line in lines] == ["ALLOW"] + ["DENY"] * 3
     )

@@ -20,7 +20,7 @@ Read in this order:
 1. ``schema``: strict and canonical JSON (``canonical``), fields (``shapes``), domain profiles
    (``profiles``), the record (``records``), rules between its documents (``rules``), secrets
    (``redaction``), what is refused (``errors``).
-2. ``chain``: a chain of hashes with its head (``hash_chain``), proofs (``merkle``).
+2. ``chain``: a chain of hashes with its head (``hash_chain``); proofs are :mod:`quire.merkle`'s.
 3. ``stores``: folders of JSON lines (``writer``, ``jsonl``), SQLite (``sqlite``; DuckDB in
    ``peers``), eviction with tombstones (``retention``). ``capture``: the recorder
    (``investigation``), reported against intercepted calls (``fidelity``).
@@ -34,6 +34,13 @@ Read in this order:
 8. ``peers``; ``experiments``: what the chapter measures; ``exercises``: its exercises' checks.
 """
 
+from quire.merkle import (
+    consistency_proof,
+    inclusion_proof,
+    merkle_root,
+    verify_consistency,
+    verify_inclusion,
+)
 from quire.provenance.bounds.information import (
     bayes_accuracy,
     fano_accuracy_bound,
@@ -64,13 +71,6 @@ from quire.provenance.capture.fidelity import (
 )
 from quire.provenance.capture.investigation import Investigation, recorded, start_investigation
 from quire.provenance.chain.hash_chain import Entry, Head, Verification, chain, head_of, verify
-from quire.provenance.chain.merkle import (
-    consistency_proof,
-    inclusion_proof,
-    merkle_root,
-    verify_consistency,
-    verify_inclusion,
-)
 from quire.provenance.exchange.importers import (
     from_openrca,
     from_swe_agent,

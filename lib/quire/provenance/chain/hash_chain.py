@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from quire.merkle import leaf_hash
 from quire.provenance.schema.canonical import canonical_bytes
 from quire.provenance.schema.errors import Malformed
 
@@ -61,11 +62,6 @@ class Verification:
         if self.intact:
             return f"intact: {self.checked} documents"
         return f"broken at {self.index}: {self.kind}"
-
-
-def leaf_hash(document: bytes) -> bytes:
-    """Return the leaf of a document's canonical bytes."""
-    return hashlib.sha256(b"\x00" + document).digest()
 
 
 def first_link(envelope: bytes) -> bytes:

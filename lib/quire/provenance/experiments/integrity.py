@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from quire.provenance.chain.hash_chain import chain, head_of, verify
-from quire.provenance.chain.merkle import (
+from quire.merkle import (
     consistency_proof,
     inclusion_proof,
-    leaves_of,
+    leaf_hash,
     merkle_root,
     verify_consistency,
     verify_inclusion,
 )
+from quire.provenance.chain.hash_chain import chain, head_of, verify
 from quire.provenance.schema.canonical import canonical_bytes, parse_json
 from quire.provenance.schema.errors import Malformed
 from quire.provenance.schema.records import Record
@@ -115,7 +115,7 @@ def merkle_faults(theirs: Callable[[list[list[str]]], list[str]], largest: int =
     trees = [[bytes([k, size]).hex() for k in range(size)] for size in range(1, largest + 1)]
     faults = 0
     for tree, root in zip(trees, theirs(trees), strict=True):
-        leaves = leaves_of([bytes.fromhex(document) for document in tree])
+        leaves = [leaf_hash(bytes.fromhex(document)) for document in tree]
         mine = merkle_root(leaves)
         faults += mine.hex() != root
         size = len(leaves)

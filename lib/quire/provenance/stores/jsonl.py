@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quire.merkle import leaf_hash
 from quire.provenance.chain.hash_chain import (
     Entry,
     Head,
     Verification,
     first_link,
-    leaf_hash,
     next_link,
     verify,
 )

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from quire.provenance.chain.hash_chain import Head, first_link, leaf_hash, next_link
+from quire.merkle import leaf_hash
+from quire.provenance.chain.hash_chain import Head, first_link, next_link
 from quire.provenance.schema.canonical import LIMITS, Limits, canonical_bytes, check_json
 from quire.provenance.schema.errors import (
     AuthorityExceeded,

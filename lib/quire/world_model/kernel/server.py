@@ -18,6 +18,7 @@ import sys
 import time
 from typing import Any
 
+from quire.merkle import inclusion_proof
 from quire.world_model.errors import WorldModelError
 from quire.world_model.kernel import canonical, ed25519, ledger, tokens
 from quire.world_model.kernel.policy import Policy, decide, from_json
@@ -188,9 +189,10 @@ class KernelState:
 
     def _inclusion(self, message: dict[str, Any]) -> dict[str, Any]:
         index = message.get("index")
-        if isinstance(index, bool) or not isinstance(index, int):
-            raise WorldModelError("index: must be an integer")
-        proof = ledger.inclusion_proof(self.tree.leaves, index)
+        last = len(self.tree.leaves) - 1
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index <= last:
+            raise WorldModelError(f"index: must be an integer from 0 to {last}")
+        proof = inclusion_proof(self.tree.leaves, index)
         return {
             "proof": [p.hex() for p in proof],
             "leaf": self.tree.leaves[index].hex(),

@@ -1,4 +1,4 @@
-"""Merkle trees over leaves as RFC 6962 has them: short proofs of inclusion and of growth.
+"""Merkle trees as RFC 6962 has them, for all topics: short proofs of inclusion and of growth.
 
 A leaf is ``SHA256(00 data)``, a node ``SHA256(01 left right)``; the left subtree of ``n`` leaves
 holds the largest power of two below ``n``.
@@ -8,7 +8,16 @@ import hashlib
 from collections.abc import Sequence
 
 from quire.checks import integer
-from quire.provenance.chain.hash_chain import leaf_hash
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """Return the hash of a leaf's data, ``SHA256(00 data)``."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of an inner node, ``SHA256(01 left right)``."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
@@ -53,12 +62,12 @@ def verify_inclusion(
         if last == 0:
             return False
         if position & 1 or position == last:
-            node = _node(sibling, node)
+            node = node_hash(sibling, node)
             while position and not position & 1:
                 position >>= 1
                 last >>= 1
         else:
-            node = _node(node, sibling)
+            node = node_hash(node, sibling)
         position >>= 1
         last >>= 1
     return last == 0 and node == root
@@ -111,35 +120,26 @@ def verify_consistency(
         if second == 0:
             return False
         if first & 1 or first == second:
-            left, right = _node(node, left), _node(node, right)
+            left, right = node_hash(node, left), node_hash(node, right)
             while first and not first & 1:
                 first >>= 1
                 second >>= 1
         else:
-            right = _node(right, node)
+            right = node_hash(right, node)
         first >>= 1
         second >>= 1
     return second == 0 and left == older_root and right == newer_root
-
-
-def leaves_of(documents: Sequence[bytes]) -> list[bytes]:
-    """Return the leaf hashes of documents' canonical bytes."""
-    return [leaf_hash(document) for document in documents]
 
 
 def _split(count: int) -> int:
     return 1 << (count - 1).bit_length() - 1
 
 
-def _node(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
-
-
 def _levels(leaves: Sequence[bytes]) -> bytes:
     """Return the root: pairs level by level, an odd last one moves up as it is."""
     level = list(leaves)
     while len(level) > 1:
-        paired = [_node(level[k], level[k + 1]) for k in range(0, len(level) - 1, 2)]
+        paired = [node_hash(level[k], level[k + 1]) for k in range(0, len(level) - 1, 2)]
         if len(level) % 2:
             paired.append(level[-1])
         level = paired
