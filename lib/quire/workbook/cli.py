@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
-import sys
-import tempfile
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from quire.workbook import exits
 from quire.workbook.cards import ProfileName
 from quire.workbook.chapters import Chapter, all_chapters, find_chapter
-from quire.workbook.errors import UserError, check_timeout, plain_line
+from quire.workbook.errors import UserError, check_timeout
 from quire.workbook.home import check_user
 from quire.workbook.parameters import parse_assignments, parse_given, resolve
 from quire.workbook.subcommands import AsJson, data, peers
-from quire.workbook.terminal import leave_quietly, prepare, print_changes, print_rows
+from quire.workbook.terminal import print_changes, print_rows
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -38,7 +35,6 @@ app = typer.Typer(
 app.add_typer(data, name="data")
 app.add_typer(peers, name="peers")
 
-_OURS, _INTERRUPTED = 3, 130
 
 ChapterName = Annotated[str, typer.Argument(metavar="CHAPTER", help="Slug or number.")]
 Profile = Annotated[str, typer.Option(help="smoke, default or full.")]
@@ -381,71 +377,8 @@ def new(
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line.
-
-    The exit status is 0 when it is done, 1 when a chapter failed, 2 for bad input, 3 for a fault of
-    the workbook's own, 130 when it was interrupted. Whatever goes wrong is one line.
-    """
-    prepare()
-    # An orderly stop on SIGTERM and SIGHUP too, so that kernels and clusters are closed.
-    for name in ("SIGTERM", "SIGHUP"):
-        if signal.getsignal(getattr(signal, name, signal.SIGTERM)) is not signal.SIG_IGN:
-            signal.signal(getattr(signal, name, signal.SIGTERM), signal.default_int_handler)
-    try:
-        status = typer.main.get_command(app).main(
-            list(arguments) if arguments is not None else None,
-            prog_name="quire",
-            standalone_mode=False,
-        )
-        sys.stdout.flush()
-    except UserError as fault:
-        _stop(str(fault), fault.exit_status)
-    except (KeyboardInterrupt, typer.Abort):
-        status = _INTERRUPTED
-    except BrokenPipeError:  # "quire chapters | head -1": enough was read
-        leave_quietly()
-        status = 1
-    except ModuleNotFoundError as fault:
-        if (fault.name or "").split(".")[0] == "quire":
-            _stop_unknown(fault)
-        _stop(f"{fault.name} is not installed: pip install 'quire-workbook[workbook]'", 2)
-    except OSError as fault:
-        if fault.filename is None and not fault.strerror:
-            _stop_unknown(fault)
-        leave_quietly()
-        _stop(f"{fault.filename or 'the system'}: {fault.strerror}: mend that and run again", 2)
-    except Exception as fault:
-        # The parser's own errors, whose class differs between typer's releases.
-        if not hasattr(fault, "format_message"):
-            _stop_unknown(fault)
-        _stop(f"{fault.format_message()}: see 'quire --help'", 2)
-    if status == _INTERRUPTED:
-        print("quire: interrupted: nothing is half-written, run it again", file=sys.stderr)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Kernels and clusters are closed by now; asyncio would still mourn its tasks at exit.
-        os._exit(_INTERRUPTED)
-    sys.exit(status if isinstance(status, int) else 0)
-
-
-def _stop(line: str, status: int) -> NoReturn:
-    print(f"quire: {plain_line(line)}", file=sys.stderr)
-    sys.exit(status)
-
-
-def _stop_unknown(fault: Exception) -> NoReturn:
-    """Tell in one line of a fault that nobody foresaw, and save its traceback for a report."""
-    told = "".join(traceback.format_exception(fault))
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="quire-fault-", suffix=".txt", delete=False, encoding="utf-8",
-            errors="backslashreplace",
-        ) as file:  # fmt: skip
-            file.write(told)
-        where = f"the traceback is in {file.name}, please report it"
-    except OSError:
-        where = "please report it"
-    _stop(f"a fault of the workbook, {type(fault).__name__}: {fault}: {where}", _OURS)
+    """Run the command line; `quire.workbook.exits` says with which status it ends."""
+    exits.run(typer.main.get_command(app), arguments)
 
 
 def _points(given: Sequence[str] | None) -> dict[int, float]:
