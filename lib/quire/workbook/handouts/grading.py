@@ -207,7 +207,7 @@ def _library(work: Path) -> Path:
     copy = work / "lib"
     shutil.copytree(
         PACKAGE, copy / "quire",
-        ignore=shutil.ignore_patterns("exercises.py", "__pycache__", "_checkout"),
+        ignore=shutil.ignore_patterns("exercises.py", "exercises", "__pycache__", "_checkout"),
     )  # fmt: skip
     shutil.copy(PACKAGE / "workbook" / "exercises.py", copy / "quire" / "workbook")
     return copy
