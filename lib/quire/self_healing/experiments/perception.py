@@ -106,7 +106,9 @@ class NoiseRow:
     pa, low, high
         PA as the paper's code compares, with its interval over draws.
     reference_share
-        Share of lines answered by a reference.
+        Share of lines answered by a reference; what repeats a line comes from the cache.
+    draws
+        PA of every draw, in the order of the seeds.
     """
 
     system: str
@@ -117,6 +119,7 @@ class NoiseRow:
     low: float
     high: float
     reference_share: float
+    draws: tuple[float, ...]
 
 
 def under_noise(
@@ -154,26 +157,30 @@ def under_noise(
                         else (values_[0], values_[0], values_[0])
                     )
                     rows.append(NoiseRow(system, method, level, share, mean, low, high,
-                                         float(np.mean(used))))  # fmt: skip
+                                         float(np.mean(used)), tuple(values_)))  # fmt: skip
     return rows
 
 
 def chosen_theta(
     logs: Mapping[str, Log],
     dropped: float,
-    choices: Sequence[float] = (0.0, 0.3, 0.5, 0.66),
+    level: float = 1.0,
+    choices: Sequence[float] = (0.0, 0.3, 0.5, 0.66, 0.8),
     cases: int = 100,
+    draws: int = 3,
     seed: int = 90_000,
 ) -> float:
     """Return the threshold with the best mean PA on draws of its own, one for all systems.
 
-    The draws have noise 0.6 and the same share of templates without a reference.
+    The draws have the level of noise, and the share of templates without a reference, that it is
+    meant for.
     """
     means = []
     for theta in choices:
         found = [
-            _one_draw(log, 0.6, dropped, cases, theta, seed, rivals=False)[0]["retrieval"]
+            _one_draw(log, level, dropped, cases, theta, seed + draw, rivals=False)[0]["retrieval"]
             for log in logs.values()
+            for draw in range(draws)
         ]
         means.append(float(np.mean(found)))
     return choices[int(np.argmax(means))]
@@ -235,3 +242,8 @@ def left_out_gain(logs: Sequence[Log]) -> tuple[float, float, float]:
     """Return our left-out GA less Drain's published one: the mean over systems, its interval."""
     rows = left_out(logs)
     return mean_interval([float(r["ga"]) - PUBLISHED_GA[str(r["system"])] for r in rows])  # type: ignore[arg-type]
+
+
+def difference(one: NoiseRow, other: NoiseRow) -> tuple[float, float, float]:
+    """Return the PA of one row less that of the other, paired over draws, with its interval."""
+    return mean_interval([a - b for a, b in zip(one.draws, other.draws, strict=True)])

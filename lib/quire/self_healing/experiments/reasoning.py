@@ -50,6 +50,8 @@ class PriorRow:
         Edges of the merged graph.
     gain, gain_low, gain_high
         F1 less that without priors, process by process.
+    unnamed_gain
+        The same of ``unnamed_recall``, with its interval.
     """
 
     priors: str
@@ -64,6 +66,7 @@ class PriorRow:
     gain: float
     gain_low: float
     gain_high: float
+    unnamed_gain: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def priors_right_and_wrong(
     """
     settings: list[float | None] = [None, *corruption, -1.0]
     base: list[float] = []
+    unnamed_base: list[float] = []
     rows = []
     for share in settings:
         tuning = [_found(_trial(d, bins, 10_000 + s), share, kind, 10_000 + s) for s in (0, 1, 2)]
@@ -94,6 +98,9 @@ def priors_right_and_wrong(
         results = [_judged(*_found(_trial(d, bins, s), share, kind, s), threshold) for s in seeds]
         f1 = [r[0] for r in results]
         base = base or f1
+        recalls = [r[1] for r in results]
+        unnamed_base = unnamed_base or recalls
+        changes = [a - b for a, b in zip(recalls, unnamed_base, strict=True) if a == a]
         mean, low, high = mean_interval(f1)
         gain = mean_interval([a - b for a, b in zip(f1, base, strict=True)])
         name = "none" if share is None else "right" if share == 0 else (
@@ -103,7 +110,19 @@ def priors_right_and_wrong(
         )
         rows.append(
             PriorRow(
-                name, bins, mean, low, high, unnamed, rank, named, edges, gain[0], gain[1], gain[2]
+                name,
+                bins,
+                mean,
+                low,
+                high,
+                unnamed,
+                rank,
+                named,
+                edges,
+                gain[0],
+                gain[1],
+                gain[2],
+                mean_interval(changes),
             )
         )
     return rows

@@ -13,6 +13,8 @@ from quire.workbook.errors import UserError
 SECONDS_TO_ANSWER = (3.05, 5.0)
 """Seconds that a host may take to be reached, and to answer at all."""
 
+_MOST_NAMES = 4
+
 
 def fetch_what_can_be_had(tell: Callable[[str], None]) -> None:
     """Fetch every dataset that is neither here nor in the mirror; tell what could not be fetched.
@@ -27,7 +29,7 @@ def fetch_what_can_be_had(tell: Callable[[str], None]) -> None:
     for host, answers in hosts.items():
         if not answers:
             names = [row.name for row in lacking if _host(row.url) == host]
-            tell(f"{host} does not answer: going on without {', '.join(names)}")
+            tell(f"{host} does not answer: going on without {_told(names)}")
     for row in lacking:
         if hosts[_host(row.url)]:
             try:
@@ -49,6 +51,14 @@ def _answers(url: str) -> bool:
     except requests.RequestException:
         return False
     return True
+
+
+def _told(names: list[str]) -> str:
+    """Return a few names, or how many there are: a line stays one that somebody reads."""
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    chapters = sorted({name.partition("/")[0] for name in names})
+    return f"{len(names)} datasets of chapters {', '.join(chapters)} ('quire data list' names them)"
 
 
 def _host(url: str) -> str:
