@@ -1,8 +1,11 @@
 """A chapter gives today what was committed, and the same bytes twice."""
 
+from pathlib import Path
+
 import nbformat
 import pytest
 
+from quire.workbook import datasets
 from quire.workbook.chapters import Chapter
 from quire.workbook.comparisons import compare, is_volatile, same_arithmetic
 from quire.workbook.execution import execute
@@ -35,6 +38,22 @@ def test_the_smoke_profile_is_complete_and_gives_the_same_bytes_twice(chapter: C
         return  # the default profile is held against its committed bytes, which are a second run
     second = execute(chapter, profile="smoke", timeout=550)
     assert stable(first) == stable(second)
+
+
+@pytest.mark.timeout(1200)
+def test_a_chapter_runs_without_any_dataset(
+    chapter: Chapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [c for c in chapter.card.claims if any(n.startswith("dataset:") for n in c.needs)]
+    if not wanted:
+        pytest.skip("no claim of this chapter needs a dataset")
+    monkeypatch.setenv("QUIRE_DATA_MIRROR", str(tmp_path))
+    if any(row.state == "here" for row in datasets.listing()):
+        pytest.skip("datasets were fetched into this checkout")
+    bare = execute(chapter, profile="smoke", timeout=550)
+    assert faults(chapter, bare) == ()
+    verdicts = {entry.id: entry.verdict for entry in read_ledger(chapter, bare)}
+    assert {verdicts[claim.id] for claim in wanted} == {"not run here"}
 
 
 def made_here(chapter: Chapter) -> bool:

@@ -84,6 +84,11 @@ def test_a_hostile_chapter_keeps_its_results_its_report_and_its_bytes(
         ("import sys; sys.exit(0)", "cell 4 stopped the run by sys.exit(0)"),
         ("%no_such_magic", "UsageError: Line magic function `%no_such_magic` not found"),
         ("assert size == 4", "raised AssertionError: at 'assert size == 4'"),
+        (
+            "class Chart:\n    def _repr_mimebundle_(self, **_):\n        raise ValueError('no')\n"
+            "Chart()",
+            "raised ValueError: no: run",
+        ),
         ("raise ValueError('\\x1b]8;;http://x\\x07link\\x1b[31m')", "raised ValueError: link: run"),
         ("import ctypes; ctypes.string_at(0)", "died in cell 4: Fatal Python error: Segmentation"),
     ],

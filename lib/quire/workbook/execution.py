@@ -385,6 +385,9 @@ def _told(
 def _reason(name: str, message: str, trace: str) -> str:
     if name == "SystemExit":
         return f"stopped the run by sys.exit({message})"
+    if name == "NoneType":  # what showing a result raises, the kernel tells in the traceback alone
+        ends = re.findall(r"^([A-Za-z_][\w.]*): (.*)$", plain_text(trace), flags=re.MULTILINE)
+        name, message = ends[-1] if ends else ("an error", "")
     first = message.strip().splitlines()[0] if message.strip() else ""
     if not first:
         # The line that raised says more than nothing: "----> 3 assert total == 4".
