@@ -15,7 +15,8 @@ chunked prompts, a pool of blocks with a prefix cache, preemption, several devic
 
 Read in this order:
 
-1. ``workload``: traces of requests (``trace``), metrics (``metrics``), logs of servers (``logs``).
+1. ``workload``: traces of requests (``trace``), metrics (``metrics``), logs of servers (``logs``),
+   indexes of prefixes (``prefixes``), Mooncake's traces (``mooncake``).
 2. ``profiles``: shapes of models (``models``); measured curves (``curves``), attention
    (``attention``), unequal lengths (``skew``) and experts (``experts``), together a
    ``LatencyTable`` (``latency``); readers of bundles (``bundles``) and of operators
@@ -81,6 +82,8 @@ from quire.serving.workload.logs import (
     read_vllm_log,
 )
 from quire.serving.workload.metrics import Served, served
+from quire.serving.workload.mooncake import PrefixTrace, read_mooncake
+from quire.serving.workload.prefixes import PrefixIndex, prefix_hits
 from quire.serving.workload.trace import Trace, poisson_trace, read_trace
 
 __all__ = [
@@ -101,6 +104,8 @@ __all__ = [
     "ModelShape",
     "NodePower",
     "PhaseTables",
+    "PrefixIndex",
+    "PrefixTrace",
     "Replay",
     "SchedulerConfig",
     "Served",
@@ -117,11 +122,13 @@ __all__ = [
     "leave_one_out",
     "linear_profile",
     "poisson_trace",
+    "prefix_hits",
     "profile_from_operators",
     "profile_from_predictions",
     "profile_from_tables",
     "read_bundle",
     "read_columns",
+    "read_mooncake",
     "read_published",
     "read_simulator_log",
     "read_simulator_summary",

@@ -1,1 +1,1 @@
-"""Workloads: traces of requests (`trace`), logs of real servers (`logs`), metrics (`metrics`)."""
+"""Workloads: `trace` (requests), `prefixes`, `mooncake`, `logs` (of real servers), `metrics`."""
