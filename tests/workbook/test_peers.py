@@ -109,6 +109,23 @@ def test_a_peer_that_hangs_ends_with_its_children(echo: str, tmp_path: Path) -> 
     wait_for(lambda: not psutil.pid_exists(int(file.read_text())), 10, "the child to end")
 
 
+ASKS = """\
+import sys
+from quire.workbook import peers
+writes = f"import os, time; open({sys.argv[1]!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+peers._ask("echo", [sys.executable, "-c", writes], 600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone ends a process with its parent")
+def test_a_peer_ends_when_whoever_asks_it_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    with subprocess.Popen([sys.executable, "-c", ASKS, str(file)]) as asking:
+        wait_for(lambda: file.exists() and file.read_text() != "", 60, "the peer to start")
+        asking.kill()
+    wait_for(lambda: not psutil.pid_exists(int(file.read_text())), 10, "the peer to end")
+
+
 @pytest.mark.parametrize(
     ("name", "request_", "arrays", "words"),
     [

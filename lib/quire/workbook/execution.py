@@ -23,6 +23,7 @@ from quire.workbook.chapters import Chapter
 from quire.workbook.errors import ChapterFailed, UserError, check_timeout, plain_line, plain_text
 from quire.workbook.files import check_writable, work_folder, write_atomically
 from quire.workbook.home import home
+from quire.workbook.lifelines import ENDS_WITH_PARENT
 from quire.workbook.machine import arithmetic
 from quire.workbook.notebooks import dumps, is_injected, merge_streams, tags
 from quire.workbook.parameters import injection, resolve
@@ -232,7 +233,7 @@ class _Engine(NBClientEngine):
                 env=_environment(chapter, private),
                 stdout=log,  # what the kernel process itself prints, not its cells
                 stderr=log,
-                **({"preexec_fn": _die_with_parent} if sys.platform == "linux" else {}),
+                **ENDS_WITH_PARENT,
             )
 
 
@@ -325,20 +326,6 @@ def _own_loop() -> Iterator[None]:
                 if not loop.is_running():
                     loop.close()
                     asyncio.set_event_loop(None)
-
-
-def _die_with_parent() -> None:
-    """Have the system end the kernel when this process ends, even within a call that never returns.
-
-    Runs between fork and exec. The kernel's own watch over its parent needs Python's lock.
-    """
-    _PRCTL(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-if sys.platform == "linux":
-    import ctypes
-
-    _PRCTL = ctypes.CDLL(None).prctl
 
 
 def _end_group(pid: int | None) -> None:

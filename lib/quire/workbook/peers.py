@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from quire.workbook.errors import UserError, check_timeout, plain_line, quoted
 from quire.workbook.files import holding, make_folder, work_folder, write_atomically
 from quire.workbook.home import cache_folder, home
+from quire.workbook.lifelines import ENDS_WITH_PARENT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -221,13 +222,16 @@ _LISTENED_TO: dict[str, Any] = {
 def _ask(name: str, command: list[str], timeout: float) -> str:
     """Run the peer's script and return the last thing it said; its children end with it.
 
+    On Linux it ends with this process, too, if that is killed.
+
     Raises
     ------
     PeerFailed
         When it takes longer than ``timeout`` seconds.
     """
     posix = os.name == "posix"
-    with subprocess.Popen(command, **_LISTENED_TO, start_new_session=posix) as process:
+    keywords = {**_LISTENED_TO, **ENDS_WITH_PARENT}
+    with subprocess.Popen(command, **keywords, start_new_session=posix) as process:
         try:
             said, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
