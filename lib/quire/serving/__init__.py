@@ -25,8 +25,10 @@ Read in this order:
 4. ``engine``: the state (``state``), blocks (``blocks``), one step (``scheduler``), whole replays
    (``loops``), an engine driven step by step (``instance``), several of them (``fleet``), many
    configurations at once (``batched``).
-5. ``power``: a server as states (``node``), the clock at a power cap (``clock``).
-6. ``peers``; ``experiments``: what the chapter measures; ``exercises``: its exercises' checks.
+5. ``loading``: a package of its own beside the engine: prefixes fetched from far away, in stages
+   (`quire.serving.loading`).
+6. ``power``: a server as states (``node``), the clock at a power cap (``clock``).
+7. ``peers``; ``experiments``: what the chapter measures; ``exercises``: its exercises' checks.
 
 An instance hears and tells events only, so that routers, stages of loading and planners come as
 packages of their own beside ``engine``: ``submit`` takes a priority, ``role`` splits prefill from
