@@ -27,9 +27,9 @@ KAPPA = 131_072
 COSTS = LoadingCosts(6e9, 24e9, compute=ComputeCost(0.01, 50e-6, 1e-9, 1e-5, 1e-8))
 
 
-def drawn(seed, n=40, gap=0.3, local=False):
+def drawn(seed, n=40, gap=0.3, local=False, none=0.2):
     rng = np.random.default_rng(seed)
-    remote = np.where(rng.random(n) < 0.2, 0, rng.integers(1, 20_000, n))
+    remote = np.where(rng.random(n) < none, 0, rng.integers(1, 20_000, n))
     near = rng.integers(0, 5000, n) if local else np.zeros(n, int)
     return Requests(
         np.cumsum(rng.exponential(gap, n)), remote, rng.integers(1, 3000, n), near,
@@ -74,7 +74,7 @@ def test_every_request_ends_whatever_the_room(seed, policy, name, cut, decode, q
 
 @pytest.mark.parametrize("seed", range(6))
 def test_first_come_first_served_is_the_recursion(seed):
-    requests = drawn(seed)
+    requests = drawn(seed, none=0.0)  # whoever loads nothing overtakes those who do
     service = requests.stage_s(COSTS)
     whole = Engine(quantum_tokens=None)
     served = serve(requests, COSTS, whole)
@@ -185,7 +185,7 @@ def test_decode_goes_on():
 
 def test_a_slower_link_and_what_the_scheduler_believes():
     requests = drawn(8, n=60, gap=0.2)
-    speed = LinkSpeed([0.0, 2.0, 5.0], [1.0, 0.25, 1.0])
+    speed = LinkSpeed([0.0, 2.0], [1.0, 0.25])
     slow = serve(requests, COSTS, Engine(), speed=speed)
     assert slow.first_s.mean() > serve(requests, COSTS, Engine()).first_s.mean()
     exact = serve(requests, COSTS, Engine(quantum_tokens=None))
