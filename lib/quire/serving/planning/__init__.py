@@ -1,0 +1,1 @@
+"""Planning fleets: profiles, lengths, formulas of waiting, two pools, judges and certificates."""

@@ -1,0 +1,113 @@
+"""What a pool's GPU can serve: mean and spread of the time that a request holds a slot.
+
+``calibrate`` follows the upstream planner to the digit: 3,000 lengths drawn with Python's
+``random.Random(42)``. ``calibrate_exactly`` sums over every whole length instead.
+"""
+
+import math
+import random
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from quire.checks import integer
+from quire.serving.planning.gpus import GpuProfile
+from quire.serving.planning.lengths import Lengths, split
+
+DRAWS, SEED = 3000, 42
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A pool's GPU under a distribution of lengths.
+
+    Attributes
+    ----------
+    gpu_rate
+        Requests a second, all slots taken: slots / E[S].
+    cv2
+        Squared coefficient of variation of S, 0.01 or more.
+    slots
+        Requests at once.
+    prefill_s
+        Mean seconds of a prompt alone on the GPU.
+    """
+
+    gpu_rate: float
+    cv2: float
+    slots: int
+    prefill_s: float
+
+    @property
+    def service_s(self) -> float:
+        """The mean service time E[S]."""
+        return self.slots / self.gpu_rate
+
+
+@lru_cache(maxsize=512)
+def calibrate(lengths: Lengths, window: int, gpu: GpuProfile, least: int = 1) -> Calibration:
+    """Return the calibration by the upstream planner's 3,000 draws.
+
+    Parameters
+    ----------
+    lengths
+        Of the pool's requests.
+    window
+        Of the pool; longer requests count as this long.
+    gpu
+        Profile.
+    least
+        No request is drawn shorter.
+    """
+    top, low = integer("window", window), integer("least", least)
+    slots, rng = gpu.slots(top), random.Random(SEED)
+    drawn = []
+    for _ in range(DRAWS):
+        u, before = rng.random(), 0
+        for at, share in zip(lengths.tokens, lengths.shares, strict=True):
+            if u <= share:
+                first, last = max(low, before + 1), min(top, at)
+                drawn.append(rng.randint(first, last) if first <= last else top)
+                break
+            before = at
+    n_in, n_out = split(np.array(drawn))
+    held = gpu.service_s(n_in, n_out, top).tolist()
+    alone = gpu.step_s(1)
+    prefill = sum(math.ceil(n / gpu.chunk) * alone for n in n_in.tolist()) / len(drawn)
+    first = sum(held) / len(held)
+    second = sum(s * s for s in held) / len(held)
+    return Calibration(slots / first, max(0.01, second / (first * first) - 1), slots, prefill)
+
+
+@lru_cache(maxsize=4096)
+def calibrate_exactly(
+    lengths: Lengths, window: int, gpu: GpuProfile, least: int = 1
+) -> Calibration:
+    """Return the calibration by the sum over all whole lengths; the arguments of `calibrate`."""
+    top, low = integer("window", window), integer("least", least)
+    values, p = lengths.weights(low, top)
+    n_in, n_out = split(values)
+    held = gpu.service_s(n_in, n_out, top)
+    first, second = float((p * held).sum()), float((p * held * held).sum())
+    prefill = float((p * -(-n_in // gpu.chunk)).sum()) * gpu.step_s(1)
+    slots = gpu.slots(top)
+    return Calibration(slots / first, max(0.01, second / first**2 - 1), slots, prefill)
+
+
+def calibrate_pairs(n_in: Any, n_out: Any, window: int, gpu: GpuProfile) -> Calibration:
+    """Return the calibration of observed prompts and answers, with no assumption about a split.
+
+    Parameters
+    ----------
+    n_in, n_out
+        Tokens of each request.
+    window, gpu
+        As in `calibrate`.
+    """
+    held = gpu.service_s(np.asarray(n_in), np.asarray(n_out), window)
+    first, second = float(held.mean()), float((held * held).mean())
+    prefill = float(np.mean(-(-np.asarray(n_in) // gpu.chunk))) * gpu.step_s(1)
+    slots = gpu.slots(window)
+    return Calibration(slots / first, max(0.01, second / first**2 - 1), slots, prefill)

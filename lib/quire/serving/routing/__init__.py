@@ -1,0 +1,1 @@
+"""Which server, which pool, which model: routers, rules and what they learn."""
