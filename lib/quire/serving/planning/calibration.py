@@ -35,10 +35,10 @@ class Calibration:
         Mean seconds of a prompt alone on the GPU.
     """
 
-    gpu_rate: float
-    cv2: float
+    gpu_rate: float | int
+    cv2: float | int
     slots: int
-    prefill_s: float
+    prefill_s: float | int
 
     @property
     def service_s(self) -> float:

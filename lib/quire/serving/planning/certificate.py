@@ -34,7 +34,7 @@ class PoolKey:
     """
 
     boundary: int
-    gamma: float
+    gamma: float | int
     gpu: GpuProfile
     which: str
 
@@ -63,8 +63,8 @@ class Certificate:
     long: PoolKey
     gpus_short: int
     gpus_long: int
-    dollars_per_hour: float
-    bound: float
+    dollars_per_hour: float | int
+    bound: float | int
     cells: int
     judged: int
     passed: dict[PoolKey, int]
@@ -134,7 +134,7 @@ def search(
 
 
 def recheck(found: Certificate, judge: Judge) -> bool:
-    """Return whether every judgement of a certificate comes out again, and they close every cell."""
+    """Return whether all judgements of a certificate come out again, and close every cell."""
     for key, n in found.passed.items():
         if not judge(key, n):
             return False
@@ -147,15 +147,13 @@ def recheck(found: Certificate, judge: Judge) -> bool:
         for far in keys:
             if far.which == "short" or (far.boundary, far.gamma) != (near.boundary, near.gamma):
                 continue
-            floor = sum(
-                (found.failed.get(k, -1) + 1) * k.gpu.dollars_per_hour for k in (near, far)
-            )
+            floor = sum((found.failed.get(k, -1) + 1) * k.gpu.dollars_per_hour for k in (near, far))
             if floor < found.bound - 1e-9:
                 return False
     return True
 
 
-def _most(money: float, key: PoolKey) -> float:
+def _most(money: float | int, key: PoolKey) -> float | int:
     """GPUs that cost less than ``money``: a fleet must be cheaper, not as cheap."""
     if math.isinf(money):
         return math.inf
@@ -193,7 +191,7 @@ class _Book:
         self.failed[key] = n
         return False
 
-    def settle(self, key: PoolKey, most: float) -> int | None:
+    def settle(self, key: PoolKey, most: float | int) -> int | None:
         """Return the least number that passes, None if it is above ``most`` or time is up."""
         if most < 0:
             return None
@@ -225,7 +223,9 @@ class SlotJudge:
         Of the long pool.
     """
 
-    def __init__(self, whole: Stream, slo_ms: float | int = 500.0, long_window: int = 65536) -> None:
+    def __init__(
+        self, whole: Stream, slo_ms: float | int = 500.0, long_window: int = 65536
+    ) -> None:
         self.whole, self.slo_ms, self.long_window = whole, slo_ms, long_window
         self._routed: dict[tuple[int, float], Any] = {}
         self._pools: dict[PoolKey, Any] = {}

@@ -90,8 +90,8 @@ class EngineVerdict:
         Requests that were put back.
     """
 
-    ttft_p50_ms: float
-    ttft_p99_ms: float
+    ttft_p50_ms: float | int
+    ttft_p99_ms: float | int
     preemptions: int
 
 
@@ -102,7 +102,7 @@ def judge_engine(
     *,
     sequences: Any = None,
     costs: Costs | None = None,
-    warm_up: float = WARM_UP,
+    warm_up: float | int = WARM_UP,
     held_s: float | int = 10.0,
 ) -> EngineVerdict:
     """Return what requests meet on ``gpus`` engines.
@@ -151,14 +151,12 @@ def judge_engine(
 
 def run_engine(requests: Requests, costs: Costs, config: SchedulerConfig, log: int = 0) -> Replay:
     """Return the replay of requests on one engine."""
-    trace = Trace(
-        np.rint(requests.arrival_s * 1e9).astype(np.int64), requests.n_in, requests.n_out
-    )
+    trace = Trace(np.rint(requests.arrival_s * 1e9).astype(np.int64), requests.n_in, requests.n_out)
     return replay(trace, costs, config, rounded=False, log=log)
 
 
-def _spread(arrival: np.ndarray, gpus: int, held: float) -> np.ndarray:
-    """Send each to the GPU with the fewest requests; each stays ``held`` seconds by the estimate."""
+def _spread(arrival: np.ndarray, gpus: int, held: float | int) -> np.ndarray:
+    """Send each to the GPU with the fewest requests, where each stays ``held`` seconds."""
     where = np.zeros(arrival.size, np.int64)
     loads = [(0, g) for g in range(gpus)]
     heapq.heapify(loads)
@@ -197,11 +195,11 @@ class Saturated:
         Of answers.
     """
 
-    tokens_per_s: float
-    batch: float
-    length: float
-    joules: float
-    tokens_per_joule: float
+    tokens_per_s: float | int
+    batch: float | int
+    length: float | int
+    joules: float | int
+    tokens_per_joule: float | int
 
 
 def saturate(

@@ -93,6 +93,11 @@ def least_gpus(
         Of one GPU; each is a server.
     rho_max
         Cap of the utilisation, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        When an argument is outside what is allowed.
     """
     lam, mu = non_negative("rate", rate), positive("gpu_rate", gpu_rate)
     limit, spread = non_negative("slo_s", slo_s), non_negative("cv2", cv2)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from quire.checks import integer, integers, non_negative, positive, real_array
+from quire.checks import integer, non_negative, positive, real_array
 
 LARGEST = 2**40
 """No count of tokens is larger: products of two stay exact."""
@@ -104,13 +104,6 @@ class GpuProfile:
         tokens = self.context if length is None else non_negative("length", length)
         return float(self.fixed_s + self.per_sequence_s * (tokens / self.context) * n)
 
-    def steps(self, n_in: Any, n_out: Any) -> np.ndarray:
-        """Return the steps of requests: a chunk of the prompt each, then a token each."""
-        prompt, answer = integers("n_in", np.atleast_1d(n_in)), integers(
-            "n_out", np.atleast_1d(n_out)
-        )
-        return -(-np.array(prompt) // self.chunk) + np.array(answer)
-
     def service_s(self, n_in: Any, n_out: Any, window: Any) -> Any:
         """Return the seconds that a request holds a slot, all slots of its GPU being taken.
 
@@ -192,13 +185,43 @@ class GpuProfile:
 
 
 A100 = GpuProfile(
-    "A100", 0.008, 0.00065, 512, 65536, 128, 2.21, idle_w=175, nominal_w=385, steepness=1, midpoint=2.5
+    "A100",
+    0.008,
+    0.00065,
+    512,
+    65536,
+    128,
+    2.21,
+    idle_w=175,
+    nominal_w=385,
+    steepness=1,
+    midpoint=2.5,
 )
 H100 = GpuProfile(
-    "H100", 0.004, 0.00032, 1024, 65536, 256, 4.02, idle_w=300, nominal_w=600, steepness=1, midpoint=4.2
+    "H100",
+    0.004,
+    0.00032,
+    1024,
+    65536,
+    256,
+    4.02,
+    idle_w=300,
+    nominal_w=600,
+    steepness=1,
+    midpoint=4.2,
 )
 A10G = GpuProfile(
-    "A10G", 0.012, 0.0009, 256, 32768, 64, 1.01, idle_w=75, nominal_w=120, steepness=0.7, midpoint=3.0
+    "A10G",
+    0.012,
+    0.0009,
+    256,
+    32768,
+    64,
+    1.01,
+    idle_w=75,
+    nominal_w=120,
+    steepness=0.7,
+    midpoint=3.0,
 )
 GPUS = {each.name.lower(): each for each in (A100, H100, A10G)}
 

@@ -49,7 +49,7 @@ class Grid:
         return self.short.size * self.prices.size
 
     def cost(self) -> np.ndarray:
-        """Return dollars an hour: (boundary, gamma, rate, short GPU, long GPU); inf where no SLO."""
+        """Return dollars an hour: (boundary, gamma, rate, short GPU, long GPU); inf without SLO."""
         short = np.where(self.meets_short, self.short * self.prices, np.inf)
         far = np.where(self.meets_long, self.long * self.prices, np.inf)
         return short[..., :, None] + far[..., None, :]
@@ -140,17 +140,28 @@ def plan_grid(
     sizes, meets = [], []
     for table, part in ((near, share), (far, 1 - share)):
         mu, cv2, slots, prefill = (
-            np.moveaxis(np.array([[[getattr(c, name) for c in row] for row in t] for t in table]),
-                        0, -1)
+            np.moveaxis(
+                np.array([[[getattr(c, name) for c in row] for row in t] for t in table]), 0, -1
+            )
             for name in ("gpu_rate", "cv2", "slots", "prefill_s")
         )
         floor = NOBODY if table is far else -1.0
-        found, fits = _sizes(lam, part, mu, cv2, slots.astype(np.int64), prefill, slo,
-                             float(rules.rho_max), float(rules.availability), floor)
+        found, fits = _sizes(
+            lam,
+            part,
+            mu,
+            cv2,
+            slots.astype(np.int64),
+            prefill,
+            slo,
+            float(rules.rho_max),
+            float(rules.availability),
+            floor,
+        )
         sizes.append(found)
         meets.append(fits)
     prices = np.array([k.dollars_per_hour for k in gpus], dtype=float)
-    return Grid(np.array(kept), stretch, lam, *sizes, prices, *meets)
+    return Grid(np.array(kept), stretch, lam, sizes[0], sizes[1], prices, meets[0], meets[1])
 
 
 def _short(lengths: Lengths, boundary: int, gpu: GpuProfile) -> Calibration:

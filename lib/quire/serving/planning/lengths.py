@@ -25,8 +25,8 @@ class Lengths:
         F at each: from 0 to 1, never falling, 1 at the last.
     """
 
-    tokens: tuple[int, ...]
-    shares: tuple[float, ...]
+    tokens: Any
+    shares: Any
 
     def __post_init__(self) -> None:
         tokens = real_array("tokens", self.tokens, 1, least=1.0)
@@ -130,7 +130,13 @@ class Lengths:
         return float((lengths * p).sum())
 
     def quantile(self, share: Any) -> int:
-        """Return the least whole length t with F(t) of at least ``share``, above 0 and at most 1."""
+        """Return the least whole length t with F(t) of at least ``share``, above 0 and at most 1.
+
+        Raises
+        ------
+        ValueError
+            When an argument is outside what is allowed.
+        """
         wanted = positive("share", share)
         if wanted > 1:
             raise ValueError(f"share = {wanted:g}: must be 1 or less")
@@ -139,7 +145,9 @@ class Lengths:
             if wanted <= value + 1e-15:
                 if value == below:
                     return at
-                return max(1, math.ceil(before + (at - before) * (wanted - below) / (value - below)))
+                return max(
+                    1, math.ceil(before + (at - before) * (wanted - below) / (value - below))
+                )
             before, below = at, value
         return self.tokens[-1]
 
@@ -211,5 +219,23 @@ def lengths_of(total: Any, points: Any = None) -> Lengths:
     return Lengths(tuple(kept.tolist()), tuple(shares.tolist()))
 
 
-POINTS = (64, 128, 256, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576,
-          32768, 49152, 65536)
+POINTS = (
+    64,
+    128,
+    256,
+    512,
+    768,
+    1024,
+    1536,
+    2048,
+    3072,
+    4096,
+    6144,
+    8192,
+    12288,
+    16384,
+    24576,
+    32768,
+    49152,
+    65536,
+)

@@ -1,4 +1,4 @@
-"""Two pools behind one router: requests up to a boundary go to short windows, the rest to long ones.
+"""Two pools behind one router: short requests go to short windows, the rest to long ones.
 
 Compress-and-route (gamma above 1) shortens requests between the boundary B and gamma B, where that
 is safe, so that they fit the short pool. Pools are sized independently, by Erlang's formula.
@@ -88,10 +88,10 @@ class Pool:
     gpu: GpuProfile
     gpus: int
     window: int
-    rate: float
+    rate: float | int
     lengths: Lengths | None
     calibration: Calibration | None
-    p99_ms: float
+    p99_ms: float | int
 
     @property
     def utilisation(self) -> float:
@@ -125,8 +125,8 @@ class Plan:
     """
 
     boundary: int
-    gamma: float
-    share_short: float
+    gamma: float | int
+    share_short: float | int
     short: Pool
     long: Pool
     meets: bool
@@ -266,7 +266,13 @@ def sweep(
     gpu_long: GpuProfile = A100,
     rules: Rules | None = None,
 ) -> list[Plan]:
-    """Return a plan for each gamma, the cheapest first; the arguments of `plan`."""
+    """Return a plan for each gamma, the cheapest first; the arguments of `plan`.
+
+    Raises
+    ------
+    ValueError
+        When an argument is outside what is allowed.
+    """
     found = [
         plan(lengths, rate, boundary, g, gpu_short=gpu_short, gpu_long=gpu_long, rules=rules)
         for g in gammas

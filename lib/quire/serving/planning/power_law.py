@@ -1,4 +1,4 @@
-"""Tokens a joule against the window: the 1/W law, its exponent, and constants refitted to a card."""
+"""Tokens a joule against the window: the 1/W law, its exponent, constants of a measured card."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ class WindowRow:
 
     window: int
     sequences: int
-    step_ms: float
-    watts: float
-    tokens_per_joule: float
+    step_ms: float | int
+    watts: float | int
+    tokens_per_joule: float | int
 
 
 def by_window(
@@ -108,11 +108,11 @@ class Logistic:
         Largest relative residual.
     """
 
-    low: float
-    high: float
-    steepness: float
-    midpoint: float
-    worst: float
+    low: float | int
+    high: float | int
+    steepness: float | int
+    midpoint: float | int
+    worst: float | int
 
     def watts(self, batch: Any) -> float:
         """Return the watts at a batch."""
@@ -130,7 +130,9 @@ def fit_logistic(batch: Any, watts: Any) -> Logistic:
     """
     b, w = real_array("batch", batch, 1, above=0.0), real_array("watts", watts, 1, above=0.0)
     if b.size != w.size or b.size < 5:
-        raise ValueError(f"batch, watts = {b.size} and {w.size} numbers: must be five pairs or more")
+        raise ValueError(
+            f"batch, watts = {b.size} and {w.size} numbers: must be five pairs or more"
+        )
     x = np.log2(b)
 
     def curve(p: np.ndarray) -> np.ndarray:
@@ -148,7 +150,9 @@ def fit_logistic(batch: Any, watts: Any) -> Logistic:
     return Logistic(low, low + rise, k, middle, float(np.abs(best.fun).max()))
 
 
-def fit_steps(sequences: Any, length: Any, seconds: Any, context: Any = 8192) -> tuple[float, float]:
+def fit_steps(
+    sequences: Any, length: Any, seconds: Any, context: Any = 8192
+) -> tuple[float, float]:
     """Return W and H, seconds, of t = W + H n (length / context), least relative squares.
 
     Parameters

@@ -1,7 +1,7 @@
 """Fleet design by gradients: numbers of GPUs and the boundary made continuous, in JAX.
 
-Requests hold a slot for S = steps (W + H l slots / 8192); with slots = memory / window the fluid cost
-of two pools is a smooth function of the boundary wherever the lengths have a density. Thousands of
+Requests hold a slot for S = steps (W + H l slots / 8192); with slots = memory / window the fluid
+cost of two pools is a smooth function of the boundary wherever the lengths have a density. Many
 scenarios descend at once; the integer planner or a judge then certifies what they find.
 """
 
@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
 from quire.checks import integer, real_array
 from quire.serving.planning.gpus import GpuProfile
@@ -31,10 +30,10 @@ class Moments:
         F, sum of p k, and sum of p k l, of all lengths up to there.
     """
 
-    length: Float[np.ndarray, " n"]
-    share: Float[np.ndarray, " n"]
-    steps: Float[np.ndarray, " n"]
-    work: Float[np.ndarray, " n"]
+    length: Any
+    share: Any
+    steps: Any
+    work: Any
 
 
 def moments(lengths: Lengths, gpu: GpuProfile, points: Any = 2048) -> Moments:
@@ -48,8 +47,14 @@ def moments(lengths: Lengths, gpu: GpuProfile, points: Any = 2048) -> Moments:
 
 
 def fluid_cost(
-    boundary: Any, table: Moments, gpu: GpuProfile, rate: Any, scale: Any, price_long: Any,
-    long_window: int = 65536, rho: float = 0.85,
+    boundary: Any,
+    table: Moments,
+    gpu: GpuProfile,
+    rate: Any,
+    scale: Any,
+    price_long: Any,
+    long_window: int = 65536,
+    rho: float | int = 0.85,
 ) -> Any:
     """Return dollars an hour of two pools, fractions of GPUs allowed.
 
@@ -86,7 +91,9 @@ def fluid_cost(
 
 
 @partial(jax.jit, static_argnames=("gpu", "steps"))
-def _descend(start: Any, table: Any, rate: Any, scale: Any, price: Any, gpu: GpuProfile, steps: int):
+def _descend(
+    start: Any, table: Any, rate: Any, scale: Any, price: Any, gpu: GpuProfile, steps: int
+) -> tuple[Any, Any]:
     columns = Moments(*table)
 
     def one(x0: Any, lam: Any, s: Any, p: Any) -> Any:
@@ -107,7 +114,13 @@ def _descend(start: Any, table: Any, rate: Any, scale: Any, price: Any, gpu: Gpu
 
 
 def design(
-    table: Moments, gpu: GpuProfile, rate: Any, scale: Any, price_long: Any, *, starts: Any = 4,
+    table: Moments,
+    gpu: GpuProfile,
+    rate: Any,
+    scale: Any,
+    price_long: Any,
+    *,
+    starts: Any = 4,
     steps: Any = 40,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each scenario's boundary and fluid cost, the best of several descents.
@@ -139,7 +152,11 @@ def design(
     for begin in np.geomspace(512, 32768, integer("starts", starts)):
         start = jnp.full(columns[0].size, np.log(begin), jnp.float32)
         b, cost = _descend(
-            start, table32, *(jnp.asarray(c, jnp.float32) for c in columns), gpu, integer("steps", steps)
+            start,
+            table32,
+            *(jnp.asarray(c, jnp.float32) for c in columns),
+            gpu,
+            integer("steps", steps),
         )
         b, cost = np.asarray(b, float), np.asarray(cost, float)
         if found is None or least is None:

@@ -36,11 +36,11 @@ class Verdict:
         Percentiles over the requests after the warm-up, milliseconds.
     """
 
-    utilisation: float
-    expected: float
-    wait_p50_ms: float
-    wait_p99_ms: float
-    ttft_p99_ms: float
+    utilisation: float | int
+    expected: float | int
+    wait_p50_ms: float | int
+    wait_p99_ms: float | int
+    ttft_p99_ms: float | int
 
 
 @njit(cache=True, nogil=True)

@@ -97,7 +97,13 @@ def resampled(
 
 
 def replayed(trace: Trace, rate: Any, *, safe_share: Any = 0.75, seed: Any = 0) -> Stream:
-    """Return a trace's own requests in its own rhythm, sped up to a rate."""
+    """Return a trace's own requests in its own rhythm, sped up to a rate.
+
+    Raises
+    ------
+    ValueError
+        When an argument is outside what is allowed.
+    """
     at = (trace.arrival_ns - trace.arrival_ns[0]) / 1e9
     if len(trace) < 2 or at[-1] <= 0:
         raise ValueError("trace: must last longer than no time")
@@ -139,15 +145,13 @@ class Routed:
         which = self.short if pool == "short" else self.long
         at = whole.requests.arrival_s[which] + COMPRESSION_S * self.compressed[which]
         order = np.argsort(at, kind="stable")
-        return Requests(
-            at[order], self.n_in[which][order], whole.requests.n_out[which][order]
-        )
+        return Requests(at[order], self.n_in[which][order], whole.requests.n_out[which][order])
 
 
 def compress_and_route(
     whole: Stream, boundary: Any, gamma: Any = 1.0, *, estimate: Any = None
 ) -> Routed:
-    """Send requests up to the boundary to the short pool, and those up to gamma B after compression.
+    """Send requests up to B to the short pool, and those up to gamma B after compression.
 
     A request that is compressed keeps its answer, and its prompt becomes B minus the answer; one
     whose answer alone fills the window goes to the long pool, as does all that is not safe.

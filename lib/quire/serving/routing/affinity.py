@@ -1,8 +1,8 @@
 """Cache affinity as a bonus on a model's score: the semantic router's formula.
 
 (``cache_affinity`` of vLLM's semantic router at commit 3d48f8c9, as the dossier of chapter 08
-restates it.) A bonus counts only where the best and the second score are closer than 0.20, and never
-exceeds 0.14.
+restates it.) A bonus counts only where the best and the second score are closer than 0.20, and is
+0.14 at most.
 """
 
 import math

@@ -72,7 +72,7 @@ def learn(
         The requests.
     policy
         ``"linucb"`` or ``"thompson"``, linear in the features; ``"greedy"``, linear with a share
-        ``exploration`` of random choices; ``"fixed"``, always ``arm``; ``"oracle"``, the best arm of
+        ``exploration`` of random choices; ``"fixed"``, always ``arm``; ``"oracle"``, the best of
         each request; ``"random"``.
     exploration
         Width of LinUCB's bonus, scale of Thompson's draws, or the greedy policy's share.
@@ -95,6 +95,7 @@ def learn(
     if policy not in POLICIES:
         raise ValueError(f"policy = {policy!r}: must be one of {', '.join(POLICIES)}")
     width, late = non_negative("exploration", exploration), integer("delay", delay, 0)
+    shrink = positive("ridge", ridge)
     keep = positive("discount", discount)
     if keep > 1:
         raise ValueError(f"discount = {keep:g}: must be above 0, at most 1")
@@ -102,8 +103,8 @@ def learn(
     d = world.context.shape[1]
     always = integer("arm", arm, 0, arms - 1)
     rng = np.random.default_rng([integer("seed", seed, 0), 11])
-    noise = rng.normal(0.0, 1.0, n) * float(world.noise)
-    inverse = np.stack([np.eye(d) / positive("ridge", ridge)] * arms)
+    noise = np.asarray(rng.normal(0.0, 1.0, n) * float(world.noise))
+    inverse = np.stack([np.eye(d) / shrink] * arms)
     target = np.zeros((arms, d))
     theta = np.zeros((arms, d))
     chosen = np.zeros(n, np.int64)
@@ -118,23 +119,23 @@ def learn(
         else:
             score = theta @ x
             if policy == "linucb":
-                score = score + width * np.sqrt(np.einsum("i,aij,j->a", x, inverse, x))
+                score = score + width * np.sqrt((x @ inverse) @ x)
             elif policy == "thompson":
-                spread = np.sqrt(np.einsum("i,aij,j->a", x, inverse, x))
+                spread = np.sqrt((x @ inverse) @ x)
                 score = score + width * spread * rng.standard_normal(arms)
             pick = int(score.argmax())
         chosen[r] = pick
         heard = r - late
         if heard >= 0 and policy in ("linucb", "thompson", "greedy"):
             a, y = int(chosen[heard]), world.context[heard]
-            reward = world.mean[heard, a] + noise[heard]
+            reward = float(world.mean[heard, a]) + float(noise[heard])
             if keep < 1:
                 # old rewards fade; the ridge comes back so that the bonus stays bounded
                 inverse[a] /= keep
                 target[a] *= keep
-                trace = np.trace(inverse[a])
-                if trace > d / ridge:
-                    inverse[a] *= d / ridge / trace
+                size = float(np.trace(inverse[a]))
+                if size > d / shrink:
+                    inverse[a] *= d / shrink / size
             v = inverse[a] @ y
             inverse[a] -= np.outer(v, v) / (1 + y @ v)
             target[a] += reward * y

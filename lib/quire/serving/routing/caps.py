@@ -38,7 +38,7 @@ class Cap:
         length = float(np.linalg.norm(vector))
         if vector.size < 3 or abs(length - 1) > 1e-6:
             raise ValueError(
-                f"centre = {vector.size} numbers of norm {length:g}: must be a unit vector of three "
+                f"centre = {vector.size} numbers of norm {length:g}: must be a unit vector, 3 "
                 "or more"
             )
         object.__setattr__(self, "centre", vector / length)
@@ -68,6 +68,11 @@ def cap_share(dimension: Any, threshold: Any) -> float:
         Of the vectors, 2 or more.
     threshold
         theta, from -1 to 1.
+
+    Raises
+    ------
+    ValueError
+        For a threshold outside -1 to 1.
     """
     d = integer("dimension", dimension, 2)
     theta = real_array("threshold", [threshold], 1)[0]
@@ -77,8 +82,9 @@ def cap_share(dimension: Any, threshold: Any) -> float:
     return half if theta >= 0 else 1 - half
 
 
-def firing_probability(a: Cap, b: Cap | None = None, mean: Any = None, kappa: Any = 0.0,
-                       points: Any = 200) -> float:
+def firing_probability(
+    a: Cap, b: Cap | None = None, mean: Any = None, kappa: Any = 0.0, points: Any = 200
+) -> float:
     """Return the chance that a query fires ``a``, or both ``a`` and ``b``.
 
     The plane of the two centres holds all that matters: its coordinates have density
@@ -94,12 +100,19 @@ def firing_probability(a: Cap, b: Cap | None = None, mean: Any = None, kappa: An
         Concentration of the queries, zero or more; 0 for uniform ones.
     points
         Nodes along either axis.
+
+    Raises
+    ------
+    ValueError
+        For queries without a direction, vectors of different sizes, or opposite caps.
     """
     k, n = non_negative("kappa", kappa), integer("points", points, 16)
     if k > 0 and mean is None:
         raise ValueError("mean = None: queries with kappa above 0 have a direction")
     m = Cap(a.centre if mean is None else mean, 0.0).centre
-    other = Cap(m if abs(m @ a.centre) < 1 - 1e-9 else _any_other(a.centre), -1.0) if b is None else b
+    other = (
+        Cap(m if abs(m @ a.centre) < 1 - 1e-9 else _any_other(a.centre), -1.0) if b is None else b
+    )
     _same_size(a, other)
     if m.size != a.centre.size:
         raise ValueError(f"mean = {m.size} numbers: must be {a.centre.size}, as the centres")
@@ -123,11 +136,13 @@ def firing_probability(a: Cap, b: Cap | None = None, mean: Any = None, kappa: An
         u = low + (1 - low) * (nodes + 1) / 2
         wu = weights * (1 - low) / 2
         top = np.sqrt(np.maximum(1 - u * u, 0))
-        bottom = np.clip(floor(u), -top, top)
-        v = bottom[:, None] + (top - bottom)[:, None] * (nodes + 1) / 2
-        wv = (top - bottom)[:, None] / 2 * weights
-        rest = np.maximum(1 - u[:, None] ** 2 - v * v, 1e-300)
-        log = (d - 4) / 2 * np.log(rest) + k * (u[:, None] * inside[0] + v * inside[1])
+        # v = top sin(phi): smooth up to the rim, where the density of three dimensions is infinite
+        first = np.arcsin(np.clip(floor(u) / np.maximum(top, 1e-300), -1, 1))
+        phi = first[:, None] + (np.pi / 2 - first)[:, None] * (nodes + 1) / 2
+        wv = (np.pi / 2 - first)[:, None] / 2 * weights
+        across = np.maximum(top[:, None] * np.cos(phi), 1e-150)
+        v, rest = top[:, None] * np.sin(phi), across * across
+        log = (d - 3) * np.log(across) + k * (u[:, None] * inside[0] + v * inside[1])
         log += _log_rest(k * outside * np.sqrt(rest), d)
         return float((np.exp(log - offset) * wv * wu[:, None]).sum())
 
@@ -179,9 +194,7 @@ def draw_queries(mean: Any, kappa: Any, count: Any, seed: Any) -> np.ndarray:
     return np.asarray(found).reshape(n, m.size)
 
 
-def softmax_fires(
-    queries: Any, centres: Any, temperature: Any, threshold: Any = 0.5
-) -> np.ndarray:
+def softmax_fires(queries: Any, centres: Any, temperature: Any, threshold: Any = 0.5) -> np.ndarray:
     """Return which signals fire by softmax(similarity / temperature) > threshold.
 
     Parameters

@@ -29,8 +29,8 @@ class Rule:
     """
 
     name: str
-    needs: frozenset[str]
-    forbids: frozenset[str]
+    needs: Any
+    forbids: Any
     model: str
     priority: int = 0
 

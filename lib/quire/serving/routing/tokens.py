@@ -36,7 +36,13 @@ class TokenEstimator:
 
 
 def estimates(
-    size: Any, tokens: Any, answer: Any, categories: list[str], *, ratio: Any = 4.0, rate: Any = 0.05
+    size: Any,
+    tokens: Any,
+    answer: Any,
+    categories: list[str],
+    *,
+    ratio: Any = 4.0,
+    rate: Any = 0.05,
 ) -> np.ndarray:
     """Return the estimate of each request, every one learnt from after it.
 

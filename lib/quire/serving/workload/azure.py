@@ -1,4 +1,4 @@
-"""The reader of Azure's traces of language models: a time, tokens of the prompt, tokens generated."""
+"""The reader of Azure's traces of language models: times, tokens of prompts, tokens generated."""
 
 import csv
 import datetime

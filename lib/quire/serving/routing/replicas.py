@@ -76,7 +76,7 @@ class Routing:
     busy_s: np.ndarray
     hit_rate: float
 
-    def ttft(self, quantile: float) -> float:
+    def ttft(self, quantile: float | int) -> float:
         """Return a percentile of the time to the first token, seconds."""
         return float(np.percentile(self.ttft_s, quantile))
 
@@ -217,8 +217,25 @@ def _touch(before, after, held, i, block, capacity, end):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _run(at, prompt, answer, start, names, largest, count, capacity, tokens, prompt_s, answer_s,
-         fixed_s, policy, prefix_weight, load_weight, switch_s, seed):
+def _run(
+    at,
+    prompt,
+    answer,
+    start,
+    names,
+    largest,
+    count,
+    capacity,
+    tokens,
+    prompt_s,
+    answer_s,
+    fixed_s,
+    policy,
+    prefix_weight,
+    load_weight,
+    switch_s,
+    seed,
+):
     end = largest
     before = np.full((count, largest + 1), -1, np.int32)
     after = np.full((count, largest + 1), -1, np.int32)
