@@ -17,8 +17,8 @@ from quire.workbook.bundles import archive
 from quire.workbook.chapters import Chapter
 from quire.workbook.cli import main
 from quire.workbook.errors import UserError
-from quire.workbook.handouts import grading, sandbox, values
-from quire.workbook.notebooks import load, read
+from quire.workbook.handouts import copies, grading, sandbox, values
+from quire.workbook.notebooks import load, read, tags
 
 from .conftest import CARD, write_chapter
 
@@ -63,7 +63,7 @@ def homework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Chapter:
 def returned(homework: Chapter, folder: Path, name: str, *answers: str) -> None:
     """Write a student's copy with these answers in its cells."""
     folder.mkdir(exist_ok=True)
-    made = handouts.copies.student(homework.read())
+    made = handouts.copies.student(homework.read(), homework.slug)
     cells = [cell for cell in made.cells if "quire" in cell.metadata]
     for cell, answer in zip(cells, answers, strict=False):
         cell.source = answer
@@ -80,6 +80,14 @@ def test_a_students_copy_has_neither_solutions_nor_checks(
     assert "import exercises" not in student and "workbook.begin" in student
     cells = [c["source"] for c in load(made[0])["cells"] if "quire" in c["metadata"]]
     assert cells == ["answer_1 = None  # number 1", "answer_2 = None  # number 2"]
+    assert read(made[0]).metadata["otter"] == {"assignment_name": homework.slug}
+    ran = [
+        cell["source"]
+        for cell in load(made[0])["cells"]
+        if cell["cell_type"] == "code" and "otter_ignore" not in tags(cell)
+    ]
+    assert ran == copies.graded_cells(load(made[0]))
+    assert not any("no part of the homework" in code for code in ran)
     instructor = [cell["source"] for cell in load(made[1])["cells"]]
     assert any(
         text == "answer = 64\nworkbook.check_answer(answer, exercises.last_of_case_two)"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ from quire.workbook.notebooks import dumps, is_injected, tags
 
 KEY = "exercise"
 """Under this key a cell of a student's copy says in its metadata which answer it takes."""
+
+IGNORED = "otter_ignore"
+"""otter-grader runs no cell with this tag."""
 
 _IMPORT = re.compile(r"^(\s*from\s+[\w.]+\s+import\s+)(.+)$")
 _ABOUT = (
@@ -83,7 +86,7 @@ def hand_out(
     values = _points(chapter, asked, points or {})
     make_folder(folder)
     products: dict[str, str | bytes] = {
-        f"{chapter.slug}-student.ipynb": dumps(student(notebook)),
+        f"{chapter.slug}-student.ipynb": dumps(student(notebook, chapter.slug)),
         f"{chapter.slug}-instructor.ipynb": dumps(instructor(notebook)),
         f"{chapter.slug}-autograder.zip": pack(autograder(chapter, asked, values)),
     }
@@ -92,8 +95,12 @@ def hand_out(
     return tuple(folder / name for name in products)
 
 
-def student(notebook: NotebookNode) -> NotebookNode:
-    """Return a copy without solutions, checks and answers."""
+def student(notebook: NotebookNode, name: str) -> NotebookNode:
+    """Return a copy without solutions, checks and answers, as the assignment ``name``.
+
+    otter-grader takes a notebook only as the assignment it names, and runs of it what decides the
+    grade: other cells carry the tag ``otter_ignore``.
+    """
     made, asked = _own(notebook), questions(_own(notebook).cells)
     for question in asked:
         cell = made.cells[question.answered]
@@ -108,6 +115,11 @@ def student(notebook: NotebookNode) -> NotebookNode:
     text.source = f"{_ABOUT}\n\n{text.source}"
     dropped = {question.solved for question in asked}
     made.cells = [cell for place, cell in enumerate(made.cells) if place not in dropped]
+    deciding = set(_graded(made.cells))
+    for place, cell in enumerate(made.cells):
+        if cell.cell_type == "code" and place not in deciding:
+            cell.metadata["tags"] = [*tags(cell), IGNORED]
+    made.metadata["otter"] = {"assignment_name": name}
     return made
 
 
@@ -189,17 +201,21 @@ def graded_cells(notebook: Mapping[str, Any]) -> list[str]:
     These are the cells before the first section (parameters and set-up) and those under
     *Exercises*; of a notebook without these headings, all of them.
     """
-    sections: list[tuple[str, str]] = []
+    return [str(notebook["cells"][place]["source"]) for place in _graded(notebook["cells"])]
+
+
+def _graded(cells: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the places of the code cells that decide a grade."""
+    sections: list[tuple[int, str]] = []
     heading = ""
-    for cell in notebook["cells"]:
+    for number, cell in enumerate(cells):
         if cell["cell_type"] == "markdown":
             found = re.findall(r"^## +(.+?)\s*$", cell["source"], flags=re.M)
             heading = found[-1] if found else heading
         elif cell["cell_type"] == "code":
             folded = {"hide-input", "parameters"} & set(tags(cell))
             place = "set-up" if not heading and folded else heading or "opening"
-            sections.append((place, str(cell["source"])))
-    wanted = [code for place, code in sections if place in ("set-up", "Exercises")]
-    if any(place == "Exercises" for place, _ in sections):
-        return wanted
-    return [code for _, code in sections]
+            sections.append((number, place))
+    if any(place == "Exercises" for _, place in sections):
+        return [number for number, place in sections if place in ("set-up", "Exercises")]
+    return [number for number, _ in sections]

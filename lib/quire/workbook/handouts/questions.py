@@ -34,7 +34,7 @@ class Question:
     hint
         What kind of answer is asked for, as the chapter's comment says.
     solution
-        Python that assigns the right answer to ``answer``; empty when the solution is prose.
+        Python that makes ``answer`` the right answer; empty when the solution is prose.
     """
 
     number: int
@@ -99,13 +99,14 @@ def _solution(text: str, name: str) -> str:
             tree = ast.parse(block[2])
         except SyntaxError:
             continue
-        made = {
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        assigned = {
             target.id
             for node in tree.body
             if isinstance(node, ast.Assign)
             for target in node.targets
             if isinstance(target, ast.Name)
         }
-        if name in made:
+        if name in functions | assigned:
             return block[2].rstrip()
     return ""
