@@ -3,6 +3,9 @@
 Each makes its own environment, with uv where it is installed and with virtualenv otherwise.
 """
 
+import shutil
+from pathlib import Path
+
 import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -44,9 +47,19 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time the library against its peers, in one run."""
+    """Time the library against its peers, in one run; -- --keep NAME keeps it as golden rows."""
     install(session, "workbook,peers,tests")
-    session.run("pytest", "benchmarks", *session.posargs)
+    words = list(session.posargs)
+    if "--keep" not in words:
+        session.run("pytest", "benchmarks", *words)
+        return
+    place = words.index("--keep")
+    (name,) = words[place + 1 : place + 2] or session.error("--keep needs a name")
+    made = str(Path(session.create_tmp()) / "session.json")
+    session.run(
+        "pytest", "benchmarks", "--benchmark-json", made, *words[:place], *words[place + 2 :]
+    )
+    session.run("python", "benchmarks/record.py", made, name)
 
 
 @nox.session
@@ -72,7 +85,9 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def gpu(session: nox.Session) -> None:
-    """Run the tests that need a GPU, with JAX's CUDA wheels."""
+    """Hold the library's kernels against the processor's on a GPU, and keep their times."""
+    if shutil.which("nvidia-smi") is None:
+        session.skip("no GPU here: there is no nvidia-smi on the PATH")
     install(session, "workbook,peers,tests")
     session.install("jax[cuda12]", "-c", "constraints.txt")
-    session.run("pytest", "-m", "gpu", *session.posargs)
+    session.run("python", "benchmarks/gpu.py", *session.posargs)

@@ -25,20 +25,29 @@ from quire.workbook.points import PointStore, point_key, source_digest
 WORKERS = 2
 
 
-def timed(process: subprocess.Popen[str]) -> tuple[float, float]:
-    """Wait for a driver and return the seconds it took and its greatest memory, in MiB."""
-    started, most = time.monotonic(), 0
+def busy(process: subprocess.Popen[str]) -> float:
+    """Return the seconds of the processor that a running process itself has had."""
+    spent = psutil.Process(process.pid).cpu_times()
+    return spent.user + spent.system
+
+
+def timed(process: subprocess.Popen[str]) -> tuple[float, float, float]:
+    """Wait for a driver; return the seconds it took, its greatest memory in MiB, and its work.
+
+    The work is in seconds of the processor.
+    """
+    started, most, spent = time.monotonic(), 0, 0.0
     driver = psutil.Process(process.pid)
     while process.poll() is None:
         try:
-            most = max(most, driver.memory_info().rss)
+            most, spent = max(most, driver.memory_info().rss), busy(process)
         except psutil.NoSuchProcess:
             break
         time.sleep(0.1)
     seconds = time.monotonic() - started
     if process.wait():
         raise SystemExit(process.communicate()[1])
-    return seconds, most / 2**20
+    return seconds, most / 2**20, spent
 
 
 def grid(field: Field, points: int) -> list[str]:
@@ -46,10 +55,15 @@ def grid(field: Field, points: int) -> list[str]:
 
 
 def cost(folder: Path, points: int) -> None:
-    """Print what ``points`` trivial points cost on two workers."""
+    """Print what ``points`` trivial points cost on two workers.
+
+    Seconds of the clock depend on what else the machine does; seconds of the processor much less.
+    """
     field = Field(folder)
-    with scheduler(field, WORKERS) as (address, _boss, _workers):
-        seconds, memory = timed(field.start(*grid(field, points), "--scheduler", address))
+    with scheduler(field, WORKERS) as (address, boss, workers):
+        driver = field.start(*grid(field, points), "--scheduler", address)
+        seconds, memory, spent = timed(driver)
+        serving, working = busy(boss), sum(map(busy, workers))
     table = pd.read_parquet(field.table)
     if set(table["state"]) != {"done"} or len(set(field.kernels())) != points:
         raise SystemExit(f"not every point ran once: {dict(table['state'].value_counts())}")
@@ -59,6 +73,10 @@ def cost(folder: Path, points: int) -> None:
         f"{points} points, {WORKERS} workers: {seconds:.0f} s; {inside:.2f} s a point in its worker"
     )
     print(f"outside of it {outside:.3f} s of a worker's time a point, start included")
+    print(
+        f"processor seconds a point, kernels apart: driver {spent / points:.3f}, "
+        f"scheduler {serving / points:.3f}, workers {working / points:.3f}"
+    )
     print(f"driver's memory at most {memory:.0f} MiB; load {os.getloadavg()[0]:.1f}")
 
 
@@ -75,10 +93,13 @@ def resumption(folder: Path, finished: int) -> None:
     for parameters in every:  # as if all had been run
         key = point_key(chapter, source, parameters)
         store.save(replace(first, key=key, parameters=parameters))
-    seconds, memory = timed(field.start(*grid(field, finished)))
+    seconds, memory, spent = timed(field.start(*grid(field, finished)))
     if len(pd.read_parquet(field.table)) != finished or len(field.kernels()) != 1:
         raise SystemExit("a finished point ran again")
-    print(f"{finished} finished points: {seconds:.1f} s; memory at most {memory:.0f} MiB")
+    print(
+        f"{finished} finished points: {seconds:.1f} s, {spent:.1f} of the processor; "
+        f"memory at most {memory:.0f} MiB; load {os.getloadavg()[0]:.1f}"
+    )
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from quire.aggregation import (
 )
 
 ROUNDS = 20
+pytestmark = pytest.mark.benchmark(group=f"{ROUNDS} federated rounds of 20 clients")
 SERVERS = {"FedAvg": fedavg(), "GGRS": regulated(GGRS())}
 
 

@@ -11,6 +11,14 @@ LANES = 8192
 GRIDS = (1, 64, 1024)
 
 
+@pytest.fixture(autouse=True)
+def grouped(request: pytest.FixtureRequest) -> None:
+    """Compare what runs the same kernel on the same grid."""
+    if "benchmark" in request.fixturenames:
+        name, grid = (request.node.callspec.params[key] for key in ("name", "grid"))
+        request.getfixturevalue("benchmark").group = f"{name}, a grid of {grid}"
+
+
 def vadd(grid):
     count = 256 * grid
     memory = np.zeros(3 * count, np.uint32)

@@ -44,6 +44,8 @@ def test_a_sum_between_processes(benchmark: BenchmarkFixture, masks: str) -> Non
         run_mesh, (words,), {"rounds": 7, "masks": masks, "seed": 0}, rounds=1
     )
     assert result.agreed
+    benchmark.group = f"seven sums of {LENGTH:,} words between {USERS} processes"
+    benchmark.extra_info["bound"] = masks == "none"
     benchmark.extra_info["median round (s)"] = float(np.median(result.seconds[1:]))
     benchmark.extra_info["payload over bound"] = max(result.payload_bytes) / result.bound_bytes
 
