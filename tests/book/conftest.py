@@ -51,7 +51,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Book:
     """The workbook as committed and the chapter of hard cases, rendered without running."""
     home = tmp_path_factory.mktemp("home")
     ignored = shutil.ignore_patterns(".ipynb_checkpoints")
-    for name in ("book", "notebooks"):
+    for name in ("book", "notebooks", "data/golden/performance"):
         shutil.copytree(ROOT / name, home / name, ignore=ignored)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copyfile(ROOT / name, home / name)

@@ -24,7 +24,7 @@ from quire.workbook.book.contents import read_contents, with_chapters, write_con
 from quire.workbook.book.interrupts import Interrupts, noted, stop
 from quire.workbook.book.links import read_config, with_repository
 from quire.workbook.book.mending import mend_pages
-from quire.workbook.book.pages import overview, scoreboard, status
+from quire.workbook.book.pages import inserts, overview, scoreboard, status
 from quire.workbook.book.previews import add_previews
 from quire.workbook.book.printing import Product
 from quire.workbook.book.workplace import workplace
@@ -291,9 +291,7 @@ def _stage(
     }
     for name, text in pages.items():
         (folder / "book" / f"{name}.md").write_text(text, encoding="utf-8")
-    first = folder / "book" / "index.md"
-    opening = first.read_text(encoding="utf-8")
-    first.write_text(opening.replace(overview.MARK, overview.cards(executed, ledgers)), "utf-8")
+    inserts.fill(folder / "book", inserts.makers(root, executed, ledgers))
     assets.stage_themes(folder / "_static")
     return notebooks
 

@@ -34,7 +34,7 @@ def stage_sources(root: Path, folder: Path, config: Mapping[str, Any]) -> None:
     shutil.copytree(
         root / "book",
         folder / "book",
-        ignore=shutil.ignore_patterns("_static", ".ipynb_checkpoints", "*.ipynb"),
+        ignore=shutil.ignore_patterns("_static", ".ipynb_checkpoints", "*.ipynb", "*.yml"),
         copy_function=shutil.copyfile,
     )
     shutil.copytree(root / "book" / "_static", folder / "_static", copy_function=shutil.copyfile)

@@ -46,6 +46,12 @@ def read_glossary(path: Path) -> tuple[tuple[str, ...], ...]:
     )
 
 
+def pattern_of(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what finds any of these terms in prose, in the plural too, the longest first."""
+    words = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.compile(rf"\b({words})(s|es)?\b", re.IGNORECASE)
+
+
 def link_first_uses(app: Sphinx, document: nodes.document) -> None:
     """Turn the first use of each term in a chapter's prose into a reference to the glossary.
 
@@ -59,8 +65,7 @@ def link_first_uses(app: Sphinx, document: nodes.document) -> None:
     by_word = {name.lower(): name for block in blocks[1:] for name in block}
     if not by_word:
         return
-    words = "|".join(re.escape(name) for name in sorted(by_word, key=len, reverse=True))
-    pattern = re.compile(rf"\b({words})(s|es)?\b", re.IGNORECASE)
+    pattern = pattern_of(tuple(by_word))
     for text in list(_prose(document)):
         _link(text, pattern, by_word, page)
         if not by_word:

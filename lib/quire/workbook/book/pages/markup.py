@@ -25,6 +25,13 @@ NAMES: Mapping[Role, tuple[str, str]] = {
 }
 
 
+_NUMBERS = (
+    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "twenty",
+)  # fmt: skip
+
+
 def numbered(chapter: Chapter) -> str:
     """Return the chapter's title with its number before it: ``15 · Sketching``."""
     return f"{chapter.number} · {bare(chapter.title)}"
@@ -82,6 +89,43 @@ def bar(counts: Counts, role: Role) -> str:
     one, many = NAMES[role]
     label = f"{total} {one if total == 1 else many}: {in_words(counts, role)}"
     return f'<div class="quire-bar" role="img" aria-label="{markup(label)}">{parts}</div>'
+
+
+def grid(heads: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+    """Return a table in a box that scrolls: each row is HTML cells, of which the first names it.
+
+    Parameters
+    ----------
+    heads
+        The columns' names, as plain text.
+    rows
+        The cells of each row, as HTML.
+    words
+        How many columns from the left hold words; the others hold numbers.
+    """
+
+    def kind(column: int) -> str:
+        return "" if column < words else ' class="quire-number"'
+
+    head = "".join(f'<th scope="col"{kind(i)}>{markup(name)}</th>' for i, name in enumerate(heads))
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<th scope="row">{cell}</th>' if not i else f"<td{kind(i)}>{cell}</td>"
+            for i, cell in enumerate(row)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="quire-table"><table class="quire-grid"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def number_word(number: int) -> str:
+    """Return a number up to twenty in words, and any other in digits."""
+    return _NUMBERS[number] if 0 <= number < len(_NUMBERS) else str(number)
 
 
 def verdict(entry: Entry) -> str:

@@ -23,8 +23,8 @@ from quire.workbook.book.pages.markup import (
 from quire.workbook.chapters import Chapter
 from quire.workbook.text import markup
 
-MARK = "<!-- quire: the chapters' cards -->"
-"""The line of ``book/index.md`` in whose place the cards are written."""
+NAME = "the chapters' cards"
+"""The place of ``book/index.md`` in which the cards are written; see `inserts`."""
 
 FOLDER = "chapters"
 """Where the pictures lie below the book's ``_static``."""

@@ -190,11 +190,12 @@ def _tables(ledgers: Ledgers, roles: tuple[Role, Role]) -> list[str]:
             f"{_EXPLAINED[role]} {counted}",
         ]
         if entries:
-            sections.append(raw(_table(ledgers, role)))
+            sections.append(raw(table(ledgers, role)))
     return sections
 
 
-def _table(ledgers: Ledgers, role: Role) -> str:
+def table(ledgers: Ledgers, role: Role) -> str:
+    """Return every line of a role as a table, chapter by chapter."""
     groups = []
     for chapter, entries in ledgers.items():
         rows = "".join(_row(entry, page_of(chapter)) for entry in of_role(entries, role))
