@@ -66,3 +66,18 @@ def test_no_two_chapters_name_a_place_alike() -> None:
                 ):
                     named.setdefault(target or label, []).append(chapter.slug)
     assert {label: slugs for label, slugs in named.items() if len(slugs) > 1} == {}
+
+
+SHARED = ("01 07", "02 03", "02 09", "06 08", "06 11", "08 12", "11 12", "13 15")
+"""Chapters whose mathematics is the same, or the same from two sides."""
+
+
+@pytest.mark.parametrize("pair", SHARED)
+def test_chapters_that_share_mathematics_lead_to_each_other(pair: str) -> None:
+    by_number = {chapter.number: chapter for chapter in CHAPTERS}
+    one, other = (by_number.get(number) for number in pair.split())
+    if one is None or other is None:
+        pytest.skip(f"chapters {pair} are not both here")
+    for source, target in ((one, other), (other, one)):
+        prose = "\n".join(c.source for c in source.read().cells if c.cell_type == "markdown")
+        assert f"]({target.slug}.ipynb" in prose, f"{source.slug} does not lead to {target.slug}"
