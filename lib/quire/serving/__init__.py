@@ -20,11 +20,12 @@ Read in this order:
 2. ``profiles``: shapes of models (``models``); measured curves (``curves``), attention
    (``attention``), unequal lengths (``skew``) and experts (``experts``), together a
    ``LatencyTable`` (``latency``); readers of bundles (``bundles``) and of operators
-   (``operators``).
+   (``operators``); a model that nobody measured (``borrowed``), memory that computes
+   (``offload``).
 3. ``links``: what a collective or a transfer costs (``collectives``).
 4. ``engine``: the state (``state``), blocks (``blocks``), one step (``scheduler``), whole replays
-   (``loops``), an engine driven step by step (``instance``), several of them (``fleet``), many
-   configurations at once (``batched``).
+   (``loops``), an engine driven step by step (``instance``), several of them (``fleet``), one with
+   attention in memory (``offloaded``), many configurations at once (``batched``).
 5. ``loading``: a package of its own beside the engine: prefixes fetched from far away, in stages
    (`quire.serving.loading`).
 6. ``power``: a server as states (``node``), the clock at a power cap (``clock``).
@@ -35,7 +36,7 @@ packages of their own beside ``engine``: ``submit`` takes a priority, ``role`` s
 decode, ``Tier`` and ``Link`` price what is kept and sent elsewhere.
 """
 
-from quire.serving.engine.batched import BatchResult, replay_batch
+from quire.serving.engine.batched import BatchResult, means_and_slopes, replay_batch
 from quire.serving.engine.config import Replay, SchedulerConfig, Tier
 from quire.serving.engine.fleet import (
     least_loaded,
@@ -45,6 +46,7 @@ from quire.serving.engine.fleet import (
     serve_wave,
 )
 from quire.serving.engine.instance import Instance, replay
+from quire.serving.engine.offloaded import Offloaded, serve_offloaded
 from quire.serving.links.collectives import (
     Link,
     all_gather_ns,
@@ -59,6 +61,7 @@ from quire.serving.profiles.attention import (
     grid_from_rows,
     leave_one_out,
 )
+from quire.serving.profiles.borrowed import borrowed_profile
 from quire.serving.profiles.bundles import (
     profile_from_predictions,
     profile_from_tables,
@@ -75,6 +78,7 @@ from quire.serving.profiles.models import (
     ModelShape,
     shape_from_config,
 )
+from quire.serving.profiles.offload import HBM2_PIM, MemoryDevice
 from quire.serving.profiles.operators import profile_from_operators
 from quire.serving.profiles.skew import SkewTable, fit_alpha, skew_from_rows
 from quire.serving.workload.logs import (
@@ -90,6 +94,7 @@ from quire.serving.workload.trace import Trace, poisson_trace, read_trace
 
 __all__ = [
     "A6000_SERVER",
+    "HBM2_PIM",
     "LLAMA_8B",
     "LLAMA_70B",
     "QWEN3_30B_A3B",
@@ -103,8 +108,10 @@ __all__ = [
     "Instance",
     "LatencyTable",
     "Link",
+    "MemoryDevice",
     "ModelShape",
     "NodePower",
+    "Offloaded",
     "PhaseTables",
     "PrefixIndex",
     "PrefixTrace",
@@ -116,6 +123,7 @@ __all__ = [
     "Trace",
     "all_gather_ns",
     "all_reduce_ns",
+    "borrowed_profile",
     "busy_stretches",
     "fit_alpha",
     "fit_energies",
@@ -123,6 +131,7 @@ __all__ = [
     "least_loaded",
     "leave_one_out",
     "linear_profile",
+    "means_and_slopes",
     "poisson_trace",
     "prefix_hits",
     "profile_from_operators",
@@ -140,6 +149,7 @@ __all__ = [
     "replay",
     "replay_batch",
     "round_robin",
+    "serve_offloaded",
     "serve_pool",
     "serve_split",
     "serve_wave",

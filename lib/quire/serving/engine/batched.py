@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from quire.checks import real_array
+from quire.serving.engine.config import SchedulerConfig
 from quire.serving.profiles.attention import AttentionGrid
 from quire.serving.profiles.latency import LatencyTable
 from quire.serving.workload.trace import BLOCK, Trace
@@ -94,6 +95,9 @@ def replay_batch(
     rate: Any = 1.0,
     prefixes: bool = False,
     skew: bool | None = None,
+    dense: Any = 1.0,
+    attention: Any = 1.0,
+    host_us: Any = 0.0,
 ) -> BatchResult:
     """Serve one trace under many configurations, with vLLM's admission gate and chunks.
 
@@ -109,6 +113,103 @@ def replay_batch(
         Whether prefixes that an earlier request had count as computed.
     skew
         Whether to correct for unequal lengths; None where the profile has the table.
+    dense, attention
+        Factors of what tokens and sequences cost, and of attention, of each configuration.
+    host_us
+        Microseconds between steps that no table holds, of each configuration.
+
+    Raises
+    ------
+    ValueError
+        When a request can never fit, or the attention is no grid.
+    """
+    requests, tables, columns, sizes = _prepared(
+        trace,
+        profile,
+        blocks,
+        max_sequences,
+        budget,
+        rate,
+        prefixes,
+        skew,
+        dense,
+        attention,
+        host_us,
+    )
+    out = _run(requests, tables, *columns, **sizes)
+    ttft, tpot, latency, now, preempted, steps = (np.asarray(x) for x in out)
+    n = len(trace)
+    return BatchResult(
+        ttft.astype(float) / n / 1e3,
+        tpot.astype(float) / n / 1e3,
+        latency.astype(float) / n / 1e3,
+        now.astype(float) / 1e6 - trace.arrival_ns[0] / np.asarray(columns[3], float) / 1e9,
+        preempted,
+        steps,
+    )
+
+
+def means_and_slopes(
+    trace: Trace,
+    profile: LatencyTable,
+    config: SchedulerConfig,
+    constants: Any,
+    *,
+    prefixes: bool = False,
+) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, "3 3"]]:
+    """Return the mean TTFT, TPOT and latency of a replay, and their slopes in three constants.
+
+    The slopes are forward derivatives along the path: who is in which step is held as it is, and
+    the steps' lengths move. Where a constant changes the batches, the means have steps that no such
+    slope sees.
+
+    Parameters
+    ----------
+    trace, profile, config
+        Requests, device, scheduler; the device's attention must be a grid.
+    constants
+        Factor of the dense layers, factor of the attention, microseconds between steps.
+    prefixes
+        As in `replay_batch`.
+
+    Returns
+    -------
+    tuple of array
+        Milliseconds; and milliseconds for one more of each constant, a column for each.
+
+    Raises
+    ------
+    ValueError
+        As `replay_batch`.
+    """
+    three = real_array("constants", constants, 1, least=0.0)
+    if three.size != 3:
+        raise ValueError(f"constants = {three.size} numbers: must be dense, attention, host_us")
+    requests, tables, columns, sizes = _prepared(
+        trace, profile, config.blocks, config.max_sequences, config.budget, 1.0, prefixes, None,
+        *three,
+    )  # fmt: skip
+    means, slopes = _slopes(
+        requests, tables, *(c[0] for c in columns[:4]), jnp.stack([c[0] for c in columns[4:]]),
+        **sizes,
+    )  # fmt: skip
+    return np.asarray(means, float), np.asarray(slopes, float)
+
+
+def _prepared(
+    trace: Trace,
+    profile: LatencyTable,
+    blocks: Any,
+    max_sequences: Any,
+    budget: Any,
+    rate: Any,
+    prefixes: bool,
+    skew: bool | None,
+    dense: Any,
+    attention: Any,
+    host_us: Any,
+) -> tuple[Any, dict[str, Any], list[Any], dict[str, Any]]:
+    """Return requests, tables and columns on the device, and what is compiled in.
 
     Raises
     ------
@@ -117,8 +218,16 @@ def replay_batch(
     """
     if not isinstance(profile.attention, AttentionGrid):
         raise ValueError("profile: its attention must be a grid")
-    named = {"blocks": blocks, "max_sequences": max_sequences, "budget": budget, "rate": rate}
-    least = {"blocks": 1.0, "max_sequences": 1.0, "budget": 1.0, "rate": 0.0}
+    named = {
+        "blocks": blocks,
+        "max_sequences": max_sequences,
+        "budget": budget,
+        "rate": rate,
+        "dense": dense,
+        "attention": attention,
+        "host_us": host_us,
+    }
+    least = dict.fromkeys(named, 0.0) | {"blocks": 1.0, "max_sequences": 1.0, "budget": 1.0}
     given = {
         name: real_array(name, np.atleast_1d(value), 1, least=least[name], above=-1.0)
         for name, value in named.items()
@@ -161,39 +270,41 @@ def replay_batch(
         jnp.asarray(trace.n_out, jnp.int32),
         jnp.asarray(hits, jnp.int32),
     )
-    out = _run(
+    kinds = dict.fromkeys(("blocks", "max_sequences", "budget"), jnp.int32)
+    return (
         requests,
         tables,
-        jnp.asarray(columns["blocks"], jnp.int32),
-        jnp.asarray(columns["max_sequences"], jnp.int32),
-        jnp.asarray(columns["budget"], jnp.int32),
-        jnp.asarray(columns["rate"], jnp.float32),
-        seats=seats,
-        layers=int(costs.layers),
-        skewed=bool(costs.skewed),
-    )
-    ttft, tpot, latency, now, preempted, steps = (np.asarray(x) for x in out)
-    n = len(trace)
-    return BatchResult(
-        ttft.astype(float) / n / 1e3,
-        tpot.astype(float) / n / 1e3,
-        latency.astype(float) / n / 1e3,
-        now.astype(float) / 1e6 - trace.arrival_ns[0] / columns["rate"] / 1e9,
-        preempted,
-        steps,
+        [jnp.asarray(columns[name], kinds.get(name, jnp.float32)) for name in named],
+        {"seats": seats, "layers": int(costs.layers), "skewed": bool(costs.skewed)},
     )
 
 
 @partial(jax.jit, static_argnames=("seats", "layers", "skewed"))
 def _run(  # type: ignore[no-untyped-def]
-    requests, tables, blocks, most, budget, rate, *, seats, layers, skewed
+    requests, tables, blocks, most, budget, rate, dense, attention, host, *, seats, layers, skewed
 ):
     one = partial(_one, requests, tables, seats=seats, layers=layers, skewed=skewed)
-    return jax.vmap(one)(blocks, most, budget, rate)
+    return jax.vmap(one)(blocks, most, budget, rate, dense, attention, host)
+
+
+@partial(jax.jit, static_argnames=("seats", "layers", "skewed"))
+def _slopes(  # type: ignore[no-untyped-def]
+    requests, tables, blocks, most, budget, rate, constants, *, seats, layers, skewed
+):
+    def means(three: Any) -> Any:
+        out = _one(
+            requests, tables, blocks, most, budget, rate, *three, seats=seats, layers=layers,
+            skewed=skewed,
+        )  # fmt: skip
+        each = jnp.stack(out[:3]) / requests[0].shape[0] / 1e3
+        return each, each
+
+    slopes, each = jax.jacfwd(means, has_aux=True)(constants)
+    return each, slopes
 
 
 def _one(  # type: ignore[no-untyped-def]
-    requests, tables, blocks, most, budget, rate, *, seats, layers, skewed
+    requests, tables, blocks, most, budget, rate, dense, attention, host, *, seats, layers, skewed
 ):
     arrival, n_in, n_out, hits = requests
     arrival = arrival / rate
@@ -291,7 +402,8 @@ def _one(  # type: ignore[no-untyped-def]
         pc = jnp.where(chunk, k, 0).sum()
         kp = jnp.where(chunk, s.computed, 0).sum()
         each = _attention(tables, pc, kp, count, mean, longest, shortest, skewed)
-        spent = tables["token"][tokens] + tables["sequence"][(k > 0).sum()] + layers * each
+        spent = dense * (tables["token"][tokens] + tables["sequence"][(k > 0).sum()])
+        spent = spent + attention * layers * each + host
         next_arrival = arrival[jnp.minimum(s.come, n - 1)]
         spent = jnp.where(idle, jnp.maximum(next_arrival - s.now, 0.0), spent)
         # the sum of thousands of steps keeps what single precision would lose

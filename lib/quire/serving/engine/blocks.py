@@ -14,7 +14,6 @@ from quire.serving.engine.state import (
     BLOCK,
     N_FREE,
     RECALLED,
-    TIER_NEXT,
     WRITTEN,
 )
 
@@ -85,7 +84,7 @@ def tier_hits(tier, requests, r, found):
         return 0, 0
     chunk = tier.factor * BLOCK
     known = found * BLOCK
-    whole = requests.reached[r] // chunk
+    whole = (requests.reached[r] - 1) // chunk  # the last token is computed, whatever is known
     if whole * chunk - known < chunk:
         return 0, 0
     start = requests.hash_start[r]
@@ -166,12 +165,12 @@ def index_full(pool, tier, counts, requests, r, tokens):
         for chunk in range(known // tier.factor, full // tier.factor):
             name = requests.hashes[start + tier.factor * chunk + tier.factor - 1]
             if tier.lookup[name] < 0:
-                slot = counts[TIER_NEXT] % tier.slots.size
+                slot = tier.written[0] % tier.slots.size
                 if tier.slots[slot] >= 0:
                     tier.lookup[tier.slots[slot]] = -1
                 tier.slots[slot] = name
                 tier.lookup[name] = slot
-                counts[TIER_NEXT] += 1
+                tier.written[0] += 1
                 counts[WRITTEN] += 1
 
 

@@ -40,6 +40,7 @@ def new_requests(trace: Trace, need: np.ndarray) -> Requests:
         first=np.full(n, -1.0),
         last=np.full(n, -1.0),
         hit=zeros(),
+        recalled=zeros(),
         preempted=zeros(),
         state=zeros(),
     )
@@ -60,9 +61,12 @@ def new_pool(blocks: int, names: int) -> Pool:
 def new_tier(tier: Tier | None, names: int) -> TierState:
     """Return an empty tier, of no size for None."""
     if tier is None:
-        return TierState(np.zeros(0, np.int64), np.zeros(1, np.int64), 1)
+        return TierState(np.zeros(0, np.int64), np.zeros(1, np.int64), 1, np.zeros(1, np.int64))
     return TierState(
-        np.full(tier.chunks, -1, np.int64), np.full(names, -1, np.int64), tier.tokens // BLOCK
+        np.full(tier.chunks, -1, np.int64),
+        np.full(names, -1, np.int64),
+        tier.tokens // BLOCK,
+        np.zeros(1, np.int64),
     )
 
 

@@ -149,6 +149,7 @@ def schedule(rules, requests, pool, tier, queues, step, now):
             counts[N_RECOMPUTED] += max(0, requests.reached[r] - computed)
         requests.computed[r] = computed
         requests.hit[r] = found * BLOCK + gained
+        requests.recalled[r] = gained
         if requests.preempted[r] == 0:
             counts[N_HIT] += found * BLOCK
         else:

@@ -12,8 +12,8 @@ ABSENT, WAITING, RUNNING, FINISHED = 0, 1, 2, 3
 
 # Places in `Queues.counts`.
 N_RUNNING, HEAD, TAIL, N_FREE, N_PREEMPTED, N_RECOMPUTED, N_HIT, N_TIER_HIT, N_GENERATED = range(9)
-TIER_NEXT, RECALLED, WRITTEN, N_SCHEDULED, KV_SENT, PREEMPTED_NOW, N_FOUND_AGAIN = range(9, 16)
-N_COUNTS = 16
+RECALLED, WRITTEN, N_SCHEDULED, KV_SENT, PREEMPTED_NOW, N_FOUND_AGAIN = range(9, 15)
+N_COUNTS = 15
 
 # Places in `Batch.summary`.
 TOKENS, SEQUENCES, CHUNK, PREFILL_KV, N_DECODE, LENGTHS, LONGEST, SHORTEST, SQUARES = range(9)
@@ -51,6 +51,7 @@ class Requests(NamedTuple):
     first: np.ndarray
     last: np.ndarray
     hit: np.ndarray
+    recalled: np.ndarray
     preempted: np.ndarray
     state: np.ndarray
 
@@ -66,11 +67,15 @@ class Pool(NamedTuple):
 
 
 class TierState(NamedTuple):
-    """A lower tier: a ring of chunks, the oldest written over; ``lookup`` finds a chunk."""
+    """A lower tier: a ring of chunks, the oldest written over; ``lookup`` finds a chunk.
+
+    ``written`` counts, in an array of one number, what was written by all who share the tier.
+    """
 
     slots: np.ndarray
     lookup: np.ndarray
     factor: int
+    written: np.ndarray
 
 
 class Queues(NamedTuple):

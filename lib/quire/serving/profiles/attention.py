@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.checks import real_array
+from quire.serving.profiles.csvfiles import time_column, times_ns
 from quire.serving.profiles.curves import increasing, interpolated
 
 
@@ -47,7 +48,8 @@ class PhaseTables:
     """Nanoseconds of one layer's attention, prefill and decode apart, looked up without blending.
 
     The form of the authors' first profiler: lengths are rounded up to the next step. The chunk of a
-    batch is the root of the sum of the squared chunks.
+    batch is the root of the sum of the squared chunks. Beyond the last row or column a time grows
+    in proportion to the count or length.
 
     Attributes
     ----------
@@ -88,14 +90,16 @@ def grid_from_rows(rows: Mapping[str, Any]) -> AttentionGrid:
     ValueError
         When a column is missing, the columns differ in length, or the points stand on no grid.
     """
-    names = ("prefill_chunk", "n_decode", "kv_prefill", "kv_decode", "time_us")
-    for name in names:
+    names = ("prefill_chunk", "n_decode", "kv_prefill", "kv_decode")
+    time = time_column(rows, "time_us")
+    for name in (*names, time):
         if name not in rows:
-            raise ValueError(f"rows has no column {name!r}: needed are {', '.join(names)}")
+            raise ValueError(f"rows has no column {name!r}: needed are {', '.join(names)}, time_us")
     columns = [real_array(name, rows[name], 1, least=0.0) for name in names]
+    columns.append(times_ns("rows", rows, time))
     if len({column.size for column in columns}) != 1:
         raise ValueError("rows = columns of different lengths: must be one table")
-    *where, microseconds = columns
+    *where, spent = columns
     axes = [np.unique(column) for column in where]
     if np.prod([float(axis.size) for axis in axes]) > MOST_POINTS:
         raise ValueError(
@@ -105,8 +109,8 @@ def grid_from_rows(rows: Mapping[str, Any]) -> AttentionGrid:
     values = np.full([axis.size for axis in axes], np.nan)
     index = tuple(np.searchsorted(axis, column) for axis, column in zip(axes, where, strict=True))
     # the first of two rows for one point counts
-    order = np.arange(microseconds.size)[::-1]
-    values[tuple(part[order] for part in index)] = np.maximum(np.rint(microseconds * 1e3), 1)[order]
+    order = np.arange(spent.size)[::-1]
+    values[tuple(part[order] for part in index)] = np.maximum(np.rint(spent), 1)[order]
     measured = ~np.isnan(values)
     pairs = [(c, n) for c, n in np.ndindex(values.shape[:2]) if measured[c, n].any()]
     for c, n in pairs:

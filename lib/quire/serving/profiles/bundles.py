@@ -15,8 +15,14 @@ from quire.serving.profiles.attention import (
     PhaseTables,
     grid_from_rows,
 )
-from quire.serving.profiles.csvfiles import Columns, read_columns, same_length
-from quire.serving.profiles.curves import Curve
+from quire.serving.profiles.csvfiles import (
+    Columns,
+    read_columns,
+    same_length,
+    time_column,
+    times_ns,
+)
+from quire.serving.profiles.curves import Curve, layer_curve
 from quire.serving.profiles.experts import experts_from_rows
 from quire.serving.profiles.latency import LatencyTable
 from quire.serving.profiles.layers import (
@@ -165,6 +171,7 @@ def profile_from_predictions(
     *,
     tp: int = 1,
     link: Link | None = None,
+    leave_out: Sequence[str] = (),
 ) -> LatencyTable:
     """Return a profile from the tables of the authors' first profiler (nanoseconds, not micro).
 
@@ -174,13 +181,16 @@ def profile_from_predictions(
         The shape that was profiled.
     layers
         ``layers.csv``: ``layer_name``, ``input``, ``latency(ns)``. A layer of the block that is
-        absent is left out (the TPU's have no ``rope`` of their own, for one).
+        absent is left out (the TPU's have no ``k_proj``, for one).
     prefill
         ``kv_cache_size``, ``prefill_chunk_size``, ``prediction``.
     decode
         ``batch_size``, ``kv_cache_size``, ``prediction``.
     tp, link
         Devices that share a layer, and the link between them.
+    leave_out
+        Layers of the block that another table holds already (the TPU's ``rope`` is part of its
+        attention).
 
     Raises
     ------
@@ -198,13 +208,16 @@ def profile_from_predictions(
         same_length(name, table, needed)
     inputs = real_array("input", layers["input"], 1, least=0.0)
     latencies = real_array("latency(ns)", layers["latency(ns)"], 1, least=0.0)
+    for name in leave_out:
+        if name not in FIRST_PROFILER["block"]:
+            raise ValueError(f"leave_out = {name!r}: must be a layer of the block")
     names = np.asarray(layers["layer_name"])
     present = set(names.tolist())
 
     def curves(wanted: Sequence[str]) -> list[tuple[str, Curve]]:
         found = []
         for name in wanted:
-            if name in present:
+            if name in present and name not in leave_out:
                 mine = names == name
                 keys, first = np.unique(inputs[mine], return_index=True)
                 ns = latencies[mine][first]
@@ -262,19 +275,18 @@ def _stepped(first: Any, first_step: int, second: Any, second_step: int, values:
 def curve_of(table: Mapping[str, Any], layer: str, key: str) -> Curve:
     """Return one layer's curve from columns ``layer``, ``key`` and ``time_us``, in nanoseconds.
 
+    Another column of times is taken where ``time_us`` is missing (`times_ns`), and a layer under
+    another name, or in parts, where the table has it so (`parts_of`).
+
     Raises
     ------
     ValueError
         When a column or the layer is missing, or a column holds anything but numbers from zero up.
     """
-    for column in ("layer", key, "time_us"):
+    time = time_column(table, "time_us")
+    for column in ("layer", key, time):
         if column not in table:
             raise ValueError(f"table has no column {column!r}: needed are layer, {key}, time_us")
-    same_length("table", table, ("layer", key, "time_us"))
-    mine = np.asarray(table["layer"]) == layer
-    if not mine.any():
-        known = ", ".join(sorted(set(table["layer"])))
-        raise ValueError(f"layer = {layer!r}: is not in the table, which has {known}")
-    keys, first = np.unique(real_array(key, table[key], 1, least=0.0)[mine], return_index=True)
-    ns = np.rint(real_array("time_us", table["time_us"], 1, least=0.0)[mine][first] * 1e3)
-    return Curve(keys, np.maximum(ns, 1.0))
+    same_length("table", table, ("layer", key, time))
+    counts = real_array(key, table[key], 1, least=0.0)
+    return layer_curve(layer, table["layer"], counts, np.rint(times_ns("table", table, time)), 1.0)

@@ -112,6 +112,19 @@ def alpha_of(costs, chunk, prefill_kv, n, mean, longest, shortest):
 
 @njit(cache=True, nogil=True)
 @no_type_check
+def _phase_ns(table, i, j):
+    """Return an entry; beyond the last row or column it grows in proportion to what is asked."""
+    last_i, last_j = table.shape[0] - 1, table.shape[1] - 1
+    cost = table[min(i, last_i), min(j, last_j)]
+    if i > last_i > 0:
+        cost *= i / last_i
+    if j > last_j > 0:
+        cost *= j / last_j
+    return cost
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
 def attention_ns(costs, chunk, prefill_kv, n, mean, longest, shortest, root_chunk):
     """Return one layer's attention of a batch."""
     if chunk == 0 and n == 0:
@@ -119,13 +132,10 @@ def attention_ns(costs, chunk, prefill_kv, n, mean, longest, shortest, root_chun
     if costs.kind == PHASES:
         cost = 0.0
         if n > 0:
-            i = min(n, costs.decode_phase.shape[0] - 1)
-            j = min((mean + 63) // 64, costs.decode_phase.shape[1] - 1)
-            cost += costs.decode_phase[i, j]
+            cost += _phase_ns(costs.decode_phase, n, (mean + 63) // 64)
         if chunk > 0:
-            i = min((prefill_kv + 63) // 64, costs.prefill_phase.shape[0] - 1)
-            j = min(np.int64(np.ceil(np.rint(root_chunk) / 32)), costs.prefill_phase.shape[1] - 1)
-            cost += costs.prefill_phase[i, j]
+            wide = np.int64(np.ceil(np.rint(root_chunk) / 32))
+            cost += _phase_ns(costs.prefill_phase, (prefill_kv + 63) // 64, wide)
         return cost
     cost = grid_ns(costs, chunk, prefill_kv, n, mean)
     if costs.skewed and n > 1 and longest != mean:

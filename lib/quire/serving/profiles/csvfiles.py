@@ -2,7 +2,7 @@
 
 import csv
 import gzip
-import io
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from quire.checks import real_array
+
 Columns = dict[str, Any]
 
+UNITS = {"ns": 1.0, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9}
+"""Nanoseconds in a unit that ends a column's name: ``time_us``, ``latency(ns)``, ``Mean [ms]``."""
 
-def read_columns(path: str | Path, separator: str = ",") -> Columns:
+TYPICAL = ("median", "time", "latency", "mean", "average", "avg", "duration")
+"""What a column of times may be called, the better first; least and largest are no such column."""
+
+
+def read_columns(path: str | Path, separator: str | None = None) -> Columns:
     """Return a table's columns by name: arrays of numbers, or lists of words.
 
     A column with a cell that is no number is a list of words throughout.
@@ -23,7 +31,8 @@ def read_columns(path: str | Path, separator: str = ",") -> Columns:
     path
         A file that opens with a line of names; gzipped where its name ends in ``.gz``.
     separator
-        Between cells.
+        Between cells; None to take the comma, or, where the first line has none, the tab or the
+        semicolon that it has. Lines that begin with # are passed over.
 
     Raises
     ------
@@ -35,12 +44,18 @@ def read_columns(path: str | Path, separator: str = ",") -> Columns:
     raw = path.read_bytes()
     try:
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
-        rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if row]
+        lines = [line for line in text.splitlines(keepends=True) if not line.startswith("#")]
+        first = next((line for line in lines if line.strip()), "")
+        if separator is None:
+            separator = next((mark for mark in ",\t;" if mark in first), ",")
+        rows = [row for row in csv.reader(lines, delimiter=separator) if any(row)]
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as fault:
         raise ValueError(f"path = {path.name}: must be a table in UTF-8 ({fault})") from None
     if len(rows) < 2:
         raise ValueError(f"path = {path.name}: must hold a line of names and at least one row")
     names = [name.strip() for name in rows[0]]
+    while len(names) > 1 and not names[-1] and all(not row[-1] for row in rows[1:]):
+        names, rows = names[:-1], [row[:-1] for row in rows]  # each line ends with a separator
     twice = [name for k, name in enumerate(names) if name in names[:k]]
     if twice:
         raise ValueError(f"path = {path.name}: two columns are called {twice[0]!r}")
@@ -51,7 +66,7 @@ def read_columns(path: str | Path, separator: str = ",") -> Columns:
             )
     columns: Columns = {}
     for k, name in enumerate(names):
-        cells = [row[k] for row in rows[1:]]
+        cells = [row[k].strip() for row in rows[1:]]
         try:
             numbers = np.array([float(cell) for cell in cells])
         except ValueError:
@@ -75,3 +90,50 @@ def same_length(name: str, table: Mapping[str, Any], columns: Sequence[str]) -> 
     if len(set(sizes)) > 1:
         told = ", ".join(f"{c} {s}" for c, s in zip(columns, sizes, strict=True))
         raise ValueError(f"{name} = columns of different lengths ({told}): must be one table")
+
+
+def unit_of(column: str) -> float | None:
+    """Return the nanoseconds in the unit that ends a column's name, None where none does."""
+    words = [word for word in re.split(r"[^a-zµμ]+", column.lower()) if word]
+    return UNITS.get(words[-1]) if len(words) > 1 else None
+
+
+def times_ns(
+    name: str, table: Mapping[str, Any], preferred: str, *, above: float | None = None
+) -> np.ndarray:
+    """Return a table's column of times, in nanoseconds.
+
+    Parameters
+    ----------
+    name
+        Of the table, for messages.
+    table
+        Columns by name.
+    preferred
+        The column to take; microseconds where its name tells no unit. Where it is missing, the
+        column of a median, time, latency or mean whose name ends in a unit is taken.
+    above
+        As in `real_array`; zero and more are allowed if None.
+
+    Raises
+    ------
+    ValueError
+        When there is no such column, or it holds anything but numbers from zero up.
+    """
+    column = time_column(table, preferred)
+    if column not in table:
+        raise ValueError(
+            f"{name} has no column {preferred!r}, nor another of times with a unit: it has "
+            f"{', '.join(table)}"
+        )
+    limits = {"least": 0.0} if above is None else {"above": above}
+    factor = unit_of(column)
+    return real_array(column, table[column], 1, **limits) * (1e3 if factor is None else factor)
+
+
+def time_column(table: Mapping[str, Any], preferred: str) -> str:
+    """Return the name of the column that `times_ns` reads, ``preferred`` where there is none."""
+    if preferred in table:
+        return preferred
+    named = {c: re.split(r"[^a-z]+", c.lower()) for c in table if unit_of(c) is not None}
+    return next((c for word in TYPICAL for c, words in named.items() if word in words), preferred)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.checks import real_array
+from quire.serving.profiles.layers import parts_of
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,41 @@ class Curve:
     def at(self, counts: Any) -> Float[np.ndarray, " n"]:
         """Return the nanoseconds at some counts."""
         return interpolated(self.keys, self.values, real_array("counts", counts, 1, least=0.0))
+
+
+def layer_curve(
+    layer: str, names: Any, keys: np.ndarray, ns: np.ndarray, floor: float | int = 0.0
+) -> "Curve":
+    """Return one layer's curve from the rows of a table; the first of two rows for a count counts.
+
+    Parameters
+    ----------
+    layer
+        Its name, or the name of parts that the table has in its place (`layers.parts_of`).
+    names, keys, ns
+        Of each row: the layer, the count and the nanoseconds.
+    floor
+        Least nanoseconds of a row.
+
+    Raises
+    ------
+    ValueError
+        When the table has neither; lists what it has.
+    """
+    rows = np.asarray(names)
+    present = set(rows.tolist())
+    parts = []
+    for part in parts_of(layer, present):
+        mine = rows == part
+        if not mine.any():
+            known = ", ".join(sorted(str(each) for each in present))
+            raise ValueError(f"layer = {layer!r}: is not in the table, which has {known}")
+        at, first = np.unique(keys[mine], return_index=True)
+        parts.append(Curve(at, np.maximum(ns[mine][first], floor)))
+    if len(parts) == 1:
+        return parts[0]
+    counts = np.unique(np.concatenate([part.keys for part in parts]))
+    return Curve(counts, np.sum([part.at(counts) for part in parts], axis=0))
 
 
 def interpolated(

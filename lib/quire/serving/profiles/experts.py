@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.checks import integer, real_array
-from quire.serving.profiles.csvfiles import same_length
+from quire.serving.profiles.csvfiles import same_length, time_column, times_ns
 from quire.serving.profiles.curves import Curve, increasing, interpolated
 
 
@@ -47,13 +47,14 @@ def experts_from_rows(rows: Mapping[str, Any]) -> ExpertTable:
     ValueError
         When a column is missing, or columns differ in length.
     """
-    for name in ("tokens", "activated_experts", "time_us"):
+    time = time_column(rows, "time_us")
+    for name in ("tokens", "activated_experts", time):
         if name not in rows:
             raise ValueError(f"rows has no column {name!r}: a moe.csv is needed")
-    same_length("rows", rows, ("tokens", "activated_experts", "time_us"))
+    same_length("rows", rows, ("tokens", "activated_experts", time))
     tokens = real_array("tokens", rows["tokens"], 1, least=0.0)
     active = real_array("activated_experts", rows["activated_experts"], 1, least=0.0)
-    ns = np.maximum(np.rint(real_array("time_us", rows["time_us"], 1, least=0.0) * 1e3), 1)
+    ns = np.maximum(np.rint(times_ns("rows", rows, time)), 1)
     counts = increasing("activated_experts", np.unique(active))
     curves = []
     for count in counts:

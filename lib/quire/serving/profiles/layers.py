@@ -1,5 +1,7 @@
 """Which layers a step runs, by architecture, under the profiler's names."""
 
+from collections.abc import Collection
+
 BEFORE = ("embedding",)
 AFTER = ("final_layernorm",)
 SEQUENCE = ("lm_head", "sampler")
@@ -51,6 +53,26 @@ FIRST_PROFILER = {
     "sequence": ("lm_head",),
 }
 """The names of the authors' first profiler, whose attention stands in tables of its own."""
+
+
+KNOWN_AS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "qkv_proj": (("q_proj", "k_proj", "v_proj"),),
+    "gate_up_proj": (("gate_proj", "up_proj"),),
+    "layernorm": (("input_layernorm",), ("rms_norm",), ("rmsnorm",)),
+    "final_layernorm": (("final_norm",), ("layernorm",)),
+    "rotary_emb": (("rope",),),
+    "act_fn": (("silu_and_mul",),),
+}
+"""Other names of a layer, or its parts where a table has these alone; the first that is whole."""
+
+
+def parts_of(layer: str, present: Collection[str]) -> tuple[str, ...]:
+    """Return under which names a table has a layer, or the layer's own name where it has none."""
+    if layer in present:
+        return (layer,)
+    return next(
+        (parts for parts in KNOWN_AS.get(layer, ()) if all(p in present for p in parts)), (layer,)
+    )
 
 
 def block_of(architecture: str) -> tuple[str, ...]:

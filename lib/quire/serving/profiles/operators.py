@@ -9,14 +9,12 @@ from jaxtyping import Float
 from quire.checks import real_array
 from quire.serving.links.collectives import Link
 from quire.serving.profiles.attention import AttentionGrid
-from quire.serving.profiles.csvfiles import same_length
-from quire.serving.profiles.curves import Curve, interpolated
+from quire.serving.profiles.csvfiles import same_length, time_column, times_ns
+from quire.serving.profiles.curves import Curve, interpolated, layer_curve
 from quire.serving.profiles.latency import LatencyTable
 from quire.serving.profiles.models import ModelShape
 
 BLOCK = ("layernorm", "qkv_proj", "o_proj", "layernorm", "gate_up_proj", "act_fn", "down_proj")
-
-_NANOSECONDS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 
 
 def profile_from_operators(
@@ -42,7 +40,8 @@ def profile_from_operators(
     model
         The shape that was measured.
     dense
-        Columns ``layer``, ``tokens`` and ``time``; the layers of ``block``, and ``lm_head``.
+        Columns ``layer``, ``tokens`` and ``time``; the layers of ``block``, and ``lm_head``, under
+        these names or those of `layers.KNOWN_AS`.
     attention
         Columns ``phase``, ``chunk``, ``kv_prefill``, ``n_decode``, ``kv_decode`` and ``time``. Rows
         of ``prefill`` give chunks; rows of ``decode_phase`` give sequences by length.
@@ -55,50 +54,46 @@ def profile_from_operators(
     tp, link
         Devices that share a layer, and the link between them.
     time
-        The column of times: microseconds, unless its name ends in ``_ns``, ``_ms`` or ``_s``.
+        The column of times, in the unit that ends its name, or microseconds. Where a table lacks
+        it, a column of a median, a time, a latency or a mean that names its unit is taken.
 
     Raises
     ------
     ValueError
         When a column, a layer or a phase is missing, or columns differ in length.
     """
-    unit = _NANOSECONDS.get(time.rpartition("_")[2], 1e3)
-    for name, table, needed in (
-        ("dense", dense, ("layer", "tokens", time)),
-        ("attention", attention, ("phase", "chunk", "kv_prefill", "n_decode", "kv_decode", time)),
+    for name, table, others in (
+        ("dense", dense, ("layer", "tokens")),
+        ("attention", attention, ("phase", "chunk", "kv_prefill", "n_decode", "kv_decode")),
     ):
+        needed = (*others, time_column(table, time))
         for column in needed:
             if column not in table:
                 raise ValueError(f"{name} has no column {column!r}")
         same_length(name, table, needed)
-    layers = np.asarray(dense["layer"])
     tokens = real_array("tokens", dense["tokens"], 1, least=0.0)
-    measured = real_array(time, dense[time], 1, above=0.0)
+    measured = times_ns("dense", dense, time, above=0.0)
 
     def curve(name: str) -> Curve:
-        mine = layers == name
-        if not mine.any():
-            known = ", ".join(sorted(set(layers.tolist())))
-            raise ValueError(f"layer = {name!r}: is not in the table, which has {known}")
-        keys, first = np.unique(tokens[mine], return_index=True)
-        return Curve(keys, measured[mine][first] * unit)
+        return layer_curve(name, dense["layer"], tokens, measured)
 
     phase = np.asarray(attention["phase"])
     columns = {
         name: real_array(name, attention[name], 1, least=0.0)
-        for name in ("chunk", "kv_prefill", "n_decode", "kv_decode", time)
+        for name in ("chunk", "kv_prefill", "n_decode", "kv_decode")
     }
+    spent = times_ns("attention", attention, time)
     for wanted in ("prefill", decode_phase):
         if not (phase == wanted).any():
             known = ", ".join(sorted(set(phase.tolist())))
             raise ValueError(f"phase = {wanted!r}: is not in the table, which has {known}")
     part = phase == "prefill"
     chunks, prefill_kv, first = _surface(
-        columns["chunk"][part], columns["kv_prefill"][part], columns[time][part] * unit
+        columns["chunk"][part], columns["kv_prefill"][part], spent[part]
     )
     part = phase == decode_phase
     decodes, decode_kv, second = _surface(
-        columns["n_decode"][part], columns["kv_decode"][part], columns[time][part] * unit
+        columns["n_decode"][part], columns["kv_decode"][part], spent[part]
     )
     values = first[:, None, :, None] + second[None, :, None, :]
     names = (*block, "rotary_emb") if rotary else block
