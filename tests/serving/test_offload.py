@@ -22,8 +22,9 @@ from quire.serving import (
     replay,
     serve_pool,
 )
-from quire.serving.engine.batched import means_and_slopes, replay_batch
+from quire.serving.engine.batched import replay_batch
 from quire.serving.engine.offloaded import serve_offloaded
+from quire.serving.engine.slopes import means_and_slopes
 from quire.serving.profiles.offload import HBM2_PIM, MemoryDevice
 
 MODEL = ModelShape("tiny", 3, 64, 4, 2, 16, 128, 1000)

@@ -25,7 +25,8 @@ Read in this order:
 3. ``links``: what a collective or a transfer costs (``collectives``).
 4. ``engine``: the state (``state``), blocks (``blocks``), one step (``scheduler``), whole replays
    (``loops``), an engine driven step by step (``instance``), several of them (``fleet``), one with
-   attention in memory (``offloaded``), many configurations at once (``batched``).
+   attention in memory (``offloaded``), many configurations at once (``batched``) and their slopes
+   (``slopes``).
 5. ``loading``: a package of its own beside the engine: prefixes fetched from far away, in stages
    (`quire.serving.loading`).
 6. ``power``: a server as states (``node``), the clock at a power cap (``clock``).
@@ -36,7 +37,7 @@ packages of their own beside ``engine``: ``submit`` takes a priority, ``role`` s
 decode, ``Tier`` and ``Link`` price what is kept and sent elsewhere.
 """
 
-from quire.serving.engine.batched import BatchResult, means_and_slopes, replay_batch
+from quire.serving.engine.batched import BatchResult, replay_batch
 from quire.serving.engine.config import Replay, SchedulerConfig, Tier
 from quire.serving.engine.fleet import (
     least_loaded,
@@ -47,6 +48,7 @@ from quire.serving.engine.fleet import (
 )
 from quire.serving.engine.instance import Instance, replay
 from quire.serving.engine.offloaded import Offloaded, serve_offloaded
+from quire.serving.engine.slopes import means_and_slopes
 from quire.serving.links.collectives import (
     Link,
     all_gather_ns,
