@@ -1,7 +1,7 @@
 """Exercises of every chapter: the solution on the page is right, and what is no answer is not.
 
 The cells are read as `quire handout` reads them. A solution is a program of its own: it runs with
-the topic, its ``exercises`` and what it imports.
+the topic and what it imports, and without the topic's ``exercises``, which no homework has.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,9 @@ def judged(chapter: Chapter) -> list[tuple[Question, Callable[[Any], Any]]]:
 
 def test_the_solution_on_the_page_is_right(chapter):
     topic = chapter.card.topic
-    known = {topic: f"quire.{topic}", "exercises": f"quire.{topic}.exercises"}
     for asked, check in judged(chapter):
         assert asked.solution, f"exercise {asked.number}: its solution is prose alone"
-        names: dict[str, Any] = {name: import_module(path) for name, path in known.items()}
+        names: dict[str, Any] = {topic: import_module(f"quire.{topic}")}
         exec(asked.solution, names)
         assert check(names[asked.answer]) is True, f"exercise {asked.number}"
 
@@ -37,3 +36,11 @@ def test_no_answer_and_wrong_answers_are_not_right(chapter):
         assert check(None) is False, f"exercise {question.number}: no answer"
         for wrong in WRONG:
             assert check(wrong) is False, f"exercise {question.number}: {wrong!r}"
+
+
+def test_no_question_hands_out_what_a_homework_lacks(chapter):
+    """A student's copy does not import ``exercises``: what a question gives stands elsewhere."""
+    cells = chapter.cells()
+    for question in questions(cells):
+        given = cells[question.asked]["source"] + question.solution
+        assert "exercises." not in given, f"exercise {question.number}"

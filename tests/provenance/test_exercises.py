@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from quire.provenance import exercises, fit_temperature
+from quire.provenance.givens import overconfident_sample
 
 
 class Odd:
@@ -28,7 +29,7 @@ def same_length_only(stored, computed):
 
 RIGHT = [
     (exercises.two_prompts, [[[0.3, 0.2], [0.3, 0.2]], np.full((2, 2), 0.25)]),
-    (exercises.best_temperature, [fit_temperature(*exercises.overconfident_sample())]),
+    (exercises.best_temperature, [fit_temperature(*overconfident_sample())]),
     (exercises.breaks_found, [first_difference]),
     (exercises.merged_chance, [61.1, np.float64(61.11), 550 / 9]),
 ]

@@ -31,7 +31,8 @@ Read in this order:
 6. ``replay``: recorded outputs served again (``mock``), runs compared (``alignment``).
 7. ``worlds``: incidents of known truth (``rca``), agents in them (``agents``), their records
    (``recording``). ``bounds``: what any decoder recovers (``information``, ``observers``).
-8. ``peers``; ``experiments``: what the chapter measures; ``exercises``: its exercises' checks.
+8. ``peers``; ``experiments``: what the chapter measures; ``exercises``: its exercises'
+   checks, and ``givens``, what they give.
 """
 
 from quire.merkle import (

@@ -12,6 +12,7 @@ from quire.answers import called, is_near
 from quire.provenance.bounds.information import bayes_accuracy
 from quire.provenance.calibration.recalibration import fit_temperature
 from quire.provenance.chain.hash_chain import chain, head_of, verify
+from quire.provenance.givens import overconfident_sample
 
 
 def two_prompts(answer: Any) -> bool:
@@ -30,15 +31,6 @@ def two_prompts(answer: Any) -> bool:
         )
     except Exception:  # a reader's object may do anything
         return False
-
-
-def overconfident_sample() -> tuple[np.ndarray, np.ndarray]:
-    """Return the forecasts and outcomes of exercise 2: 4,000 verdicts of an overconfident agent."""
-    random = np.random.default_rng(20260323)
-    honest = random.beta(2, 1.2, 4000)
-    outcomes = (random.random(4000) < honest).astype(int)
-    odds = np.log(honest / (1 - honest)) / 0.5
-    return 1 / (1 + np.exp(-odds)), outcomes
 
 
 def best_temperature(answer: Any) -> bool:

@@ -25,7 +25,8 @@ Read in this order:
 3. ``action``: labelled windows (``cases``), the calibrated scorer (``scorer``), conformal sets and
    abstaining (``conformal``), the place of a language model (``diagnosers``), proofs (``proof``).
 4. ``leakage``: which cases may support which. ``routing``: what leaves the node.
-5. ``peers``; ``experiments``: what the chapter measures; ``exercises``: its exercises' checks.
+5. ``peers``; ``experiments``: what the chapter measures; ``exercises``: its exercises'
+   checks, and ``givens``, what they give.
 """
 
 from quire.self_healing.action.cases import Case, EvidenceEdge, View, read_cases

@@ -11,23 +11,9 @@ import numpy as np
 
 from quire.answers import is_near
 from quire.self_healing.action.conformal import conformal_threshold
+from quire.self_healing.givens import LINES, SCORES
 from quire.self_healing.perception.metrics import normalise_template
 from quire.self_healing.reasoning.priors import Edge, merge_edges, root_rank
-
-# Lines in the wording of HDFS, and what is constant in each.
-LINES = (
-    ("Received block blk_3587508140051953248 of size 67108864 from /10.251.42.84",
-     "Received block blk_<*> of size <*> from /<*>"),
-    ("Received block blk_-1608999687919862906 of size 91178 from /10.250.14.224",
-     "Received block blk_<*> of size <*> from /<*>"),
-    ("PacketResponder 1 for block blk_38865049064139660 terminating",
-     "PacketResponder <*> for block blk_<*> terminating"),
-    ("BLOCK* ask 10.250.14.224:50010 to replicate blk_-1608999687919862906 to datanode(s) "
-     "10.251.215.16:50010",
-     "BLOCK* ask <*>:<*> to replicate blk_<*> to datanode(s) <*>:<*>"),
-)  # fmt: skip
-
-SCORES = (0.05, 0.12, 0.2, 0.31, 0.34, 0.42, 0.5, 0.61, 0.77)
 
 
 def masks_of_hdfs(answer: Any) -> bool:
