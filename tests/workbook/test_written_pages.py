@@ -6,6 +6,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from quire.workbook.book.pages import concepts, inserts, lessons, minutes, paths, teaching
+from quire.workbook.book.terms import read_entries
 from quire.workbook.chapters import Chapter
 from quire.workbook.entries import CLAIM_MIME
 from quire.workbook.errors import UserError
@@ -141,7 +142,7 @@ weekend:
   - {page: nowhere, why: It is not there.}
 """,
     "glossary.md": "# Glossary\n\n```{glossary}\nclaim\n  One.\n```\n\n"
-    "```{glossary}\nopen loop\n  Sends.\n\nknee\n  Bends.\n```\n",
+    "```{glossary}\nopen loop\nopen arrival\n  Sends.\n\nknee\n  Bends.\n```\n",
 }
 
 
@@ -193,13 +194,14 @@ def test_a_path_adds_up(root: Path, tiny: Chapter, book: dict[str, object]) -> N
 def test_concepts_are_found_in_prose_alone(
     root: Path, tiny: Chapter, book: dict[str, object]
 ) -> None:
-    assert concepts.terms(root) == ("open loop", "knee")  # no words of the workbook
-    found = concepts.uses(concepts.terms(root), {tiny: book})
-    assert found["open loop"] == {tiny: {"The idea": 1, "What we learned": 1}}
+    entries = read_entries(root / "book" / "glossary.md")
+    assert entries == (("open loop", "open arrival"), ("knee",))  # no words of the workbook
+    found = concepts.uses(entries, {tiny: book})
+    assert found[entries[0]] == {tiny: {"The idea": 1, "What we learned": 1}}
     text = concepts.inserts(root, {tiny: book})["concepts"]()
     assert 'href="../notebooks/99_tiny.html#what-we-learned"' in text
     assert 'href="glossary.html#term-open-loop"' in text
-    assert "used by no chapter: knee." in text
+    assert "under that name: knee." in text and ">open loop, open arrival<" in text
 
 
 def test_a_place_is_filled_and_an_unknown_one_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from sphinx.application import Sphinx
 
 GLOSSARY = "book/glossary"
 
+_BLOCK = re.compile(r"^(`{3,}|:{3,})\{glossary\}\n(.*?)^\1", re.DOTALL | re.MULTILINE)
+
 # Inside these, words are no prose.
 _APART = (
     nodes.reference,
@@ -39,11 +41,28 @@ def read_glossary(path: Path) -> tuple[tuple[str, ...], ...]:
     if not path.is_file():
         return ()
     text = path.read_text(encoding="utf-8")
-    blocks = re.findall(r"^(`{3,}|:{3,})\{glossary\}\n(.*?)^\1", text, re.DOTALL | re.MULTILINE)
     return tuple(
         tuple(line.strip() for line in block.splitlines() if re.match(r"[^\s:]", line))
-        for _, block in blocks
+        for _, block in _BLOCK.findall(text)
     )
+
+
+@cache
+def read_entries(path: Path) -> tuple[tuple[str, ...], ...]:
+    """Return the papers' terms of a glossary page, those that share a definition together."""
+    if not path.is_file():
+        return ()
+    text = path.read_text(encoding="utf-8")
+    found: list[tuple[str, ...]] = []
+    for block in _BLOCK.findall(text)[1:]:
+        names: list[str] = []
+        for line in block[1].splitlines():
+            if re.match(r"[^\s:]", line):
+                names.append(line.strip())
+            elif names and line.strip():  # its definition
+                found.append(tuple(names))
+                names = []
+    return tuple(found)
 
 
 def pattern_of(names: tuple[str, ...]) -> re.Pattern[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from docutils.nodes import make_id  # type: ignore[import-untyped]
@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from quire.workbook.book.pages import minutes
 from quire.workbook.book.pages.markup import bare, page_of, raw
-from quire.workbook.book.terms import GLOSSARY, pattern_of, read_glossary
+from quire.workbook.book.terms import GLOSSARY, pattern_of, read_entries
 from quire.workbook.chapters import Chapter
 from quire.workbook.text import markup
 
@@ -24,27 +24,25 @@ MOST = 3
 """Places of one chapter that are listed: those where the term stands most often."""
 
 Executed = Mapping[Chapter, NotebookNode]
-Uses = dict[str, dict[Chapter, dict[str, int]]]
+Term = tuple[str, ...]
+"""A term by all its names, the first of which leads."""
+
+Uses = dict[Term, dict[Chapter, dict[str, int]]]
 """By term and by chapter, how often it stands under each heading."""
 
 
 def inserts(root: Path, executed: Executed) -> dict[str, Callable[[], str]]:
     """Return what stands in the page's places, by the name of each place."""
-    return {"concepts": lambda: index(uses(terms(root), executed))}
+    return {"concepts": lambda: index(uses(read_entries(root / f"{GLOSSARY}.md"), executed))}
 
 
-def terms(root: Path) -> tuple[str, ...]:
-    """Return the terms of the papers: the glossary's, without the words of this workbook."""
-    blocks = read_glossary(root / f"{GLOSSARY}.md")
-    return tuple(term for block in blocks[1:] for term in block)
-
-
-def uses(names: tuple[str, ...], executed: Executed) -> Uses:
+def uses(terms: Sequence[Term], executed: Executed) -> Uses:
     """Return where each term stands; a term that contains another is counted as itself alone."""
-    found: Uses = {name: {} for name in names}
-    if not names:
+    found: Uses = {term: {} for term in terms}
+    by_word = {name.lower(): term for term in terms for name in term}
+    if not by_word:
         return found
-    by_word, pattern = {name.lower(): name for name in names}, pattern_of(names)
+    pattern = pattern_of(tuple(by_word))
     for chapter, notebook in executed.items():
         for heading, text in minutes.prose(notebook):
             for use in pattern.finditer(re.sub(r"\s+", " ", text)):
@@ -56,19 +54,20 @@ def uses(names: tuple[str, ...], executed: Executed) -> Uses:
 def index(found: Uses) -> str:
     """Return the index as MyST text, letter by letter."""
     blocks = []
-    letters: dict[str, list[str]] = {}
-    for name in sorted((n for n in found if found[n]), key=str.lower):
-        letters.setdefault(name[0].upper(), []).append(name)
-    for letter, names in letters.items():
-        rows = "".join(f"<dt>{_term(name)}</dt><dd>{_places(found[name])}</dd>" for name in names)
+    letters: dict[str, list[Term]] = {}
+    for term in sorted((t for t in found if found[t]), key=lambda term: term[0].lower()):
+        letters.setdefault(term[0][0].upper(), []).append(term)
+    for letter, terms in letters.items():
+        rows = "".join(f"<dt>{_term(t)}</dt><dd>{_places(found[t])}</dd>" for t in terms)
         blocks += [f"## {letter}", raw(f'<dl class="quire-concepts">{rows}</dl>')]
-    if unused := sorted(name for name in found if not found[name]):
-        blocks.append(f"Explained in the glossary, and used by no chapter: {', '.join(unused)}.")
+    if unused := sorted((t[0] for t in found if not found[t]), key=str.lower):
+        told = ", ".join(unused)
+        blocks.append(f"In the glossary, and in no chapter's prose under that name: {told}.")
     return "\n\n".join(blocks)
 
 
-def _term(name: str) -> str:
-    return f'<a href="glossary.html#term-{_term_id(name)}">{markup(name)}</a>'
+def _term(term: Term) -> str:
+    return f'<a href="glossary.html#term-{_term_id(term[0])}">{markup(", ".join(term))}</a>'
 
 
 def _term_id(name: str) -> str:
