@@ -59,12 +59,14 @@ def test_every_chapter_is_in_the_term_and_its_session_takes_ninety_minutes(
     executed: dict[Chapter, NotebookNode],
 ) -> None:
     term = teaching.read_term(ROOT)
-    numbers = {chapter.number for chapter in executed}
+    numbers = {chapter.number for chapter in executed if chapter.number <= "15"}
     weeks = [number for week in term.weeks for number in week.chapters]
     assert numbers <= set(weeks) and len(weeks) == len(set(weeks))
     assert numbers <= set(term.plans)
     assert [week.week for week in term.weeks] == list(range(1, len(term.weeks) + 1))
     for chapter, notebook in executed.items():
+        if chapter.number not in term.plans:  # a reader's own
+            continue
         steps = teaching.agenda(term.plans[chapter.number], notebook, chapter.number)
         assert sum(time for _, _, time in steps) == teaching.SESSION
 

@@ -169,6 +169,10 @@ def test_lessons_sort_what_failed_and_count_the_rest(root: Path, tiny: Chapter) 
     assert "<b>`x`" not in kinds and "Statement 2 &lt;b&gt;" in kinds
     assert "### Second" in made["lessons, kinds of findings"]()
     assert made["papers"]() == "one"
+    spread = made["lessons, by spread"]()
+    assert (
+        "without an interval, 2 of 5 were reproduced; of those measured with one, 0 of 0" in spread
+    )
     for name in ("by role", "by spread", "by source", "by kind", "changed"):
         assert "<table" in made[f"lessons, {name}"]()
 

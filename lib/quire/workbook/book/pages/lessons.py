@@ -106,13 +106,14 @@ def _by_role(entries: Sequence[Entry]) -> str:
 
 
 def _by_spread(claims: Sequence[Entry]) -> str:
-    return _outcomes(
-        "measured",
-        {
-            "without an interval": [e for e in _ran(claims) if e.interval is None],
-            "with an interval": [e for e in _ran(claims) if e.interval is not None],
-        },
+    without = [entry for entry in _ran(claims) if entry.interval is None]
+    within = [entry for entry in _ran(claims) if entry.interval is not None]
+    told = (
+        f"Of the claims measured without an interval, {count(without)['held']} of {len(without)} "
+        f"were reproduced; of those measured with one, {count(within)['held']} of {len(within)}."
     )
+    table = _outcomes("measured", {"without an interval": without, "with an interval": within})
+    return f"{told}\n\n{table}"
 
 
 def _by_source(claims: Sequence[Entry]) -> str:
