@@ -73,6 +73,17 @@ def test_every_row_leads_to_its_measurement(tiny: Chapter) -> None:
         assert f'href="../notebooks/99_tiny.html#claim-{each.id}"' in page
 
 
+def test_a_row_folds_the_story_of_a_change_and_says_what_was_missing_alone(tiny: Chapter) -> None:
+    undecided = entry(3, changed="The first line was lower.", reason="1 to 3 lies on both sides")
+    missing = entry(4, reason="needs dataset 99/x.csv (quire data)")
+    page = scoreboard.page({tiny: (undecided, missing)})
+    story = page[page.index("<details>") : page.index("</details>")]
+    assert "expectation changed after a result was seen</small></summary>" in story
+    assert "The first line was lower." in story
+    assert "lies on both sides" not in page
+    assert "needs dataset 99/x.csv (quire data)" in page
+
+
 def test_a_workbook_without_claims_has_a_scoreboard() -> None:
     assert "No chapter has a claim yet." in scoreboard.page({})
     assert "None yet." in scoreboard.checks_page({})

@@ -217,9 +217,11 @@ def table(ledgers: Ledgers, role: Role) -> str:
 def _row(entry: Entry, page: str) -> str:
     where = ", ".join(filter(None, (entry.where, entry.source)))
     place = f" <small>({markup(where)})</small>" if where else ""
-    because = f"<br><small>{markup(entry.reason)}</small>" if entry.reason else ""
+    # Why a line is missed or undecided can be read from what stands beside it.
+    because = f"<br><small>{markup(entry.reason)}</small>" if entry.outcome == "not run" else ""
     changed = (
-        f"<br><small>expectation changed after a result was seen: {markup(entry.changed)}</small>"
+        "<details><summary><small>expectation changed after a result was seen</small></summary>"
+        f"<small>{markup(entry.changed)}</small></details>"
         if entry.changed
         else ""
     )
