@@ -5,5 +5,20 @@ right. None, NaN, a wrong type or a wrong value is False; nothing raises.
 """
 
 from quire.serving.exercises.engine import least_pool, link_share, skew_share, tokens_per_joule
+from quire.serving.exercises.loading import (
+    bottleneck_moves,
+    capacity_gain,
+    deadlock_room,
+    shared_link,
+)
 
-__all__ = ["least_pool", "link_share", "skew_share", "tokens_per_joule"]
+__all__ = [
+    "bottleneck_moves",
+    "capacity_gain",
+    "deadlock_room",
+    "least_pool",
+    "link_share",
+    "shared_link",
+    "skew_share",
+    "tokens_per_joule",
+]

@@ -1,8 +1,12 @@
-"""The serving loop as a simpy process: plain Python, counts of blocks instead of names."""
+"""Ports to simpy, in plain Python: the serving loop by counts of blocks, and stages of loading."""
+
+from typing import Any
 
 import numpy as np
 
 from quire.serving.engine.config import SchedulerConfig
+from quire.serving.loading.costs import LoadingCosts
+from quire.serving.loading.requests import Requests
 from quire.serving.profiles.costs import step_ns
 from quire.serving.profiles.latency import LatencyTable
 from quire.serving.workload.trace import BLOCK, Trace
@@ -109,4 +113,49 @@ def serve(trace: Trace, profile: LatencyTable, config: SchedulerConfig) -> np.nd
 
     environment.process(arrivals())
     environment.run(until=environment.process(engine()))
+    return ends
+
+
+def serve_stages(requests: Requests, costs: LoadingCosts, policy: str = "fifo") -> np.ndarray:
+    """Return when each request of `serving.loading` has its first token, seconds, under simpy.
+
+    Three resources of one server each, served by the smallest key without preemption; whole loads,
+    no decodes. Keys and service times are computed here.
+
+    Raises
+    ------
+    ValueError
+        For another policy than ``fifo`` and ``sjf_total``.
+    """
+    import simpy
+
+    if policy not in ("fifo", "sjf_total"):
+        raise ValueError(f"policy = {policy!r}: the port has fifo and sjf_total")
+    environment = simpy.Environment()
+    stages = [simpy.PriorityResource(environment, 1) for _ in range(3)]
+    kappa = costs.kv_bytes_per_token
+    ends = np.zeros(len(requests))
+
+    def one(i: int):  # type: ignore[no-untyped-def]
+        net, loaded, u = (
+            float(x[i]) for x in (requests.remote, requests.loaded, requests.uncached)
+        )
+        device = costs.compute
+        times = (
+            net * (kappa / costs.net_bytes_per_s),
+            loaded * (kappa / costs.copy_bytes_per_s),
+            device.fixed_s + (device.token_s * u + device.pair_s * u * (loaded + u / 2)),
+        )
+        yield environment.timeout(float(requests.arrival_s[i]) - environment.now)
+        key: Any = (sum(times), i) if policy == "sjf_total" else (i,)
+        for stage, spent, needed in zip(stages, times, (net, loaded, u), strict=True):
+            if needed:
+                with stage.request(priority=key) as turn:
+                    yield turn
+                    yield environment.timeout(spent)
+        ends[i] = environment.now
+
+    for i in range(len(requests)):
+        environment.process(one(i))
+    environment.run()
     return ends

@@ -1,0 +1,35 @@
+"""Stages of loading as a network of ciw: three nodes in a row, first come first served."""
+
+import numpy as np
+
+from quire.serving.loading.costs import LoadingCosts
+from quire.serving.loading.requests import Requests
+
+
+def serve_tandem(requests: Requests, costs: LoadingCosts) -> np.ndarray:
+    """Return when each request leaves the last of three nodes, seconds.
+
+    Gaps and services are given to ciw as sequences; clock, queues and servers are its own. Nobody
+    overtakes, so that the k-th service at a node is the k-th request's.
+
+    Raises
+    ------
+    ValueError
+        When a request loads nothing: a row of nodes has no way around one.
+    """
+    import ciw
+
+    if (requests.remote <= 0).any():
+        raise ValueError("remote = 0: every request of a row of nodes loads something")
+    service = requests.stage_s(costs)
+    gaps = np.diff(requests.arrival_s, prepend=0.0)
+    network = ciw.create_network(
+        arrival_distributions=[ciw.dists.Sequential([*gaps.tolist(), 1e18]), None, None],
+        service_distributions=[ciw.dists.Sequential(row.tolist()) for row in service],
+        routing=[[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]],
+        number_of_servers=[1, 1, 1],
+    )
+    run = ciw.Simulation(network)
+    run.simulate_until_max_customers(len(requests), method="Finish")
+    ends = [r.service_end_date for r in run.get_all_records() if r.node == 3]
+    return np.sort(np.asarray(ends))[: len(requests)]
