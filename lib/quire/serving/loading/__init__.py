@@ -35,7 +35,13 @@ from quire.serving.loading.capacity import (
     expected_disagreement,
 )
 from quire.serving.loading.copies import CopyTable, piece_bytes, table_from_copies
-from quire.serving.loading.costs import ComputeCost, ComputeFit, LoadingCosts, fit_compute
+from quire.serving.loading.costs import (
+    ComputeCost,
+    ComputeFit,
+    LoadingCosts,
+    chunked_prefill_s,
+    fit_compute,
+)
 from quire.serving.loading.policies import ALL_POLICIES, POLICIES, Policy
 from quire.serving.loading.predictor import LinearCost, fit_linear_cost, network_error, noisy
 from quire.serving.loading.recompute import (
@@ -70,6 +76,7 @@ __all__ = [
     "break_even_bytes_per_s",
     "capacity",
     "certified_value",
+    "chunked_prefill_s",
     "coupled",
     "disagreement",
     "engine",

@@ -224,6 +224,30 @@ def fit_compute(
     )
 
 
+def chunked_prefill_s(profile: LatencyTable, cached: Any, uncached: Any, chunk: int = 2048) -> Row:
+    """Return the seconds of prompts in chunks, each alone, straight from a table of layers.
+
+    Parameters
+    ----------
+    profile
+        The table.
+    cached, uncached
+        Tokens whose keys and values are there, and tokens to compute, whole numbers.
+    chunk
+        Tokens of a step at most.
+    """
+    c, u = _pair(cached, uncached)
+    size = integer("chunk", chunk)
+    total = np.zeros(max(c.size, u.size))
+    for i, (before, left) in enumerate(np.broadcast(c, u)):
+        at, rest = int(before), int(left)
+        while rest > 0:
+            step = min(size, rest)
+            total[i] += profile.step_ns(Batch(chunks=(step,), before=(at,))) / 1e9
+            at, rest = at + step, rest - step
+    return total
+
+
 def _pair(cached: Any, uncached: Any) -> tuple[Row, Row]:
     c = real_array("cached", np.atleast_1d(cached), 1, least=0.0)
     u = real_array("uncached", np.atleast_1d(uncached), 1, least=0.0)

@@ -2,6 +2,6 @@
 
 `settings` (workloads, intervals), `attainment` (engines and policies), `headline` (where 61.67 %
 can be reached), `laws` (the capacity law, the map of regimes), `optimum` (against the bound, noise,
-who pays, recomputing), `outside` (measured copies, public threads), `agreement` (our codes against each
-other and against peers), `pictures`.
+who pays, recomputing), `outside` (measured copies, public threads), `agreement` (our codes against
+each other and against peers), `pictures`.
 """

@@ -98,7 +98,12 @@ class MapPoint:
 
 
 def map_points(
-    which: Sequence[int], seed: int = MAP_SEED, *, requests: int = 400, seeds: int = 3, load: float = 0.9
+    which: Sequence[int],
+    seed: int = MAP_SEED,
+    *,
+    requests: int = 400,
+    seeds: int = 3,
+    load: float = 0.9,
 ) -> list[MapPoint]:
     """Return points of the map, by their numbers from 0 to 1,023.
 
