@@ -149,11 +149,10 @@ def variants(
     case: Case, load: float, seeds: int, seed: int, quantum_tokens: int = 512
 ) -> list[Variant]:
     """Return windows of prefetching, a shared link, and cut-through, at one load."""
-    made = [
-        *((f"window of {w}", engine("E1", window=w, quantum_tokens=quantum_tokens)) for w in (2, 4, 8)),
-        ("no window", Engine(quantum_tokens=quantum_tokens)),
-        ("no window, cut-through", Engine(quantum_tokens=quantum_tokens, cut_through=True)),
-    ]  # fmt: skip
+    q = quantum_tokens
+    made = [(f"window of {w}", engine("E1", window=w, quantum_tokens=q)) for w in (2, 4, 8)]
+    made.append(("no window", Engine(quantum_tokens=q)))
+    made.append(("no window, cut-through", Engine(quantum_tokens=q, cut_through=True)))
     plan = [(name, each, policy) for policy in ("fifo", "sjf_total") for name, each in made]
     plan.append(("no window, links shared evenly", made[3][1], "sharing"))
     rows = []
