@@ -1,6 +1,7 @@
 """A peer is asked through files, and whatever it does instead of answering is one line."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -124,6 +125,14 @@ def test_a_peer_ends_when_whoever_asks_it_is_killed(tmp_path: Path) -> None:
         wait_for(lambda: file.exists() and file.read_text() != "", 60, "the peer to start")
         asking.kill()
     wait_for(lambda: not psutil.pid_exists(int(file.read_text())), 10, "the peer to end")
+
+
+def test_asking_forks_nothing_that_jax_would_warn_of(echo: str) -> None:
+    make_ready(echo)
+    forks: list[int] = []
+    os.register_at_fork(before=lambda: forks.append(1))
+    peers.call(echo, {"call": "double", "times": 1}, {"a": np.ones(1)})
+    assert not forks
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from quire.workbook.errors import UserError, check_timeout, plain_line, quoted
 from quire.workbook.files import holding, make_folder, work_folder, write_atomically
 from quire.workbook.home import cache_folder, home
-from quire.workbook.lifelines import ENDS_WITH_PARENT
+from quire.workbook.lifelines import ending_with_parent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -230,8 +230,8 @@ def _ask(name: str, command: list[str], timeout: float) -> str:
         When it takes longer than ``timeout`` seconds.
     """
     posix = os.name == "posix"
-    keywords = {**_LISTENED_TO, **ENDS_WITH_PARENT}
-    with subprocess.Popen(command, **keywords, start_new_session=posix) as process:
+    tied = ending_with_parent(command)
+    with subprocess.Popen(tied, **_LISTENED_TO, start_new_session=posix) as process:
         try:
             said, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
