@@ -129,7 +129,8 @@ def search(
             best, found = cost, (near, far, size, other)
     if found is None:
         raise ValueError(f"judgements = {judgements}: no fleet was found")
-    bound = min(best, min(book.floor(near) + book.floor(far) for near, far in cells))
+    bound = min(book.floor(near) + book.floor(far) for near, far in cells)
+    bound = best if bound > best - 1e-9 else bound  # sums of prices, in another order
     return Certificate(*found, best, bound, len(cells), book.count, book.passed, book.failed)
 
 
@@ -238,7 +239,7 @@ class SlotJudge:
                 self._routed[cell] = compress_and_route(self.whole, *cell)
             which = getattr(self._routed[cell], key.which)
             window = key.boundary if key.which == "short" else self.long_window
-            if which.size < 2:
+            if which.size == 0:
                 self._pools[key] = None
             else:
                 mine = self._routed[cell].requests(self.whole, key.which)
@@ -256,6 +257,8 @@ class SlotJudge:
         if held is None:
             return 0.0
         at, service, _, slots = held
+        if at.size < 2:
+            return 1.0
         return max(1.0, float(service.sum() / (at[-1] - at[0]) / slots))
 
     def __call__(self, key: PoolKey, n: int) -> bool:
@@ -266,4 +269,6 @@ class SlotJudge:
         if n < 1:
             return False
         at, service, prefill, slots = held
+        if at.size < 2:
+            return bool(1e3 * prefill.max() <= self.slo_ms)
         return judge_slots(at, service, n * slots, prefill).ttft_p99_ms <= self.slo_ms

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 from scipy.special import betainc, gammaln, ive
-from scipy.stats import vonmises_fisher
 
 from quire.checks import integer, non_negative, positive, real_array
 
@@ -190,8 +189,25 @@ def draw_queries(mean: Any, kappa: Any, count: Any, seed: Any) -> np.ndarray:
     if non_negative("kappa", kappa) == 0:
         drawn = rng.standard_normal((n, m.size))
         return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-    found = vonmises_fisher(m, float(kappa)).rvs(n, random_state=rng)
-    return np.asarray(found).reshape(n, m.size)
+    w = _along(float(kappa), m.size, n, rng)
+    side = rng.standard_normal((n, m.size))
+    side -= np.outer(side @ m, m)
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    return np.asarray(w[:, None] * m + np.sqrt(np.maximum(1 - w * w, 0))[:, None] * side)
+
+
+def _along(kappa: float, d: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw the component along the mean, by Wood's rejection from a beta."""
+    b = (d - 1) / (2 * kappa + np.hypot(2 * kappa, d - 1))
+    x0 = (1 - b) / (1 + b)
+    c = kappa * x0 + (d - 1) * np.log(1 - x0 * x0)
+    found = np.zeros(0)
+    while found.size < n:
+        z = rng.beta((d - 1) / 2, (d - 1) / 2, 2 * n)
+        w = (1 - (1 + b) * z) / (1 - (1 - b) * z)
+        keep = kappa * w + (d - 1) * np.log(1 - x0 * w) - c >= np.log(rng.random(2 * n))
+        found = np.append(found, w[keep])
+    return found[:n]
 
 
 def softmax_fires(queries: Any, centres: Any, temperature: Any, threshold: Any = 0.5) -> np.ndarray:

@@ -93,6 +93,7 @@ def replay_router(
     prefix_weight: Any = 1.0,
     load_weight: Any = 0.1,
     switch_s: Any = np.inf,
+    sticky_block: Any = 0,
     seed: Any = 0,
 ) -> Routing:
     """Return what a policy does with a trace.
@@ -107,14 +108,17 @@ def replay_router(
     replicas
         The servers.
     policy
-        ``"round robin"``; ``"least loaded"``, the least backlog; ``"sticky"``, by a hash of the
-        first block, whatever the load; ``"prefix affinity"``, the highest ``prefix_weight x share
-        of the prompt that is cached - load_weight x backlog in seconds``; ``"random"``.
+        ``"round robin"``; ``"least loaded"``, the least backlog; ``"sticky"``, by a hash of one
+        of the first blocks, whatever the load; ``"prefix affinity"``, the highest ``prefix_weight
+        x share of the prompt that is cached - load_weight x backlog in seconds``; ``"random"``.
     prefix_weight, load_weight
         Of prefix affinity.
     switch_s
         Prefix affinity takes the least loaded while the longest and the shortest backlog differ by
         more.
+    sticky_block
+        Which block of the prompt sticky goes by, from 0 on; the last one of shorter prompts. Where
+        all prompts begin alike, 0 sends them all to one server.
     seed
         Of the hash, and of random.
 
@@ -157,6 +161,7 @@ def replay_router(
         non_negative("prefix_weight", prefix_weight),
         non_negative("load_weight", load_weight),
         limit,
+        integer("sticky_block", sticky_block, 0),
         integer("seed", seed, 0),
     )
     return Routing(replica, hit, ttft, busy, float(hit.sum() / prompt.sum()))
@@ -234,6 +239,7 @@ def _run(
     prefix_weight,
     load_weight,
     switch_s,
+    depth,
     seed,
 ):
     end = largest
@@ -259,7 +265,7 @@ def _run(
         elif policy == _RANDOM:
             chosen = np.int64(_mix(r, seed + 1) % np.uint64(count))
         elif policy == _STICKY:
-            name = names[first] if stop > first else r
+            name = names[min(first + depth, stop - 1)] if stop > first else r
             chosen = np.int64(_mix(name, seed + 1) % np.uint64(count))
         elif policy == _PREFIX and capacity > 0:
             short = max(free[least] - now, 0.0)
