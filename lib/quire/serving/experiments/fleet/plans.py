@@ -48,8 +48,8 @@ def golden_rows(golden: Mapping[str, Any], lengths: Mapping[str, Lengths]) -> li
         told["P99 wait"].append(far(p99_wait(c, lam, mu, cv2), value))
     for name, card, window, *wanted in golden["calibrate"]:
         found = calibrate(lengths[name].up_to(window), window, gpu(card))
-        mine = found.gpu_rate, found.cv2, found.slots, found.prefill_s
-        told["calibration"].append(max(map(far, mine, wanted)))
+        measured = found.gpu_rate, found.cv2, found.slots, found.prefill_s
+        told["calibration"].append(max(map(far, measured, wanted)))
     for name, rate, b, card, g, *wanted in golden["sweep"]:
         p = plan(lengths[name], rate, b, g, gpu_short=gpu(card), gpu_long=gpu(card))
         mine = p.short.gpus, p.long.gpus, p.dollars_per_hour, p.short.p99_ms, p.long.p99_ms

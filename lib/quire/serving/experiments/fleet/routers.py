@@ -143,7 +143,8 @@ def cap_rows(
         left -= x.shape[0]
     rows = []
     for (theta, degrees, centres), (fires, both, soft) in zip(pairs, counts, strict=True):
-        p = firing_probability(*(Cap(c, theta) for c in centres), middle, kappa)
+        first, second = (Cap(c, theta) for c in centres)
+        p = firing_probability(first, second, middle, kappa)
         spread = max(np.sqrt(p * (1 - p) / draws), 1.0 / draws)
         rows.append(
             CapRow(
