@@ -81,5 +81,71 @@ def nearest(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Ar
     return {}, {"nearest": np.array(found)}
 
 
+@call
+def roots_ms(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Return pymerkle's processor ms per round of appending entries, with the root after each."""
+    from pymerkle import InmemoryTree
+
+    took, entries = [], [bytes.fromhex(e) for e in request["entries"]]
+    for _ in range(1 + int(request["rounds"])):
+        started, tree = time.process_time(), InmemoryTree(algorithm="sha256")
+        for entry in entries:
+            tree.append_entry(entry)
+            root = tree.get_state()
+        took.append(1e3 * (time.process_time() - started))
+    return {"root": root.hex()}, {"ms": np.array(took[1:])}
+
+
+@call
+def programs(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Solve quadratic programs by OSQP: ``u'H u / 2 + f'u`` with ``rows u >= at_least``.
+
+    Its matrices keep their pattern, so that it is set up once and updated, and starts from its last
+    solution. Returned are the inputs and the processor ms of each round over all programs.
+    """
+    import osqp
+    from scipy import sparse
+
+    h, f = arrays["hessian"], arrays["slope"]
+    rows, low = arrays["rows"], arrays["at_least"]
+    upper = np.full(low.shape[1], np.inf)
+    triangle = np.triu(np.ones(h[0].shape)).T.astype(bool)
+
+    def dense(table: np.ndarray) -> Any:
+        pattern = sparse.csc_matrix(np.ones(table.shape))
+        pattern.data = np.asarray(table, order="F").ravel(order="F").copy()
+        return pattern
+
+    took = []
+    for _ in range(1 + int(request["rounds"])):
+        started, found = time.process_time(), []
+        solver = osqp.OSQP()
+        first = sparse.triu(dense(h[0]), format="csc")
+        solver.setup(
+            first,
+            f[0],
+            dense(rows[0]),
+            low[0],
+            upper,
+            verbose=False,
+            eps_abs=request["eps"],
+            eps_rel=request["eps"],
+            max_iter=100_000,
+            polishing=True,
+        )
+        for k in range(len(h)):
+            if k:
+                solver.update(
+                    q=f[k],
+                    l=low[k],
+                    u=upper,
+                    Px=h[k].T[triangle],
+                    Ax=np.asarray(rows[k]).ravel(order="F"),
+                )
+            found.append(solver.solve().x)
+        took.append(1e3 * (time.process_time() - started) / len(h))
+    return {}, {"inputs": np.array(found), "ms": np.array(took[1:])}
+
+
 if __name__ == "__main__":
     serve()

@@ -88,6 +88,89 @@ def test_deterministic_counterfactual():
     )
 
 
+CHAIN = WORLD + "Dose directly influences salt. Salt is a direct cause of cure. "
+CRUDE = (
+    "Among the untreated, the likelihood of cure is 40 percent. "
+    "Among the treated, the likelihood of cure is 55 per cent. "
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "want"),
+    [
+        ("Does dose raise the probability of cure?", "yes"),
+        ("Would dose lower the likelihood of cure?", "no"),
+        ("Can dose reduce the odds of cure?", "no"),
+        ("Will dose boost the chance of cure?", "yes"),
+    ],
+    ids=range(4),
+)
+def test_an_effect_in_other_words(question, want):
+    told = answer(CHAIN + CRUDE + question)
+    assert told.answer == want and told.value == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(("more", "want"), [("more", "no"), ("less", "yes")])
+def test_an_effect_on_the_treated_in_other_words(more, want):
+    asked = f"For the treated, would it be {more} probable to observe cure if no dose?"
+    assert answer(CHAIN + CRUDE + asked).answer == want
+
+
+def test_a_marginal_and_a_correlation_in_other_words():
+    share = "In general, the probability of dose is 40 %. "
+    asked = "Is cure more probable than no cure in general?"
+    told = answer(CHAIN + CRUDE + share + asked)
+    assert (told.answer, told.query) == ("no", "marginal")
+    joint = (
+        "Overall, the probability of dose is 40%. The probability of no dose and cure is 24%. "
+        "The probability of dose and cure is 22%. "
+    )
+    for word, want in (("higher", "yes"), ("lower", "no"), ("greater", "yes")):
+        asked = f"Is the probability of cure {word} when we observe dose?"
+        told = answer(CHAIN + joint + asked)
+        assert told.answer == want and told.value == pytest.approx(0.55 - 0.4)
+
+
+def test_mediated_effects_in_other_words():
+    world = WORLD + "Dose directly affects salt and cure. Salt directly affects cure. "
+    numbers = (
+        "For no dose and no salt, the probability of cure is 10%. For no dose and salt, the "
+        "probability of cure is 50%. For dose and no salt, the probability of cure is 30%. For "
+        "dose and salt, the probability of cure is 60%. For no dose, the probability of salt is "
+        "20%. For dose, the probability of salt is 70%. "
+    )
+    direct = answer(
+        world + numbers + "If we ignore the mediated effect through salt, would dose positively "
+        "influence cure?"
+    )
+    assert direct.value == pytest.approx(0.8 * 0.2 + 0.2 * 0.1) and direct.answer == "yes"
+    indirect = answer(world + numbers + "Does dose negatively influence cure via salt?")
+    assert indirect.value == pytest.approx(0.5 * 0.4) and indirect.answer == "no"
+
+
+def test_explaining_away_in_other_words():
+    numbers = (
+        "The overall probability of talent is 50%. For people with no talent and unknown, the "
+        "probability of looks is 40%. For people with no talent and famous, the probability of "
+        "looks is 70%. For people with talent and unknown, the probability of looks is 20%. For "
+        "people with talent and famous, the probability of looks is 30%. "
+    )
+    world = COLLIDER.replace(" has a direct effect on ", " directly causes ")
+    for word, want in (("go down", "yes"), ("rise", "no")):
+        asked = f"If we look at famous people, does the likelihood of looks {word} when talent?"
+        told = answer(world + numbers + asked)
+        assert (told.query, told.answer) == ("exp_away", want)
+
+
+def test_what_is_hidden_in_other_words():
+    front = FRONT.replace("Gene is unobserved", "Gene is not observed")
+    numbers = (
+        "For nonsmokers, the probability of cancer is 20%. "
+        "For smokers, the probability of cancer is 30%. "
+    )
+    assert not answer(front + numbers + "Does smoking raise the chance of cancer?").identified
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -3,11 +3,11 @@
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -36,7 +36,9 @@ from quire.world_model.kernel import (
 )
 from quire.world_model.kernel.client import Breaker, gate
 from quire.world_model.kernel.modifications import static_fault
+from quire.world_model.kernel.nonces import UsedNonces
 from quire.world_model.kernel.policy import decide
+from quire.world_model.kernel.server import KernelState
 
 REFUSED = (ValueError, TypeCheckError)
 
@@ -210,7 +212,7 @@ def test_the_kernel_dies_with_its_parent(tmp_path):
     while psutil.pid_exists(int(pid)) and psutil.Process(int(pid)).status() != "zombie":
         assert time.monotonic() < deadline, "the kernel outlives its parent"
         time.sleep(0.05)
-    shutil.rmtree(folder.strip(), ignore_errors=True)
+    assert not Path(folder.strip()).exists(), "the kernel's folder outlives it"
 
 
 def test_tokens_are_for_one_thing():
@@ -235,7 +237,7 @@ def test_tokens_are_for_one_thing():
 
 def test_the_gauntlet_lets_nothing_through_and_refuses_nothing_good(tmp_path):
     rows = gauntlet.run(tmp_path, 5, fuzzed=60)
-    assert sum(r.attempts for r in rows) == 97 + 102 + 60
+    assert sum(r.attempts for r in rows) == 97 + 102 + 60 + sum(gauntlet.OURS.values())
     assert [r.name for r in rows if r.escaped] == []
     assert all(r.granted == r.controls for r in rows) and sum(r.controls for r in rows) > 15
 
@@ -373,6 +375,82 @@ def test_what_is_protected_is_found_however_it_is_named(tmp_path):
     assert [reason({"target": target}) for target in hidden] == ["protected_target"] * len(hidden)
     for good in (str(tmp_path / "other.json"), "other.json", ["a", {"b": "c"}], "~nobody-here/x"):
         assert reason({"target": good}) == "allowed"
+    for over in (str(tmp_path), str(tmp_path.parent), "/", str(tmp_path / "POLICY.json")):
+        assert reason({"target": over}) == "protected_target"
+    read = replace(rules, levels={"write": 0})
+    request = {
+        "action": "write",
+        "run_id": "r",
+        "subject": "w",
+        "params": {"target": str(tmp_path)},
+        "params_fingerprint": canonical.fingerprint({"target": str(tmp_path)}),
+        "capability": "c",
+    }
+    assert decide(read, request, 3, False, {"subject": "w", "actions": ["write"]}) == "allowed"
+
+
+def test_an_exact_policy_refuses_parameters_that_no_rule_names():
+    with (
+        Kernel(replace(RULES, exact=True)) as kernel,
+        kernel.client("worker", ("set_flow",)) as client,
+    ):
+        good = {"flow": 1.0, "level": 1.0}
+        assert client.authorize("set_flow", good).allowed
+        assert client.authorize("set_flow", {**good, "extra": 1e9}).reason == "envelope"
+
+
+def test_a_restarted_device_obeys_no_token_again(tmp_path):
+    seed, file = bytes([7] * 32), tmp_path / "nonces"
+    public, now = ed25519.public_key(seed), time.time()
+
+    def token(nonce, issued):
+        claims = {**CLAIMS, "issued_at": issued, "expires_at": issued + 60.0, "nonce": nonce}
+        return tokens.issue(claims, seed)
+
+    def obeyed(text, used, at):
+        try:
+            tokens.verify(text, public, at, CLAIMS, used)
+        except tokens.TokenReplayed:
+            return False
+        return True
+
+    first, second = token("first", now + 1.0), token("second", now + 1.0)
+    kept = UsedNonces(file)
+    assert obeyed(first, kept, now + 2.0) and not obeyed(first, kept, now + 2.0)
+    with file.open("ab") as torn:
+        torn.write(b"half a non")
+    again = UsedNonces(file)
+    assert not obeyed(first, again, now + 3.0) and obeyed(second, again, now + 3.0)
+    assert set(UsedNonces(file)) >= {"first", "second"} and len(UsedNonces(file)) == 3
+    assert not obeyed(token("old", now - 1.0), UsedNonces(), now + 3.0)
+    again.discard("first")
+    assert "first" in again
+
+
+def test_messages_that_cannot_be_read_are_entered_by_their_hash(tmp_path):
+    log = tmp_path / "log"
+    lines = [b"{", b"[]", b'{"op":"explode"}', b'{"op":"authorize"}', b"\xff"]
+    with Kernel(RULES, log) as kernel, kernel.client("worker", ("set_flow",)) as client:
+        answers = [client.connection.ask_raw(line) for line in lines]
+    assert [(a["decision"], a["reason"], a["index"]) for a in answers] == [
+        ("DENY", "schema", k) for k in range(len(lines))
+    ]
+    entries = [json.loads(line) for line in log.read_bytes().splitlines()]
+    told = [entry.get("message") for entry in entries]
+    assert told[0] == hashlib.sha256(lines[0]).hexdigest() and len(told) == len(lines)
+
+
+def test_a_torn_line_is_taken_back_from_the_ledger(tmp_path, monkeypatch):
+    log = os.open(tmp_path / "log", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    try:
+        state = KernelState(RULES, log, bytes(32))
+        whole = os.write
+        monkeypatch.setattr(os, "write", lambda file, data: whole(file, data[:5]))
+        assert state.reply(b"{")["reason"] == "log_failure"
+        monkeypatch.setattr(os, "write", whole)
+        assert os.fstat(log).st_size == 0 and state.reply(b"{")["index"] == 0
+    finally:
+        os.close(log)
 
 
 def test_numbers_beyond_a_double_are_denied_and_entered():

@@ -151,6 +151,19 @@ def textbook() -> list[tuple[str, bool]]:
     return found
 
 
+def textbook_treated() -> list[bool]:
+    """Return for each textbook graph whether our ID* identifies ``P(Y_{X=0} = 1, X = 1)``."""
+    found = []
+    for arrows, arcs in TEXTBOOK.values():
+        asked = [event("Y", 1, {"X": 0}), event("X", 1)]
+        try:
+            identify_counterfactual(causal_graph(arrows, arcs), asked)
+            found.append(True)
+        except NotIdentified:
+            found.append(False)
+    return found
+
+
 def _random_graph(rng: np.random.Generator, n: int) -> CausalGraph:
     names = [chr(65 + i) for i in range(n)]
     pairs = list(itertools.combinations(names, 2))

@@ -36,16 +36,16 @@ def dosing(episodes: int, seed: int, error: float = 0.1, minutes: int = 120) -> 
     rng = np.random.default_rng(integer("seed", seed, 0))
     plants = [
         (
-            _step(*(np.array([K10, K12, K21]) * rng.uniform(1 - error, 1 + error, 3))),
+            compartments(*(np.array([K10, K12, K21]) * rng.uniform(1 - error, 1 + error, 3))),
             VOLUME * rng.uniform(1 - error, 1 + error),
         )
         for _ in range(integer("episodes", episodes))
     ]
     corners = [
-        (_step(*(np.array([K10, K12, K21]) * np.array(signs[:3]))), VOLUME * signs[3])
+        (compartments(*(np.array([K10, K12, K21]) * np.array(signs[:3]))), VOLUME * signs[3])
         for signs in np.array(np.meshgrid(*[[1 - error, 1 + error]] * 4)).reshape(4, -1).T
     ]
-    nominal = [(_step(K10, K12, K21), VOLUME)]
+    nominal = [(compartments(K10, K12, K21), VOLUME)]
     rows = []
     for name, models in (
         ("none", []),
@@ -86,6 +86,7 @@ def _filtered(
     return found.input, found.changed
 
 
-def _step(k10: float, k12: float, k21: float) -> np.ndarray:
+def compartments(k10: float, k12: float, k21: float) -> np.ndarray:
+    """Return the exact step of the two compartments and their input, shape (3, 3)."""
     a = np.array([[-(k10 + k12), k21, 1.0], [k12, -k21, 0.0], [0.0, 0.0, 0.0]])
     return np.asarray(scipy.linalg.expm(STEP * a))

@@ -26,6 +26,7 @@ class Judged:
     answer: str
     identified: bool
     reason: str
+    value: float | None = None  # the printed difference whose sign is asked
 
     @property
     def right(self) -> bool:
@@ -71,9 +72,11 @@ def answered(
     for entry in questions:
         meta = entry["meta"]
         text = f"{backgrounds[meta['model_id']]} {entry['given_info']} {entry['question']}"
+        value = None
         try:
             told = answer(text, deadband, structure_first)
             got, identified, reason = told.answer, told.identified, told.reason
+            value = told.value
         except Unreadable as fault:
             got, identified, reason = "unread", False, str(fault)
         row = (
@@ -85,9 +88,54 @@ def answered(
             got,
             identified,
             reason,
+            value,
         )
         rows.append(Judged(*row))
     return rows
+
+
+# The benchmark's wording, and another that says the same.
+WORDINGS = (
+    (r" has a direct effect on ", " directly influences "),
+    (r" is unobserved\.", " is not observed."),
+    (r"(\d)%", r"\1 percent"),
+    (r"\bthe probability of ", "the likelihood of "),
+    (r"Will (.+) increase the chance of ", r"Does \1 raise the probability of "),
+    (r"Will (.+) decrease the chance of ", r"Does \1 reduce the probability of "),
+    (
+        r"Is the chance of (.+) larger when observing ",
+        r"Is the probability of \1 higher when seeing ",
+    ),
+    (
+        r"Is the chance of (.+) smaller when observing ",
+        r"Is the probability of \1 lower when seeing ",
+    ),
+    (r" (more|less) likely to see ", r" \1 probable to observe "),
+    (r" (more|less) likely than (.+) overall\?", r" \1 probable than \2 in general?"),
+    (r"does the chance of (.+) increase when ", r"does the likelihood of \1 go up when "),
+    (r"does the chance of (.+) decrease when ", r"does the likelihood of \1 go down when "),
+    (r"If we disregard the mediation effect ", "If we ignore the mediated effect "),
+    (r" (positively|negatively) affect (.+) through ", r" \1 influence \2 via "),
+    (r" (more|less) correct to use ", r" \1 appropriate to use "),
+)
+
+
+def in_other_words(text: str) -> str:
+    """Return a question in other words, of the same meaning and with the same numbers."""
+    for form, other in WORDINGS:
+        text = re.sub(form, other, text)
+    return text
+
+
+def changed_by_words(rows: Sequence[Judged], deadband: float = 0.005) -> int:
+    """Return how many questions get another answer in other words, what cannot be read included."""
+    changed = 0
+    for row in rows:
+        try:
+            changed += answer(in_other_words(row.text), deadband).answer != row.answer
+        except Unreadable:
+            changed += row.answer != "unread"
+    return changed
 
 
 def scores(rows: Sequence[Judged], by: str) -> list[Score]:

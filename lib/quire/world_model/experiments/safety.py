@@ -29,7 +29,7 @@ TANK = Policy(
 
 
 def attacked(count: int, seed: int) -> list[gauntlet.Tally]:
-    """Return the gauntlet's tallies, of ``count`` attempts in all."""
+    """Return the gauntlet's tallies: ``count`` attempts in the paper's classes, and ours beside."""
     fixed = sum(gauntlet.TIER_ONE.values()) + gauntlet.AMBIGUOUS + gauntlet.TIER_TWO
     with tempfile.TemporaryDirectory() as folder:
         rows = gauntlet.run(Path(folder), seed, max(1, integer("count", count, 1) - fixed))

@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableSet
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from quire.world_model.errors import KernelUnavailable, TokenRefused
 from quire.world_model.kernel import canonical, ed25519, tokens
 from quire.world_model.kernel.client import Kernel
+from quire.world_model.kernel.nonces import UsedNonces
 from quire.world_model.kernel.policy import Barrier, Policy
 
 OPERATOR = bytes(range(32))  # the seed of the operator of these experiments
@@ -117,7 +118,7 @@ class Arena:
         expected: dict[str, str],
         public: bytes | None = None,
         now: float | None = None,
-        used: set[str] | None = None,
+        used: MutableSet[str] | None = None,
     ) -> bool:
         """Return whether the actuator, which knows the kernel's key, accepts a token."""
         try:
@@ -224,6 +225,49 @@ def evasions(arena: Arena) -> Iterator[Attempt]:
     yield lambda: arena.granted(
         "modify_code", {"module": "tank", "by": "sio", "verification": {**good, "sandbox": 1}}
     )
+
+
+def disguises(arena: Arena) -> Iterator[Attempt]:
+    """Yield writes that name what is protected in a form that a plain comparison overlooks."""
+    folder, kept = arena.folder, str(arena.protected)
+    name = arena.protected.name
+    wide = "".join(chr(ord(c) + 0xFEE0) if c.isalpha() else c for c in name)
+    hidden: tuple[Any, ...] = (
+        [kept],
+        {"a": {"b": [kept]}},
+        {kept: 1},
+        f"file://{kept}",
+        f"file://localhost{kept}",
+        f" {kept} ",
+        str(folder / wide),
+        name,
+        f"./{name}",
+        f"../x/{name.upper()}",
+        str(folder),
+        str(folder / name.upper()),
+    )
+    for target in hidden:
+        yield partial(arena.granted, "write_file", {"target": target})
+
+
+def after_restart(arena: Arena, file: Path) -> Iterator[Attempt]:
+    """Yield genuine tokens that a device has obeyed, shown again after it was started anew.
+
+    With and without a file of used nonces; the last lost its file.
+    """
+
+    def again(kept: Path | None, lost: bool = False) -> bool:
+        first = UsedNonces(kept)
+        token, expected = arena.token()
+        if not arena.accepted(token, expected, used=first):
+            return True  # a device that obeys nothing proves nothing
+        if kept is not None and lost:
+            kept.unlink()
+        return arena.accepted(token, expected, used=UsedNonces(kept))
+
+    yield partial(again, None)
+    yield partial(again, file)
+    yield partial(again, file.with_suffix(".lost"), True)
 
 
 def escalations(arena: Arena) -> Iterator[Attempt]:

@@ -21,6 +21,7 @@ from typing import Any
 import quire
 from quire.world_model.errors import KernelUnavailable, TokenRefused, WorldModelError
 from quire.world_model.kernel import canonical, tokens
+from quire.world_model.kernel.nonces import UsedNonces
 from quire.world_model.kernel.policy import Policy
 
 
@@ -83,6 +84,7 @@ class Kernel:
                 "policy": self.policy.to_json(),
                 "log": str(self.log),
                 "socket": self.socket,
+                "folder": str(folder),
                 "answer_first": self._answer_first,
                 "crash_after": self._crash_after,
             }
@@ -242,7 +244,7 @@ class Client:
         self.connection = Connection(path, timeout_s)
         self.public, self.subject, self.capability = public, subject, capability
         self.breaker = Breaker(time.monotonic)
-        self.used: set[str] = set()
+        self.used = UsedNonces()
 
     def __enter__(self) -> Client:
         return self

@@ -1,4 +1,4 @@
-"""The gauntlet: the eight classes of attempts of the authors' paper and more, with controls.
+"""The gauntlet: the eight classes of attempts of the authors' paper, two of ours, and controls.
 
 An attempt *escapes* when something that the policy forbids is granted, or a token is accepted for
 what it was not made for. Permitted requests are mixed in: a kernel that refuses everything fails.
@@ -23,6 +23,7 @@ TIER_ONE = {
     "trust-anchor substitution": 3,
 }
 AMBIGUOUS, TIER_TWO, TIER_THREE = 3, 102, 6038
+OURS = {"protected paths in disguise (ours)": 12, "replay after a restart (ours)": 3}
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ def run(
             )
         )
         rows.append(_tally(arena, "fuzzed requests", list(attempts.fuzzed(arena, seed, fuzzed))))
+        ours = (attempts.disguises(arena), attempts.after_restart(arena, folder / "nonces"))
+        for (name, count), tried in zip(OURS.items(), ours, strict=True):
+            rows.append(_tally(arena, name, list(tried)[:count]))
         rows.append(
             _tally(
                 arena,

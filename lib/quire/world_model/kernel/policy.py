@@ -77,11 +77,14 @@ class Policy:
     barriers
         Linear inequalities over the parameters.
     protected
-        Paths that no parameter may name, however deep, by resolved path and by inode.
+        Paths that no parameter may name, however deep, by resolved path and by inode; nor, for an
+        action above level 0, a folder that holds one.
     immutable_modules
         Modules that no code modification may touch.
     operator
         The operator's public key, hexadecimal.
+    exact
+        Whether an action may have only the parameters that its envelope and barriers name.
     """
 
     allow_subjects: tuple[str, ...] = ()
@@ -95,6 +98,7 @@ class Policy:
     protected: tuple[str, ...] = ()
     immutable_modules: tuple[str, ...] = ("kernel", "policy", "ledger", "keys")
     operator: str = ""
+    exact: bool = False
 
     def __post_init__(self) -> None:
         """Check levels, ranges and barriers.
@@ -206,7 +210,8 @@ def decide(
         return "action_not_in_allowlist"
     if grant is None or grant.get("subject") != subject or action not in grant.get("actions", ()):
         return "capability"
-    if any(_protected(policy, text) for text in _texts(params)):
+    above = policy.levels.get(action, LEVELS - 1) > 0  # what acts may not reach it from above
+    if any(_protected(policy, text, above) for text in _texts(params)):
         return "protected_target"
     if policy.levels.get(action, LEVELS - 1) > min(ceiling, policy.ceiling):
         return "autonomy_ceiling"
@@ -214,6 +219,11 @@ def decide(
         reason = _modification(policy, params)
         if reason:
             return reason
+    if policy.exact and action != MODIFY:
+        ruled = set(policy.envelope.get(action, {}))
+        ruled |= {n for b in policy.barriers if b.action == action for n in b.coefficients}
+        if not set(params) <= ruled:
+            return "envelope"
     for name, (low, high) in policy.envelope.get(action, {}).items():
         if not _number(params.get(name)) or not low <= params[name] <= high:
             return "envelope"
@@ -275,11 +285,12 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _protected(policy: Policy, text: str) -> bool:
+def _protected(policy: Policy, text: str, above: bool) -> bool:
     """Return whether a text, read as a path, leads to what is protected, links included.
 
-    The kernel does not know in which folder the agent stands: a relative path is refused where one
-    of its parts is called as something protected.
+    With ``above`` a folder that holds something protected counts too: who moves or removes it moves
+    what is in it. The kernel does not know in which folder the agent stands: a relative path is
+    refused where one of its parts is called as something protected.
     """
     target = unicodedata.normalize("NFKC", text).strip()
     if target[:5].lower() == "file:":
@@ -293,10 +304,10 @@ def _protected(policy: Policy, text: str) -> bool:
         parts = {part.casefold() for part in target.replace("\\", "/").split("/")}
         if any(Path(name).name.casefold() in parts for name in policy.protected):
             return True
-    return _leads_there(policy, target) or (target != text and _leads_there(policy, text))
+    return any(_leads_there(policy, one, above) for one in {target, text})
 
 
-def _leads_there(policy: Policy, target: str) -> bool:
+def _leads_there(policy: Policy, target: str, above: bool) -> bool:
     if "\x00" in target:
         return True
     try:
@@ -304,6 +315,10 @@ def _leads_there(policy: Policy, target: str) -> bool:
         for name in policy.protected:
             kept = Path(os.path.realpath(name))
             if resolved == kept or kept in resolved.parents:
+                return True
+            if str(resolved).casefold() == str(kept).casefold():  # one file where case is no matter
+                return True
+            if above and Path(target).is_absolute() and resolved in kept.parents:
                 return True
             if resolved.exists() and kept.exists() and resolved.samefile(kept):
                 return True

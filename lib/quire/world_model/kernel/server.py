@@ -6,6 +6,7 @@ It starts with its policy on standard input and ends when that closes, however i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -44,6 +45,23 @@ class KernelState:
         self.answer_first, self.left = answer_first, crash_after
         self.tree = ledger.GrowingTree()
         self.directives: set[str] = set()
+        self.broken = False  # a ledger that ends in a torn line takes no more entries
+
+    def reply(self, line: bytes) -> dict[str, Any]:
+        """Return the answer to a line; what cannot be read is entered by its hash."""
+        try:
+            answer = self.answer(canonical.read(line))
+        except WorldModelError:
+            answer = {"decision": "DENY", "reason": "schema"}
+        if answer != {"decision": "DENY", "reason": "schema"}:
+            return answer
+        entry = {
+            "decision": "DENY",
+            "reason": "schema",
+            "message": hashlib.sha256(line).hexdigest(),
+            "time": time.time(),
+        }
+        return self._logged(entry, answer)
 
     def answer(self, message: Any) -> dict[str, Any]:
         """Return the answer to one message; whatever goes wrong is a denial."""
@@ -118,11 +136,20 @@ class KernelState:
             os._exit(1)
 
     def _write(self, line: bytes) -> bool:
+        """Write one whole line, or take back the part that was written and say no."""
+        if self.broken:
+            return False
+        data = line + b"\n"
         try:
-            data = line + b"\n"
-            return os.write(self.log, data) == len(data)
+            written = os.write(self.log, data)
         except OSError:
             return False
+        if written < len(data):
+            try:
+                os.ftruncate(self.log, os.fstat(self.log).st_size - written)
+            except OSError:
+                self.broken = True
+        return written == len(data)
 
     def _directive(self, message: dict[str, Any]) -> dict[str, Any]:
         """Set the autonomy ceiling by the operator's signature; never above the policy's."""
@@ -260,10 +287,7 @@ def _converse(
         buffers[connection] += data
         while b"\n" in buffers[connection]:
             line, buffers[connection] = buffers[connection].split(b"\n", 1)
-            try:
-                answer = state.answer(canonical.read(line))
-            except WorldModelError:
-                answer = {"decision": "DENY", "reason": "schema"}
+            answer = state.reply(line)
             late = answer.pop("late", None)
             connection.sendall(json.dumps(answer).encode() + b"\n")
             if late is not None:
@@ -298,6 +322,17 @@ def main() -> None:
         serve(begin["socket"], state, 0)
     finally:
         os.close(log)
+        if begin.get("folder"):
+            _leave(pathlib.Path(begin["folder"]))
+
+
+def _leave(folder: pathlib.Path) -> None:
+    """Remove the kernel's own folder: its parent may be dead, and then nobody else would."""
+    for name in ("kernel.sock", "ledger.jsonl"):
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ def verify(
     expected
         ``action``, ``run_id``, ``subject`` and ``params_fingerprint`` of what is to be done.
     used
-        Nonces that have been used; this one's is added.
+        Nonces that have been used; this one's is added. Where it says since when it forgets nothing
+        (`nonces.UsedNonces`), a token that was issued before is taken for a used one.
     leeway_s
         How far clocks may differ.
 
@@ -79,7 +80,7 @@ def verify(
     TokenExpired
         Outside the token's time.
     TokenReplayed
-        When its nonce has been used.
+        When its nonce has been used, or may have been before the device's memory begins.
     TokenRefused
         When it was made for something else.
     """
@@ -116,6 +117,8 @@ def verify(
         raise TokenExpired("token: the clock shows no time")
     if not begins - leeway_s <= now < ends + leeway_s:
         raise TokenExpired("token: its time is over, or has not come")
+    if begins <= getattr(used, "since", -math.inf) + leeway_s:
+        raise TokenReplayed("token: it was issued before this device's memory begins")
     if claims["nonce"] in used:
         raise TokenReplayed("token: it has been used")
     used.add(claims["nonce"])

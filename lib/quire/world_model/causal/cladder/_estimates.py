@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,7 +50,14 @@ def estimate(question: Question, structure_first: bool = True) -> Estimate:
         "nde": _mediated,
         "nie": _mediated,
     }[question.query]
-    return rule(question, structure_first)
+    first: Unreadable | None = None
+    for tables in itertools.permutations(question.tables):  # the printed order is the first
+        try:
+            return rule(replace(question, tables=tables), structure_first)
+        except Unreadable as fault:
+            first = first or fault
+    assert first is not None
+    raise first
 
 
 def _shape(question: Question) -> tuple[tuple[str, int], ...]:

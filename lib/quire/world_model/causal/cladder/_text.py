@@ -25,6 +25,41 @@ QUERIES = {
     "det-counterfactual": r"Would (?P<y>.+) if (?P<x0>.+) instead of (?P<x1>.+)",
 }
 UPWARD = {"increase", "more", "larger", "positively", "affects"}
+# Other words for the same: everywhere, and in the question alone.
+_SAME = (
+    (
+        r" (?:directly (?:affects|influences|causes)|has a direct influence on|"
+        r"is a direct cause of) ",
+        " has a direct effect on ",
+    ),
+    (r" (?:is|are) (?:not observed|hidden|unmeasured|latent)(?=\.)", " is unobserved"),
+    (r"(?<=\d)\s*(?:percent|per cent)\b", "%"),
+    (r"\b(the|The) (?:chance|likelihood) of (?=[^.?]+ is \d)", r"\1 probability of "),
+    (r"\b(?:Overall|In general), the probability of ", "The overall probability of "),
+)
+_SAME_ASKED = (
+    (r"\b(?:probability|likelihood|odds) of\b", "chance of"),
+    (r"^(?:Does|Would|Can|Could) (?=.+ the chance of )", "Will "),
+    (r"\b(?:raise|boost) the chance of\b", "increase the chance of"),
+    (r"\b(?:lower|reduce) the chance of\b", "decrease the chance of"),
+    (r"\b(?:higher|greater) when\b", "larger when"),
+    (r"\blower when\b", "smaller when"),
+    (r"\bwhen (?:we observe|we see|seeing)\b", "when observing"),
+    (r"\b(more|less) probable\b", r"\1 likely"),
+    (r"\blikely to observe\b", "likely to see"),
+    (r"\b(?:in general|on the whole)$", "overall"),
+    (r"\b(?:rise|go up) when\b", "increase when"),
+    (r"\b(?:fall|go down) when\b", "decrease when"),
+    (
+        r"\b(?:ignore|leave out) the (?:mediation|mediated) effect\b",
+        "disregard the mediation effect",
+    ),
+    (r"\b(positively|negatively) influence\b", r"\1 affect"),
+    (r"\binfluences\b", "affects"),
+    (r"\bdoes not influence\b", "does not affect"),
+    (r"\b(?:via|by way of)\b", "through"),
+    (r"\b(more|less) (?:right|appropriate) to use\b", r"\1 correct to use"),
+)
 _EFFECT = re.compile(r"(.+?) (?:has a direct effect on|directly affects) (.+)")
 _NUMBER = r"(?P<p>\d+(?:\.\d+)?)\s?%"
 _OVERALL = re.compile(rf"The overall probability of (?P<b>.+) is {_NUMBER}")
@@ -70,11 +105,16 @@ def read(text: str) -> Question:
     if not isinstance(text, str):
         raise Unreadable(f"text = {type(text).__name__}: must be text")
     flat = " ".join(text.split())
+    for form, plain in _SAME:
+        flat = re.sub(form, plain, flat)
     sentences = [s.strip() for s in re.split(r"(?<=[.?])\s+(?=\S)", flat) if s.strip()]
     asked = [s for s in sentences if s.endswith("?")]
     if not asked:
         raise Unreadable("text: must end with a question")
-    query, found = _query(asked[-1][:-1])
+    wanted = asked[-1][:-1]
+    for form, plain in _SAME_ASKED:
+        wanted = re.sub(form, plain, wanted)
+    query, found = _query(wanted)
     edges: list[tuple[str, str]] = []
     hidden: list[str] = []
     tables: list[Table] = []

@@ -1,0 +1,1 @@
+"""The loop that senses, decides, acts and learns, with the kernel between plan and deed."""
