@@ -224,6 +224,7 @@ def test_secrets_are_taken_out_wherever_they_stand(secret):
     }
     clean = Redaction().apply(document)
     assert secret not in str(clean) and "found" in clean["observation"]
+    assert not Redaction().spares(canonical_bytes(document))
     assert clean["redacted"] == ["observation", "tool_calls[0].output[0].x"]
 
 
@@ -261,6 +262,20 @@ LEAKS = [
 def test_secrets_in_tool_outputs_are_taken_out_in_these_forms_too(text):
     clean = Redaction().apply({"tool_calls": [{"output": text}]})
     assert "hunter2" not in str(clean) and clean["redacted"] == ["tool_calls[0].output"]
+    assert not Redaction().spares(canonical_bytes({"tool_calls": [{"output": text}]}))
+
+
+@pytest.mark.parametrize("name", [
+    "password", "pwd", "secret", "token", "apiKey", "authorization", "auth-token", "cookie",
+    "credentials", "session_id", "ssn", "bearer", "dbPassword", "TOKEN",
+])  # fmt: skip
+def test_one_look_at_a_document_overlooks_no_name_that_says_secret(name):
+    document = {"tokens": {"input": 3}, "input": {name: "hunter2"}}
+    assert "hunter2" not in str(Redaction().apply(document))
+    assert not Redaction().spares(canonical_bytes(document))
+    plain = canonical_bytes({"tokens": {"input": 3}, "intent": "look higher through the logs"})
+    assert Redaction().spares(plain) and not Redaction(drop=frozenset({"intent"})).spares(plain)
+    assert Redaction(forms=False).spares(canonical_bytes(document))
 
 
 def test_a_secret_in_a_field_s_name_is_taken_out():

@@ -241,14 +241,18 @@ class RecordWriter:
             raise RecordClosed(path, f"record {self.envelope['investigation_id']!r} is closed")
 
     def _append(self, kind: str, document: Mapping[str, Any], place: int) -> dict[str, Any]:
-        written = self._redaction.apply(document)
-        if written.get("redacted") != document.get("redacted"):
+        payload = canonical_bytes(document)
+        if self._redaction.spares(payload):
+            written = dict(document)
+        else:
+            written = self._redaction.apply(document)
             path = f"{kind}s[{place}]"  # an identifier that looks like a secret is none afterwards
-            if kind == "step":
-                check_step(written, path, self._profile)
-            else:
-                check_plan(written, path)
-        payload = canonical_bytes(written)
+            if written.get("redacted") != document.get("redacted"):
+                if kind == "step":
+                    check_step(written, path, self._profile)
+                else:
+                    check_plan(written, path)
+            payload = canonical_bytes(written)
         if len(payload) > self._limits.document:
             raise Malformed(f"{kind}s[{place}]", f"holds {len(payload):,} bytes")
         _write_all(self._files[STREAMS[kind]], payload + b"\n")
@@ -284,7 +288,8 @@ def _new_folder(root: Path, name: str) -> Path:
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        raise EnvelopeSealed("envelope", f"there is a record {name!r}") from None
+        other = "" if folder.name == name else f" (its folder is called {folder.name!r})"
+        raise EnvelopeSealed("envelope", f"there is a record {name!r}{other}") from None
     return folder
 
 
