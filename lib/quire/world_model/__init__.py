@@ -25,10 +25,12 @@ Read in this order:
 4. ``causal``: graphs and separation (``graphs``), estimands (``expressions``), ID
    (``identification``), ID* (``counterfactuals``), models with known truth (``models``), questions
    in words (``cladder``).
-5. ``determinism``: hashes of states. ``planning``: inputs under barriers. ``domains``: seven laws.
+5. ``determinism``: hashes of states. ``planning``: inputs under barriers (``barriers``) and plans
+   over a horizon (``predictive``). ``domains``: seven laws.
 6. ``kernel``: the safety kernel, a process of its own, and attempts to get past it.
-7. ``certificate``: all of it in one file that a stand-alone verifier accepts.
-8. ``experiments``: what the chapter measures; ``exercises``: its exercises' checks.
+7. ``loop``: sense, believe, plan, ask the kernel, act, learn, forget (``aara``).
+8. ``certificate``: all of it in one file that a stand-alone verifier accepts.
+9. ``experiments``: what the chapter measures; ``exercises``: its exercises' checks.
 
 Names load when they are first asked for, so that the kernel's process starts with the standard
 library alone.
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from quire.world_model.nano.population import Population, random_population
     from quire.world_model.nano.units import Port, Unit, port, unit
     from quire.world_model.planning.barriers import closed_form, nearest_safe
+    from quire.world_model.planning.predictive import Linear, plan, predictive_program
 
 __all__ = [
     "AlgebraicLoop",
@@ -102,6 +105,7 @@ __all__ = [
     "Kernel",
     "KernelUnavailable",
     "Learner",
+    "Linear",
     "Node",
     "NonFinite",
     "NotIdentified",
@@ -138,8 +142,10 @@ __all__ = [
     "interconnect",
     "latent_projection",
     "nearest_safe",
+    "plan",
     "port",
     "port_hamiltonian",
+    "predictive_program",
     "random_model",
     "random_population",
     "schedule",
@@ -194,6 +200,7 @@ _PLACES = {
     "nano.population": ("Population", "random_population"),
     "nano.units": ("Port", "Unit", "port", "unit"),
     "planning.barriers": ("closed_form", "nearest_safe"),
+    "planning.predictive": ("Linear", "plan", "predictive_program"),
 }
 _OF = {name: place for place, names in _PLACES.items() for name in names}
 
