@@ -63,7 +63,9 @@ def criteria(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], A
     count. Of dowhy's own ID it is told whether its estimand looks at a hidden node.
     """
     import logging
+    import os
 
+    os.environ["MPLBACKEND"] = "agg"  # a kernel's own is none of this environment's
     import networkx as nx
     from dowhy.causal_identifier.auto_identifier import EstimandType, identify_effect_auto
     from dowhy.causal_identifier.id_identifier import identify_effect_id
