@@ -138,12 +138,12 @@ def attribution(
             group = np.concatenate([np.full(len(tables[k]), k) for k in train])
             y = np.concatenate([np.arange(len(tables[k])) == steps[k] for k in train])
             model = fit(x, y.astype(int), group)
-            for k in test:
+            for k in map(int, test):
                 p = model(tables[k])
                 said = {s: 1.0 - np.prod(1.0 - p[np.array(speakers[k]) == s]) for s in speakers[k]}
                 right["one name, one step"][:, k] += np.array([name == names[k], step == steps[k]])
                 right["features"][:, k] += np.array(
-                    [max(said, key=lambda s: said[s]) == names[k], int(p.argmax()) == int(steps[k])]
+                    [max(said, key=lambda s: said[s]) == names[k], int(p.argmax()) == steps[k]]
                 )
     for way in ("one name, one step", "features"):
         right[way] /= len(seeds)
