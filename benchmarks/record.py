@@ -32,10 +32,10 @@ SHOWN = ("quire-workbook", "jax", "jaxlib", "numpy", "scipy", "numba")
 
 
 def rows(session: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row per benchmark of a session, group by group."""
+    """Return one row per benchmark of a session, group by group; one of no group stands alone."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for each in session["benchmarks"]:
-        groups.setdefault(each["group"] or _subject(each["fullname"]), []).append(each)
+        groups.setdefault(each["group"] or _name(each["name"]), []).append(each)
     return [row for group, made in groups.items() for row in _group(group, made)]
 
 
@@ -75,11 +75,6 @@ def _name(name: str) -> str:
     words, _, given = name.removeprefix("test_").partition("[")
     chosen = given.rstrip("]").replace("-", ", ")
     return words.replace("_", " ") + (f": {chosen}" if chosen else "")
-
-
-def _subject(fullname: str) -> str:
-    found = re.search(r"test_(\w+)\.py", fullname)
-    return found[1].replace("_", " ") if found else fullname
 
 
 def record(

@@ -39,13 +39,13 @@ def test_exact_proofs_of_the_converse(benchmark: BenchmarkFixture, users: int) -
 
 @pytest.mark.parametrize("masks", ["none", "dealt", "pairwise"])
 def test_a_sum_between_processes(benchmark: BenchmarkFixture, masks: str) -> None:
+    benchmark.group = f"seven sums of {LENGTH:,} words between {USERS} processes"
+    benchmark.extra_info["bound"] = masks == "none"
     words = np.random.default_rng(0).integers(0, 2**32, (USERS, LENGTH), dtype=np.uint32)
     result = benchmark.pedantic(
         run_mesh, (words,), {"rounds": 7, "masks": masks, "seed": 0}, rounds=1
     )
     assert result.agreed
-    benchmark.group = f"seven sums of {LENGTH:,} words between {USERS} processes"
-    benchmark.extra_info["bound"] = masks == "none"
     benchmark.extra_info["median round (s)"] = float(np.median(result.seconds[1:]))
     benchmark.extra_info["payload over bound"] = max(result.payload_bytes) / result.bound_bytes
 

@@ -32,13 +32,14 @@ def bench(name: str, group: str | None, times: Sequence[float], **extra: Any) ->
 
 
 SESSION = {
-    "quire_load": [0.5, 1.5],
+    "quire_load": [0.5, 0.75],
     "benchmarks": [
         bench("test_ours[float32]", "product", [2.0, 2.2, 2.1, 2.0, 2.1]),
         bench("test_product", "product", [1.0, 1.0, 1.0, 1.0, 1.0], bound=True),
         bench("test_quicker", "product", [0.5] * 5),
-        bench("test_many", None, [6.4, 6.4], items=64),
-        bench("test_one", None, [0.3, 0.3, 0.3], words=7),
+        bench("test_many", "tiny", [6.4, 6.4], items=64),
+        bench("test_one", "tiny", [0.3, 0.3, 0.3], words=7),
+        bench("test_alone", None, [5.0, 5.0]),
     ],
 }
 
@@ -56,7 +57,8 @@ def test_a_session_becomes_rows_with_ratios_and_intervals() -> None:
     assert rows["many"]["seconds"] == pytest.approx(0.1) and rows["many"]["reference"]
     assert rows["one"]["ratio"] == pytest.approx(3.0)
     assert rows["one"]["ratio_interval"] is None  # three rounds are too few
-    assert rows["one"]["group"] == "tiny" and rows["one"]["about"] == {"words": 7}
+    assert rows["alone"]["group"] == "alone" and rows["alone"]["ratio"] == 1.0
+    assert rows["one"]["about"] == {"words": 7}
 
 
 def test_a_record_is_written_read_and_shown(tmp_path: Path) -> None:
@@ -70,6 +72,11 @@ def test_a_record_is_written_read_and_shown(tmp_path: Path) -> None:
     for said in ("NVIDIA H100", "load 0.5", "commit `abc`", "As a ratio to the bound, *product*"):
         assert said in text
     assert "2.10 s" in text and "ours: float32" in text
+    assert "alone" not in text  # it is compared with nothing
+    assert "had other work" not in text
+    made["machine"] |= {"cores": 2, "load": [9.0, 8.0]}
+    record.write(made, "nvidia-h100", tmp_path)
+    assert "had other work" in performance.inserts(tmp_path, {})["performance, records"]()
     with pytest.raises(SystemExit, match="small letters"):
         record.write(made, "../x", tmp_path)
 

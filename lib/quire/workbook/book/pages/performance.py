@@ -81,7 +81,9 @@ def _record(name: str, record: Mapping[str, Any]) -> str:
         f"commit `{record['commit'] or 'unknown'}`, {record['date']}; "
         + ", ".join(f"{package} {version}" for package, version in record["versions"].items())
     )
-    blocks = [f"### {name}", f"{about}."]
+    busy = min(before, after) > machine["cores"]
+    told = " Its cores had other work all the while, which widens the intervals."
+    blocks = [f"### {name}", f"{about}.{told * busy}"]
     for group, rows in groups.items():
         if len(rows) < 2:
             continue
