@@ -5,10 +5,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quire.brokers import ProtocolError, Stamp, read_stamp, stamped
-from quire.brokers.protocols._dialect import ACKNOWLEDGED, MESSAGE, READY, REPLY, SUBSCRIBED
+from quire.brokers.protocols._dialect import (
+    ACKNOWLEDGED,
+    MESSAGE,
+    READY,
+    RECEIVED,
+    REPLY,
+    SUBSCRIBED,
+)
 from quire.brokers.protocols.amqp import Amqp
 from quire.brokers.protocols.frames import Frames, frame
-from quire.brokers.protocols.mqtt import Mqtt, read_remaining_length, remaining_length
+from quire.brokers.protocols.mqtt import (
+    Mqtt,
+    read_remaining_length,
+    release,
+    remaining_length,
+)
 from quire.brokers.protocols.nats import Nats
 from quire.brokers.protocols.resp import Resp, command
 
@@ -184,6 +196,18 @@ def test_a_message_of_quality_2_is_told_once_until_it_is_released():
     assert [kind for kind, _ in parser.feed(sent)] == [REPLY]
     assert parser.feed(b"\x62\x02\x00\x09") == [(REPLY, b"\x70\x02\x00\x09")]
     assert [kind for kind, _ in parser.feed(sent)] == [MESSAGE, REPLY]
+
+
+def test_quality_2_goes_on_where_a_connection_broke():
+    client = Mqtt()
+    first, second = client.parser(), client.parser()
+    sent = client.publish("t", b"x", 2, 9)
+    assert [kind for kind, _ in first.feed(sent)] == [MESSAGE, REPLY]
+    second.unreleased = first.unreleased  # the session's, on its next connection
+    assert [kind for kind, _ in second.feed(sent)] == [REPLY]
+    received = [(RECEIVED, 7), (REPLY, release(7))]
+    assert second.feed(b"\x50\x02\x00\x07") == received
+    assert release(7) == b"\x62\x02\x00\x07"
 
 
 def test_what_cannot_be_said_is_refused():

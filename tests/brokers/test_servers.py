@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,13 @@ from quire.brokers import (
     free_port,
     started,
 )
-from quire.brokers.measuring.processes import busiest_thread_share, children_of, is_loopback
+from quire.brokers.measuring.processes import (
+    busiest_share,
+    children_of,
+    is_loopback,
+    thread_seconds,
+)
+from quire.brokers.servers import catalogue
 from quire.brokers.servers.resets import resetting
 from quire.brokers.servers.running import Launch, new_folder, running
 
@@ -200,8 +208,50 @@ def test_a_program_that_is_not_installed_is_named(monkeypatch):
         assert found == {}
 
 
+def test_a_port_is_not_given_out_twice():
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: free_port(), range(100)))
+    assert len(set(found)) == 100
+
+
 def test_a_thread_has_its_share(null_broker):
-    assert busiest_thread_share(null_broker.pid) == pytest.approx(1.0)
+    before = thread_seconds(os.getpid())
+    for _ in range(200_000):
+        pass
+    after = thread_seconds(os.getpid())
+    own = threading.get_native_id()
+    assert after[own] > before[own]  # far less than a tick of the clock has passed
+    assert sum(thread_seconds(null_broker.pid).values()) > 0
+    assert busiest_share({}, {1: 3.0, 2: 1.0}) == 0.75
+    assert busiest_share({1: 3.0}, {1: 4.0, 2: 3.0}) == 0.75
+    with pytest.raises(ValueError, match="no more processor time"):
+        busiest_share({1: 1.0}, {1: 1.0})
+
+
+def test_several_brokers_are_started_at_once_and_none_is_left():
+    with all_started(["null", "null"]) as found:
+        pids = [server.pid for server in found.values()]
+        assert all(children_of(pid) for pid in pids)
+    assert not any(children_of(pid) for pid in pids)
+
+
+def test_where_one_broker_fails_the_others_are_stopped(monkeypatch):
+    kept = []
+
+    def entered(name, cpus):
+        if name == "redis":
+            raise BrokerFailed("it does not come up")
+        made = catalogue_entered(name, cpus)
+        kept.append(made[1].pid)
+        return made
+
+    catalogue_entered = catalogue._entered
+    monkeypatch.setattr(catalogue, "_entered", entered)
+    monkeypatch.setattr(catalogue.Broker, "available", lambda self: None)
+    with pytest.raises(BrokerFailed, match="come up"), all_started(["null", "redis"]):
+        pass
+    assert len(kept) == 1
+    assert not children_of(kept[0])
 
 
 def test_a_proxy_asks_for_times(null_broker):

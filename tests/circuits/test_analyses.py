@@ -208,3 +208,18 @@ def test_klu_keeps_its_pivots_until_they_do_not_serve() -> None:
         np.testing.assert_allclose(solver(changed, b), np.linalg.solve(changed, b), rtol=1e-12)
     assert solver.factored == 1
     assert not np.isfinite(solver(np.where(a != 0, 1.0, 0.0) * 0.0, b)).all()
+
+
+@pytest.mark.parametrize("stop", [1e-9, 1e-13])
+def test_charges_settle_in_steps_however_short(stop: float) -> None:
+    # an inverter of two stages that rests at 5 V: charges gained in a step are rounding beside it
+    deck = (
+        "t\nvcc v 0 5\nvin 1 0 pulse(0 3 0 10n 10n)\nr1 v b 4k\nq1 c b 1 qm\nr2 v e 1.6k\n"
+        "q2 e c f qm\nr3 f 0 1k\nr4 v o 1k\nq3 o f 0 qm\nd1 0 1 dm\n.model dm d(cjo=1p)\n"
+        ".model qm npn(bf=75 rb=100 cje=1p cjc=3p)\n.tran 1n 10n\n"
+    )
+    circuit = qc.read_deck(deck)
+    found = qc.solve_transient(circuit, qc.Transient(1e-9, stop))
+    rate = (found.voltage("1")[-1] - found.voltage("1")[0]) / stop
+    assert rate == pytest.approx(3e8, rel=1e-3)
+    assert found.counts.rejected == 0

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from quire.circuits import build_system, read_deck
-from quire.circuits.devices.junctions import bounded_exp, depletion, limit_junction, thermal_voltage
+from quire.circuits.devices.junctions import (
+    bounded_expm1,
+    depletion,
+    junction,
+    limit_junction,
+    thermal_voltage,
+)
 
 DECK = """devices
 d1 1 0 dm 2
@@ -55,7 +61,7 @@ def test_the_thermal_voltage() -> None:
 
 
 def test_the_exponential_never_overflows() -> None:
-    value, slope = bounded_exp(np, np.array([0.0, 80.0, 81.0, 1e6]))
+    value, slope = bounded_expm1(np, np.array([0.0, 80.0, 81.0, 1e6]))
     assert np.isfinite(value).all() and np.all(np.diff(value) > 0)
     assert value[2] == pytest.approx(2 * np.exp(80.0)) and slope[3] == np.exp(80.0)
 
@@ -64,6 +70,14 @@ def test_depletion_charge_is_the_integral_of_its_capacitance() -> None:
     v = np.linspace(-3, 1.2, 4001)
     charge, capacitance = depletion(np, v, 1e-12, 0.75, 0.33, 0.5)
     np.testing.assert_allclose(np.gradient(charge, v)[1:-1], capacitance[1:-1], rtol=1e-5)
+
+
+def test_charges_of_tiny_voltages_keep_their_digits() -> None:
+    v = np.array([1e-18, -1e-15, 1e-9])
+    charge, _ = depletion(np, v, 1e-12, 0.75, 0.33, 0.5)
+    np.testing.assert_allclose(charge, 1e-12 * v, rtol=1e-8)
+    current, conductance = junction(np, v, 1e-14, 0.025)
+    np.testing.assert_allclose(current, conductance * v, rtol=1e-7)
 
 
 def test_small_steps_are_not_limited_and_large_ones_are() -> None:

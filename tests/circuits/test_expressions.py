@@ -5,6 +5,7 @@ Every value of the tables was printed by ngspice 39; the live test asks it again
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,6 +138,14 @@ DECKS = {
     "current of a source": (
         "v1 in 0 3\ne1 p 0 in 0 2\nr1 p 0 1k\nb1 o 0 v=i(e1)*1000\nr2 o 0 1", -6.0,
     ),
+    "current of a resistor": (
+        "v1 in 0 3\nr1 in x 1k\nr2 x 0 2k\nb1 o 0 v=i(r1)*1000\nro o 0 1", 1.0,
+    ),
+    "currents of devices": (
+        "v1 in 0 3\nr1 in x 1k\nd1 x 0 dm\nq1 y x 0 qm\nry in y 1k\ng1 0 in 0 x 1m\n"
+        "b1 o 0 v=1k*(i(d1)+i(q1)-2*i(g1))\nro o 0 1\n.model dm d\n.model qm npn(bf=50)",
+        3.699675864390,
+    ),
     "sum in a parameter": (".param a = 1 + 2\nv1 o 0 {a}\nr1 o 0 1", 3.0),
     "poly 2": ("v1 in 0 3\nv2 o2 0 2\ne1 o 0 poly(2) in 0 o2 0 0 1 2 3 4 5\nr1 o 0 1", 78.0),
     "poly current": (
@@ -222,6 +231,42 @@ def test_devices_away_from_their_temperature_equal_ngspice(name: str, celsius: i
     )
 
 
+# what a card leaves out, each with one small-signal value that ngspice 39 prints at 1 GHz
+LEFT_OUT = {
+    "side walls grade by 0.5": (
+        "v1 d 0 dc 3.3 ac 1\nr1 d o 10k\nm1 o 0 0 0 nm w=4u l=1u ad=8p as=8p pd=8u ps=8u\n"
+        ".model nm nmos(vto=0.6 kp=100u cjsw=0.2n cj=0.3m)"
+    ),
+    "a PNP's substrate ends on its base": (
+        "v1 c 0 -5\nr1 c o 1k\nv2 b 0 dc -0.7 ac 1\nr2 b p 100\nq1 o p 0 qm\n"
+        ".model qm pnp(cje=1p cjc=1p cjs=1p tf=0.1n)"
+    ),
+    "a diode's area leaves IBV as it is": (
+        "v1 d 0 dc -7 ac 1\nr1 d o 100\nd1 o 0 dm area=2 m=3\n.model dm d(bv=5 ibv=1m cjo=1p)"
+    ),
+}
+LEFT_OUT_VALUES = {
+    "side walls grade by 0.5": complex(0.98782507631, -0.10966624388),
+    "a PNP's substrate ends on its base": complex(0.50058437004, -0.049514910002),
+    "a diode's area leaves IBV as it is": complex(0.013074809801, -0.00026215306203),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_a_card_leaves_out_is_what_ngspice_takes(name: str) -> None:
+    circuit = read_deck(f"{name}\n{LEFT_OUT[name]}\n{ngspice.TIGHT}\n.ac lin 1 1g 1g\n")
+    found = complex(solve_ac(circuit).voltage("o")[0])
+    assert found == pytest.approx(LEFT_OUT_VALUES[name], rel=1e-6)
+
+
+@live
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_ngspice_here_prints_these_values(name: str) -> None:
+    deck = f"{name}\n{LEFT_OUT[name]}\n{ngspice.TIGHT}\n.end\n"
+    table = ngspice.simulate(deck, "ac lin 1 1g 1g", ["v(o)"])
+    assert complex(table[0, 1], table[0, 2]) == pytest.approx(LEFT_OUT_VALUES[name], rel=1e-6)
+
+
 @live
 def test_a_source_by_expression_follows_time_and_sweeps() -> None:
     deck = (
@@ -235,6 +280,30 @@ def test_a_source_by_expression_follows_time_and_sweeps() -> None:
     ours = solve_dc(read_deck(f"{swept}.dc v1 -1 1 0.1\n{ngspice.TIGHT}\n"))
     table = ngspice.simulate(f"{swept}{ngspice.TIGHT}\n.end\n", "dc v1 -1 1 0.1", ["v(o)"])
     np.testing.assert_allclose(ours.voltage("o"), table[:, 1], rtol=1e-6, atol=1e-8)
+
+
+@live
+@pytest.mark.parametrize("sweeps", ["temp 0 100 50 v1 1 2 1", "v1 0 2 1 temp -20 80 50"])
+def test_a_sweep_of_the_temperature_equals_ngspice(sweeps: str) -> None:
+    deck = (
+        f"t\nv1 in 0 2\nr1 in x 1k tc1=0.01 m=2\nr2 x 0 1k\nd1 x 0 dm\nq1 x x 0 qm dtemp=5\n"
+        f".model qm npn(is=1e-16)\n.model dm d(is=1e-14 rs=2)\nb1 o 0 v=temper*i(r1)\nro o 0 1\n"
+        f"{ngspice.TIGHT}\n"
+    )
+    ours = solve_dc(read_deck(f"{deck}.dc {sweeps}\n"))
+    table = ngspice.simulate(f"{deck}.end\n", f"dc {sweeps}", ["v(o)", "v(x)"])
+    for column, node in ((1, "o"), (2, "x")):
+        np.testing.assert_allclose(ours.voltage(node), table[:, column], rtol=1e-6, atol=1e-9)
+
+
+def test_the_temperature_is_swept_only_in_what_a_deck_says() -> None:
+    circuit = read_deck("t\nv1 1 0 1\nr1 1 0 1k\n.dc temp 0 10 5\n")
+    assert len(solve_dc(circuit).axis) == 3
+    bent = replace(
+        circuit, elements=(*circuit.elements[:1], replace(circuit.elements[1], ohms=2.0))
+    )  # type: ignore[call-arg]
+    with pytest.raises(CircuitError, match="as its deck describes"):
+        solve_dc(bent)
 
 
 def test_slopes_are_the_derivatives() -> None:

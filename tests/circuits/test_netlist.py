@@ -121,7 +121,7 @@ def test_initial_conditions_and_times() -> None:
         ("b1 1 0 v=aunif(1,1)", NetlistError, "random"),
         ("b1 1 0 v=hertz", NetlistError, "hertz is not defined"),
         ("b1 1 0 v=sin(1,2)", NetlistError, "takes 1 arguments"),
-        ("b1 1 0 v=i(r0)", NetlistError, "no current of its own"),
+        ("b1 1 0 v=i(r9)", NetlistError, "no current of its own"),
         ("b1 1 0 v=1 tc1=2", UnsupportedElement, "not tc1"),
         ("b1 1 0", NetlistError, "expression is needed"),
         ("e1 1 0 table {v(1)} = (0,0) (1,1)", UnsupportedElement, "table"),

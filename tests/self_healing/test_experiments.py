@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from quire.self_healing import Case, EvidenceEdge, Log, View
-from quire.self_healing.experiments import action, perception, reasoning, speed
-from quire.self_healing.experiments.intervals import cluster_interval, mean_interval
+from quire.self_healing.experiments import abstention, action, perception, reasoning, speed
+from quire.self_healing.experiments.intervals import (
+    cluster_interval,
+    mean_interval,
+    ratio_interval,
+)
 
 SAYS = {
     "R_DISK": "disk full on volume",
@@ -108,13 +112,35 @@ def test_evidence_that_cannot_help_adds_nothing() -> None:
 
 def test_coverage_and_traffic() -> None:
     cases = twins(48)
-    rows = action.coverage(cases, 0.2, levels=((0.0, 0.0),), splits=15)
+    rows = abstention.coverage(cases, 0.2, levels=((0.0, 0.0),), splits=15)
     exact = next(row for row in rows if row.split == "random")
     assert exact.coverage >= 0.8 - 0.1
     assert 1 <= exact.size <= 3
-    traffic = action.edge_first(cases, 0.2, splits=2)
-    assert traffic.alerts >= 20
-    assert 0 <= traffic.decided_here <= 1
+    edge = abstention.edge_first(cases, 0.2, splits=2)
+    assert edge.traffic.alerts >= 20
+    assert 0 <= edge.traffic.decided_here <= 1
+    assert edge.low <= edge.traffic.saved <= edge.high
+
+
+def test_the_interval_of_a_ratio_draws_whole_clusters() -> None:
+    names = [str(k // 5) for k in range(200)]
+    below = [1.0] * 200
+    above = np.repeat(np.random.default_rng(1).random(40), 5).tolist()
+    low, high = ratio_interval(above, below, names, 2000, 1)
+    spread = 1.96 * float(np.std(above)) / 40**0.5
+    assert high - low == pytest.approx(2 * spread, rel=0.2)
+    assert low < np.mean(above) < high
+    with pytest.raises(ValueError, match="clusters = 3"):
+        ratio_interval(above, below, names[:3], 2000, 1)
+
+
+def test_no_rule_of_pc_closes_a_circle() -> None:
+    for X in reasoning.pc_inputs(5):
+        marks = reasoning.pc(X, 0.05).marks
+        reach = arrow = (marks & ~marks.T).astype(int)
+        for _ in range(len(arrow)):
+            reach = np.minimum(reach + reach @ arrow, 1)
+        assert not np.diag(reach).any()
 
 
 def test_priors_and_the_control_without_data() -> None:

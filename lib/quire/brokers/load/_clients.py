@@ -11,12 +11,13 @@ from quire.brokers.protocols._dialect import (
     ACKNOWLEDGED,
     MESSAGE,
     READY,
+    RECEIVED,
     REPLY,
     SUBSCRIBED,
     Dialect,
     ProtocolError,
 )
-from quire.brokers.protocols.mqtt import Mqtt
+from quire.brokers.protocols.mqtt import Mqtt, MqttParser, release
 from quire.brokers.protocols.stamps import STAMP
 
 
@@ -60,11 +61,15 @@ class Client(asyncio.Protocol):
         self.transport: Any = None
         self.qos = options["qos"]
         self.unconfirmed: dict[int, bytes] = {}
+        self.received: set[int] = set()  # QoS 2: the broker has them, and has not confirmed
+        self.unreleased: set[int] = set()  # QoS 2: told here, and the broker may repeat them
         self._next = 0
 
     def connection_made(self, transport: Any) -> None:  # uvloop has a class of its own
         self.transport = transport
         self.parser = self.dialect.parser()
+        if isinstance(self.parser, MqttParser):
+            self.parser.unreleased = self.unreleased
         # uvloop and asyncio both switch Nagle off by themselves: say which it is to be
         transport.get_extra_info("socket").setsockopt(
             socket.IPPROTO_TCP, socket.TCP_NODELAY, int(self.options["nodelay"])
@@ -85,6 +90,9 @@ class Client(asyncio.Protocol):
                 self.transport.write(value)  # type: ignore[arg-type]
             elif kind == ACKNOWLEDGED:
                 self.unconfirmed.pop(value, None)  # type: ignore[arg-type]
+                self.received.discard(value)  # type: ignore[arg-type]
+            elif kind == RECEIVED:
+                self.received.add(value)  # type: ignore[arg-type]
             elif kind == READY:
                 self._opened()
             elif kind == SUBSCRIBED:
@@ -121,8 +129,11 @@ class Client(asyncio.Protocol):
             self.ready.set_result(None)
         if self.unconfirmed and isinstance(self.dialect, Mqtt):
             for number, payload in self.unconfirmed.items():
+                # what the broker has is not published again: it would be another message to it
                 self.transport.write(
-                    self.dialect.publish(self.topic, payload, self.qos, number, again=True)
+                    release(number)
+                    if number in self.received
+                    else self.dialect.publish(self.topic, payload, self.qos, number, again=True)
                 )
 
     def _fail(self, error: ProtocolError) -> None:

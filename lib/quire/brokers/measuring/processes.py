@@ -1,6 +1,7 @@
 """Processor seconds and memory of a process and all its descendants, read from Linux' /proc."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,40 @@ def usage(pid: int) -> Usage:
     return Usage(cpu, resident, count)
 
 
+def thread_seconds(pid: int) -> dict[int, float]:
+    """Return the seconds on a processor of every thread of a process tree, by thread.
+
+    Where the kernel keeps them they come from its scheduler, to the nanosecond; else in ticks.
+    """
+    spent = {}
+    for one in children_of(pid):
+        try:
+            tasks = list(Path(f"/proc/{one}/task").iterdir())
+        except OSError:
+            continue
+        for task in tasks:
+            found = _on_processor(task)
+            if found is not None:
+                spent[int(task.name)] = found
+    return spent
+
+
+def busiest_share(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    """Return the busiest thread's share of what a process tree spent between two looks.
+
+    A thread that the first look did not see began in between.
+
+    Raises
+    ------
+    ValueError
+        When nothing was spent.
+    """
+    spent = [seconds - before.get(thread, 0.0) for thread, seconds in after.items()]
+    if not sum(spent) > 0:
+        raise ValueError("after: holds no more processor time than before")
+    return max(spent) / sum(spent)
+
+
 def busiest_thread_share(pid: int) -> float:
     """Return the share of a process tree's processor time that its busiest thread has spent.
 
@@ -59,21 +94,7 @@ def busiest_thread_share(pid: int) -> float:
     ValueError
         When no processor time was spent, or nothing runs.
     """
-    spent = []
-    for one in children_of(pid):
-        try:
-            tasks = list(Path(f"/proc/{one}/task").iterdir())
-        except OSError:
-            continue
-        for task in tasks:
-            try:
-                fields = (task / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            spent.append(int(fields[11]) + int(fields[12]))
-    if not sum(spent):
-        raise ValueError(f"pid = {pid}: has spent no processor time")
-    return max(spent) / sum(spent)
+    return busiest_share({}, thread_seconds(pid))
 
 
 def listening(pid: int) -> list[str]:
@@ -135,6 +156,18 @@ def _address(words: str) -> str:
     else:
         ip = data.hex(":", 2)
     return f"{ip}:{int(port, 16)}"
+
+
+def _on_processor(task: Path) -> float | None:
+    try:
+        return int((task / "schedstat").read_text().split()[0]) / 1e9
+    except (OSError, ValueError, IndexError):
+        pass  # not every kernel keeps it
+    try:
+        fields = (task / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / _TICK
 
 
 def _stat(pid: int) -> list[str] | None:

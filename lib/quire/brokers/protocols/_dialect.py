@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-READY, SUBSCRIBED, MESSAGE, ACKNOWLEDGED, REPLY = range(5)
-"""Kinds of events: session open, subscribed, a message came, one was confirmed, answer due."""
+READY, SUBSCRIBED, MESSAGE, ACKNOWLEDGED, REPLY, RECEIVED = range(6)
+"""Kinds of events: session open, subscribed, a message came, one was confirmed, answer due, and one
+that the server has and will pass on once it is released (MQTT, QoS 2)."""
 
 Event = tuple[int, bytes | int]
 """A kind, and its payload: bytes of a message or an answer, or the number of what was confirmed."""

@@ -9,6 +9,7 @@ from quire.brokers.protocols._dialect import (
     ACKNOWLEDGED,
     MESSAGE,
     READY,
+    RECEIVED,
     REPLY,
     SUBSCRIBED,
     Buffer,
@@ -52,6 +53,11 @@ def read_remaining_length(data: bytes | bytearray, at: int = 0) -> tuple[int, in
         if not data[at + k] & 0x80:
             return value, k + 1
     raise ValueError("remaining length = more than 4 bytes: must end within four")
+
+
+def release(number: int) -> bytes:
+    """Return PUBREL: the second half of a delivery at QoS 2."""
+    return b"\x62\x02" + struct.pack(">H", integer("number", number, 1, 65_535))
 
 
 def _text(value: str) -> bytes:
@@ -121,11 +127,15 @@ class Mqtt:
 
 
 class MqttParser:
-    """Packets out of a stream cut anywhere; a message is told once, at every QoS."""
+    """Packets out of a stream cut anywhere; a message is told once, at every QoS.
+
+    Over several connections of one session that holds where ``unreleased`` is handed on.
+    """
 
     def __init__(self) -> None:
         self._buffer = Buffer.of("mqtt")
-        self._held: set[int] = set()  # QoS 2: told and not yet released
+        # QoS 2: told and not yet released; belongs to the session, which outlives a connection
+        self.unreleased: set[int] = set()
 
     def feed(self, data: bytes) -> list[Event]:
         """Return what these bytes complete.
@@ -177,9 +187,10 @@ class MqttParser:
             if kind in (4, 7):
                 events.append((ACKNOWLEDGED, number))
             elif kind == 5:
-                events.append((REPLY, b"\x62\x02" + bytes(held[body:end])))
+                events.append((RECEIVED, number))
+                events.append((REPLY, release(number)))
             else:
-                self._held.discard(number)
+                self.unreleased.discard(number)
                 events.append((REPLY, b"\x70\x02" + bytes(held[body:end])))
         elif kind == 13 and end == body:
             pass
@@ -200,10 +211,10 @@ class MqttParser:
             return
         number = self._identifier(held, start)
         answer = bytes(held[start : start + 2])
-        if qos == 1 or number not in self._held:
+        if qos == 1 or number not in self.unreleased:
             events.append((MESSAGE, bytes(held[start + 2 : end])))
         if qos == 2:
-            self._held.add(number)
+            self.unreleased.add(number)
         events.append((REPLY, (b"\x40\x02" if qos == 1 else b"\x50\x02") + answer))
 
     def _identifier(self, held: bytearray, at: int) -> int:

@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,8 @@ from typing import Any
 from quire.brokers.measuring.processes import Usage, is_loopback, listening, usage
 from quire.checks import integer, positive
 
+_FINDING = threading.Lock()
+_GIVEN: deque[int] = deque(maxlen=200)
 GUARD = Path(__file__).with_name("_guard.py")
 
 
@@ -78,10 +82,18 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of 127.0.0.1 that nobody listens on now, and that was not given out lately.
+
+    Servers are started side by side, and take their ports some time after they were found.
+    """
+    with _FINDING, contextlib.ExitStack() as probes:
+        while True:
+            probe = probes.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            if port not in _GIVEN:
+                _GIVEN.append(port)
+                return port
 
 
 def check_port(port: int) -> None:

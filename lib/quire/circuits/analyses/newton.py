@@ -107,9 +107,9 @@ def newton(
             return Point(x, w, iteration, False, worst, np.inf)
         if predicted is not None and not moved:
             room = options.reltol * np.maximum(np.abs(j), np.abs(predicted)) + options.abstol
-            if np.all(
-                np.abs(j - predicted) <= room + _ROUNDING * ports.applied(np.abs(d), np.abs(w))
-            ):
+            # w is a difference of voltages, each of which carries a rounding of its own
+            room += _ROUNDING * ports.applied(np.abs(d), ports.magnitudes(x))
+            if np.all(np.abs(j - predicted) <= room):
                 return Point(x, w, iteration - 1, True)
         behind = ports.applied(d, ports.steering(x) - w)
         residual = step.linear(x) + ports.currents(j + behind)

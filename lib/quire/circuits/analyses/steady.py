@@ -1,6 +1,7 @@
 """Operating points, DC sweeps and small-signal sweeps."""
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,15 @@ from quire.circuits.errors import CircuitError, SingularCircuit
 from quire.circuits.formulations.assembly import Ports
 from quire.circuits.formulations.mna import System, build_system
 from quire.circuits.formulations.topology import check_topology
-from quire.circuits.netlist.elements import AcSweep, Circuit, DcSweep, Mosfet, OperatingPoint
+from quire.circuits.netlist.elements import (
+    TEMPERATURE,
+    AcSweep,
+    Circuit,
+    DcSweep,
+    Mosfet,
+    OperatingPoint,
+)
+from quire.circuits.netlist.reader import read_deck
 
 
 def dc_levels(system: System) -> Any:
@@ -88,6 +97,8 @@ def solve_dc(
         As in `solve_op`.
     NewtonFailure
         As in `solve_op`.
+    CircuitError
+        When the temperature of a circuit is swept that is not as its deck describes it.
     """
     asked = analysis or circuit.analysis(DcSweep)
     assert isinstance(asked, DcSweep)
@@ -95,25 +106,42 @@ def solve_dc(
     system = build_system(circuit)
     names = [source.name for source in system.sources]
     for sweep in asked.sweeps:
-        if sweep.source not in names:
-            raise ValueError(f"source = {sweep.source!r}: must be one of {', '.join(names)}")
-    ports, solve = Ports(system), find_solver(solver)
-    levels = dc_levels(system)
-    inner, *outer = asked.sweeps
+        if sweep.source not in (*names, TEMPERATURE):
+            raise ValueError(
+                f"source = {sweep.source!r}: must be {TEMPERATURE} or one of {', '.join(names)}"
+            )
+    solve, levels = find_solver(solver), dc_levels(system)
+    ports = Ports(system)
     axis, rows, iterations = [], [], 0
     start = None
-    for second in sweep_values(outer[0]) if outer else [None]:
-        if second is not None:
-            levels[names.index(outer[0].source)] = second
-        for value in sweep_values(inner):
-            levels[names.index(inner.source)] = value
-            right = system.B @ levels
-            point = operating_point(ports, system.G, right, circuit.options, solve, start)
-            start = (point.x, point.w)
-            iterations += point.iterations
-            axis.append(value)
-            rows.append(point.x)
+    for values in product(*(sweep_values(sweep) for sweep in reversed(asked.sweeps))):
+        for sweep, value in zip(reversed(asked.sweeps), values, strict=True):
+            if sweep.source != TEMPERATURE:
+                levels[names.index(sweep.source)] = value
+            elif system.circuit.options.temp != value:
+                system = build_system(at_celsius(circuit, float(value)))
+                ports = Ports(system)
+        right = system.B @ levels
+        point = operating_point(ports, system.G, right, circuit.options, solve, start)
+        start = (point.x, point.w)
+        iterations += point.iterations
+        axis.append(values[-1])
+        rows.append(point.x)
     return Result(system, np.array(axis), np.array(rows), Counts(len(rows), 0, iterations))
+
+
+def at_celsius(circuit: Circuit, celsius: float) -> Circuit:
+    """Return a circuit at another temperature, read anew from its deck.
+
+    Raises
+    ------
+    CircuitError
+        When the circuit is not what a deck says: nothing then tells what follows the temperature.
+    """
+    options = circuit.options
+    if circuit.deck is None or read_deck(circuit.deck, temp=options.temp) != circuit:
+        raise CircuitError("temp: can be swept only in a circuit as its deck describes it")
+    return read_deck(circuit.deck, temp=celsius)
 
 
 def frequencies(asked: AcSweep) -> Any:

@@ -63,7 +63,7 @@ def bipolar_parameters(element: Bipolar, vt: float) -> dict[str, float]:
 
 def _law(xp: Any, p: Mapping[str, Any], w: Any, gmin: Any) -> Law:
     sign = p["sign"]
-    vbe, vbc, vsc = sign * w[0], sign * w[1], sign * w[2]
+    vbe, vbc, vsub = sign * w[0], sign * w[1], w[2]
     cbe, gbe = junction(xp, vbe, p["saturation"], p["scale_f"])
     cbc, gbc = junction(xp, vbc, p["saturation"], p["scale_r"])
     leak_e, gleak_e = junction(xp, vbe, p["leak_e"], p["scale_e"])
@@ -82,7 +82,7 @@ def _law(xp: Any, p: Mapping[str, Any], w: Any, gmin: Any) -> Law:
         sign * transport,
         sign * (cbe / p["bf"] + leak_e + gmin * vbe),
         sign * (cbc / p["br"] + leak_c + gmin * vbc),
-        sign * (gmin * vsc),
+        gmin * vsub,
     ]
     dj = [
         [dt_e, dt_c, zero],
@@ -100,8 +100,8 @@ def _law(xp: Any, p: Mapping[str, Any], w: Any, gmin: Any) -> Law:
     dm_c = xp.where(on, -moved * dqb_c / qb, 0.0)
     qe, ce = depletion(xp, vbe, p["cje"], p["vje"], p["mje"], p["fc"])
     qc, cc = depletion(xp, vbc, p["cjc"], p["vjc"], p["mjc"], p["fc"])
-    qs, cs = depletion(xp, vsc, p["cjs"], p["vjs"], p["mjs"], 0.0)
-    q = [zero, sign * (qe + p["tf"] * moved), sign * (qc + p["tr"] * cbc), sign * qs]
+    qs, cs = depletion(xp, vsub, p["cjs"], p["vjs"], p["mjs"], 0.0)
+    q = [zero, sign * (qe + p["tf"] * moved), sign * (qc + p["tr"] * cbc), qs]
     dq = [
         [zero, zero, zero],
         [ce + p["tf"] * dm_e, p["tf"] * dm_c, zero],
@@ -126,7 +126,9 @@ def _start(p: Mapping[str, Any]) -> list[Any]:
     return [p["sign"] * on, zero, zero]
 
 
-# steering: base-emitter, base-collector, substrate-collector; branches: transport, then junctions
+# terminals: collector, base, emitter, substrate, and what the substrate's junction ends on: the
+# collector of an NPN, the base of a PNP, which SPICE takes to be lateral
+# steering: base-emitter, base-collector, substrate; branches: transport, then junctions
 BIPOLAR = Kind(
-    "bipolar", ((1, 2), (1, 0), (3, 0)), ((0, 2), (1, 2), (1, 0), (3, 0)), _law, _limit, _start
+    "bipolar", ((1, 2), (1, 0), (3, 4)), ((0, 2), (1, 2), (1, 0), (3, 4)), _law, _limit, _start
 )

@@ -44,7 +44,8 @@ def _breakdown(element: Diode, saturation: float, scale: float, vt: float, relto
     model = element.model
     if "bv" not in model.values:
         return NEVER
-    bv, current = model.values["bv"], model.get("ibv", 1e-3) * element.area
+    # in ngspice the area leaves IBV as it is
+    bv, current = model.values["bv"], model.get("ibv", 1e-3) * element.count
     if current < saturation * bv / vt:
         return bv
     found = bv - scale * math.log(1 + current / saturation)

@@ -20,14 +20,15 @@ def thermal_voltage(celsius: float) -> float:
     return BOLTZMANN * (celsius + ZERO_CELSIUS) / CHARGE
 
 
-def bounded_exp(xp: Any, x: Any) -> tuple[Any, Any]:
-    """Return exp(x) and its derivative, going on as a straight line beyond x = 80.
+def bounded_expm1(xp: Any, x: Any) -> tuple[Any, Any]:
+    """Return exp(x) - 1 and its derivative, going on as a straight line beyond x = 80.
 
-    No argument overflows, and the function stays continuous with its first derivative.
+    No argument overflows, no digit of a small one is lost, and the function stays continuous with
+    its first derivative.
     """
     inner = xp.minimum(x, MOST)
     e = xp.exp(inner)
-    return e * (1 + (x - inner)), e
+    return xp.expm1(inner) + e * (x - inner), e
 
 
 def junction(xp: Any, v: Any, saturation: Any, scale: Any) -> tuple[Any, Any]:
@@ -36,11 +37,11 @@ def junction(xp: Any, v: Any, saturation: Any, scale: Any) -> tuple[Any, Any]:
     Below -3 scale SPICE's rational tail takes the exponential's place; it meets it with the same
     value and slope, and falls to -I_S.
     """
-    forward, slope = bounded_exp(xp, v / scale)
+    rise, slope = bounded_expm1(xp, v / scale)
     below = v < -3 * scale
     safe = xp.where(below, v, -3 * scale)
     tail = (3 * scale / (safe * math.e)) ** 3
-    current = xp.where(below, -saturation * (1 + tail), saturation * (forward - 1))
+    current = xp.where(below, -saturation * (1 + tail), saturation * rise)
     conductance = xp.where(below, saturation * 3 * tail / safe, saturation * slope / scale)
     return current, conductance
 
@@ -61,7 +62,9 @@ def depletion(xp: Any, v: Any, c0: Any, potential: Any, grading: Any, fc: Any) -
     low = xp.minimum(v, start)
     base = 1 - low / potential
     power = base ** (-grading)
-    charge_low = c0 * potential * (1 - base * power) / (1 - grading)
+    # 1 - base^(1 - grading) would leave nothing of the digits of a small voltage
+    charge_low = -c0 * potential * xp.expm1((1 - grading) * xp.log1p(-low / potential))
+    charge_low = charge_low / (1 - grading)
     f2 = (1 - fc) ** (1 + grading)
     f3 = 1 - fc * (1 + grading)
     high = xp.maximum(v, start)

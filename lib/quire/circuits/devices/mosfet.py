@@ -85,7 +85,7 @@ def mosfet_parameters(element: Mosfet, vt: float) -> dict[str, float]:
         "cw_s": wall["s"],
         "pb": model.get("pb", 0.8),
         "mj": model.get("mj", 0.5),
-        "mjsw": model.get("mjsw", 0.33),
+        "mjsw": model.get("mjsw", 0.5),
         "fc": model.get("fc", 0.5),
         "vt": vt,
         "critical": float(critical_voltage(max(saturation["s"], 1e-300), vt)),

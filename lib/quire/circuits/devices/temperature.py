@@ -127,7 +127,7 @@ def _mosfet(model: Model, shift: _Shift) -> dict[str, float]:
         "pb": shift.potential(pb),
     }
     for names, grading in (
-        (("cbd", "cbs", "cj"), model.get("mj", 0.5)), (("cjsw",), model.get("mjsw", 0.33)),
+        (("cbd", "cbs", "cj"), model.get("mj", 0.5)), (("cjsw",), model.get("mjsw", 0.5)),
     ):  # fmt: skip
         factor = shift.capacitance(grading, pb)
         values |= {k: model.values[k] * factor for k in names if k in model.values}

@@ -64,6 +64,11 @@ class Ports:
         full = np.append(x, 0.0)
         return full[self.plus] - full[self.minus]
 
+    def magnitudes(self, x: Unknowns) -> Voltages:
+        """Return the sums of the two voltages' sizes behind each steering voltage."""
+        full = np.abs(np.append(x, 0.0))
+        return full[self.plus] + full[self.minus]
+
     def begin(self) -> Voltages:
         """Return the steering voltages at which Newton begins."""
         parts = [

@@ -181,7 +181,8 @@ def _device(builder: _Builder, element: Any, vt: float, reltol: float) -> None:
                 ("collector", c, "rc"), ("base", b, "rb"), ("emitter", emitter, "re"),
             )
         ]  # fmt: skip
-        kind, nodes = "bipolar", (*inner, substrate)
+        beside = inner[0] if model.kind == "npn" else inner[1]
+        kind, nodes = "bipolar", (*inner, substrate, beside)
         parameters = bipolar_parameters(element, vt)
     else:
         d, g, s, b = element.nodes

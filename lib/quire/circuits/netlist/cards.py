@@ -300,10 +300,13 @@ def _bipolar(card: Card, place: Place) -> e.Bipolar:
         substrate, rest = place.node(words[4]), words[6:]
     c, b, emitter = (place.node(w) for w in words[1:4])
     nodes = (c, b, emitter, substrate)
-    return e.Bipolar(place.name(card), nodes, model, *_area(card, place, rest))
+    return e.Bipolar(place.name(card), nodes, model, *_area(card, place, rest)[:3])
 
 
-def _area(card: Card, place: Place, words: tuple[str, ...]) -> tuple[float, bool, float | None]:
+def _area(
+    card: Card, place: Place, words: tuple[str, ...]
+) -> tuple[float, bool, float | None, float]:
+    """Return a device's size, whether it starts off, its temperature, and how many there are."""
     off = "off" in words
     words = tuple(w for w in words if w != "off")
     area = 1.0
@@ -312,7 +315,7 @@ def _area(card: Card, place: Place, words: tuple[str, ...]) -> tuple[float, bool
     given = keywords(card, words, {"area", "m", "temp", "dtemp"})
     factor = _positive(card, given.get("m", 1.0), "m")
     size = _positive(card, given.get("area", area), "area") * factor
-    return size, off, temperature(card, place, given)
+    return size, off, temperature(card, place, given), factor
 
 
 def _mosfet(card: Card, place: Place) -> e.Mosfet:

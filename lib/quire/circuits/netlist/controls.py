@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from quire.circuits.errors import UnsupportedElement
 from quire.circuits.netlist.cards import number
 from quire.circuits.netlist.elements import (
+    TEMPERATURE,
     AcSweep,
     Analysis,
     DcSweep,
@@ -117,12 +118,14 @@ def _dc(card: Card, words: tuple[str, ...]) -> DcSweep:
     sweeps = []
     for first in range(0, len(words), 4):
         name = words[first]
-        if name[0] not in "vi":
-            why = f"{name}: only independent sources can be swept"
+        if name[0] not in "vi" and name != TEMPERATURE:
+            why = f"{name}: only independent sources and temp can be swept"
             raise UnsupportedElement(card.line, card.shown, why)
         start, stop, step = (number(card, w, "sweep") for w in words[first + 1 : first + 4])
         if step == 0 or (stop - start) * step < 0:
             raise card.fault(f"step = {step:g}: must lead from start to stop")
+        if name == TEMPERATURE and min(start, stop) <= -273.15:
+            raise card.fault(f"temp = {min(start, stop):g}: must lie above absolute zero")
         if abs((stop - start) / step) > _POINTS:
             raise card.fault(f"step = {step:g}: at most {_POINTS:,} points are allowed")
         sweeps.append(Sweep(name, start, stop, step))

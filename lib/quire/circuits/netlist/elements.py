@@ -7,6 +7,7 @@ from quire.circuits.netlist.expressions import Expression, probes_of
 from quire.circuits.netlist.waveforms import Constant, Waveform, waveform
 
 Pair = tuple[str, str]
+TEMPERATURE = "temp"  # what a ``.dc`` analysis calls it
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ class Diode:
     area: float = 1.0
     off: bool = False
     temp: float | None = None  # celsius, where it is not the circuit's
+    count: float = 1.0  # diodes in parallel, which ``area`` holds as well
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class Sweep:
-    """One source of a ``.dc`` analysis, from start to stop by step."""
+    """One source of a ``.dc`` analysis, or ``temp`` in celsius, from start to stop by step."""
 
     source: str
     start: float
@@ -261,6 +263,7 @@ class Circuit:
     options: Options = field(default_factory=Options)
     initial: Mapping[str, float] = field(default_factory=dict)  # volts, by node
     guesses: Mapping[str, float] = field(default_factory=dict)  # volts to start from, by node
+    deck: str | None = field(default=None, repr=False, compare=False)  # the text it was read from
 
     @property
     def nodes(self) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
 """From a deck's text to a flat circuit: subcircuits are expanded, names become dotted paths."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from quire import checks
 from quire.circuits.errors import NetlistError, UnsupportedElement
 from quire.circuits.netlist import controls
 from quire.circuits.netlist.cards import Place, read_element
 from quire.circuits.netlist.commands import read_commands
 from quire.circuits.netlist.elements import (
+    TEMPERATURE,
     Analysis,
-    Behavioural,
     Circuit,
     Coupling,
     CurrentControlled,
@@ -18,11 +19,9 @@ from quire.circuits.netlist.elements import (
     Inductor,
     Model,
     Options,
-    VoltageControlled,
-    VoltageSource,
 )
-from quire.circuits.netlist.expressions import probes_of
 from quire.circuits.netlist.lines import Card, split_cards
+from quire.circuits.netlist.measured import carries, probed_currents, with_measured_currents
 from quire.circuits.netlist.models import read_model
 from quire.circuits.netlist.parameters import (
     Environment,
@@ -32,6 +31,7 @@ from quire.circuits.netlist.parameters import (
 )
 
 GROUND = ("0", "gnd")
+ABSOLUTE_ZERO = -273.15  # celsius
 _DEEPEST = 64
 _MOST = 1_000_000
 _OPTIONS = (".options", ".option", ".opt")
@@ -80,19 +80,22 @@ class _Deck:
     shared: set[str] = field(default_factory=set)  # nodes of .global
 
 
-def read_deck(text: str) -> Circuit:
+def read_deck(text: str, *, temp: float | None = None) -> Circuit:
     """Return the circuit that a SPICE deck describes.
 
     The subset: R C L K V I E F G H B D Q M X; DC, AC, PULSE, SIN, EXP, PWL; ``.model`` (D, NPN,
     PNP, NMOS and PMOS of level 1, R), ``.subckt`` with parameters, local models and definitions,
     ``.param`` and ``.func`` with expressions, ``.op .dc .ac .tran .ic .nodeset .temp .options
-    .global``; cards that say what to print are read over, and so are such commands between
-    ``.control`` and ``.endc``. Whatever else a deck holds is refused.
+    .global``, sweeps of ``temp``, currents of any element in expressions; cards that say what to
+    print are read over, and so are such commands between ``.control`` and ``.endc``. Whatever else
+    a deck holds is refused.
 
     Parameters
     ----------
     text
         The deck. Its first line is the title.
+    temp
+        The temperature in celsius, in place of what the deck says.
 
     Raises
     ------
@@ -114,6 +117,8 @@ def read_deck(text: str) -> Circuit:
     # .temp wins over .options, wherever it stands
     for card in sorted(deck.options, key=lambda card: card.tokens[0] == ".temp"):
         options = controls.read_options(substituted(card, env), options)
+    if temp is not None:
+        options = replace(options, temp=checks.between("temp", temp, ABSOLUTE_ZERO, 1e4))
     analyses = [(card, controls.read_analysis(substituted(card, env))) for card in deck.analyses]
     initial, guesses = (
         [(card, controls.read_initial(substituted(card, env))) for card in found]
@@ -129,9 +134,9 @@ def read_deck(text: str) -> Circuit:
         seen[element.name] = card
         elements.append(element)
     circuit = Circuit(
-        title, tuple(elements), tuple(a for _, a in analyses), options,
+        title, with_measured_currents(elements), tuple(a for _, a in analyses), options,
         {_canonical(n): v for _, given in initial for n, v in given.items()},
-        {_canonical(n): v for _, given in guesses for n, v in given.items()},
+        {_canonical(n): v for _, given in guesses for n, v in given.items()}, text,
     )  # fmt: skip
     _check_references(circuit, seen, analyses, [*initial, *guesses])
     return circuit
@@ -344,7 +349,7 @@ def _check_references(
             if first == second:
                 raise cards[element.name].fault("an inductor cannot be coupled to itself")
         for name in _steering_currents(element):
-            if not _carries(kinds.get(name)):
+            if not carries(kinds.get(name)):
                 why = f"{name} has no current of its own: put a source of 0 V in series"
                 raise cards[element.name].fault(why)
     nodes = set(circuit.nodes)
@@ -353,7 +358,7 @@ def _check_references(
     for card, analysis in analyses:
         if isinstance(analysis, DcSweep):
             for sweep in analysis.sweeps:
-                if sweep.source not in kinds:
+                if sweep.source not in kinds and sweep.source != TEMPERATURE:
                     raise card.fault(f"{sweep.source} is no source of the circuit")
     for card, given in initial:
         for name in given:
@@ -369,13 +374,4 @@ def _steering_currents(element: Element) -> tuple[str, ...]:
     """Return the names of the elements whose currents steer a source."""
     if isinstance(element, CurrentControlled):
         return (element.control,)
-    if isinstance(element, Behavioural):
-        return tuple(p.names[0] for p in probes_of(element.expression) if p.kind == "i")
-    return ()
-
-
-def _carries(element: Element | None) -> bool:
-    """Return whether an element's current is an unknown."""
-    if isinstance(element, VoltageControlled | CurrentControlled | Behavioural):
-        return element.voltage
-    return isinstance(element, VoltageSource | Inductor)
+    return probed_currents(element)

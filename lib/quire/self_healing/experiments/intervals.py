@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from quire import checks
 
@@ -21,7 +21,7 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     checks.between("level", level, 0.0, 1.0)
     mean = float(array.mean())
     half = float(
-        stats.t.ppf((1 + level) / 2, len(array) - 1) * array.std(ddof=1) / len(array) ** 0.5
+        special.stdtrit(len(array) - 1, (1 + level) / 2) * array.std(ddof=1) / len(array) ** 0.5
     )
     return mean, mean - half, mean + half
 
@@ -50,3 +50,26 @@ def cluster_interval(
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(array.mean()), float(low), float(high)
+
+
+def ratio_interval(
+    above: Sequence[float], below: Sequence[float], clusters: Sequence[str], rounds: int, seed: int
+) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of a ratio of sums, whole clusters drawn.
+
+    Raises
+    ------
+    ValueError
+        For lengths that differ, NaN, or too few rounds.
+    """
+    tops = checks.real_array("above", above, 1)
+    bottoms = checks.real_array("below", below, 1, least=0.0)
+    checks.integer("rounds", rounds, 20)
+    if not len(clusters) == len(tops) == len(bottoms):
+        raise ValueError(f"clusters = {len(clusters)} entries: must be {len(tops)}")
+    _, codes = np.unique(np.array(list(clusters)), return_inverse=True)
+    sums, sizes = np.bincount(codes, tops), np.bincount(codes, bottoms)
+    rng = np.random.default_rng(checks.integer("seed", seed, 0))
+    drawn = rng.integers(0, len(sums), (rounds, len(sums)))
+    low, high = np.quantile(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), [0.025, 0.975])
+    return float(low), float(high)

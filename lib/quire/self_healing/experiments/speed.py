@@ -216,7 +216,7 @@ def memory(tables: dict[str, str], cases: str, d: int = 20) -> list[Memory]:
         Perception([log.contents[k] for k in first.values()], list(first)).perceive(log.contents)
     found.append(Memory("perception of all lines", _peak()))
     from quire.self_healing.action.cases import read_cases
-    from quire.self_healing.experiments.action import edge_first
+    from quire.self_healing.experiments.abstention import edge_first
 
     edge_first(read_cases(cases), splits=3)
     found.append(Memory("diagnosis of all windows", _peak()))
