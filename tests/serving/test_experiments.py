@@ -17,7 +17,7 @@ from quire.serving import (
     replay,
 )
 from quire.serving.experiments.artefact import averages, series_error
-from quire.serving.experiments.cases import case_rows, shared_tier
+from quire.serving.experiments.cases import case_rows, shared_tier, side_by_side
 from quire.serving.experiments.exactness import jax_rows, loops
 from quire.serving.experiments.gradients import START, by_simplex, fit_rows, objective
 from quire.serving.experiments.hopper import work_of
@@ -142,6 +142,8 @@ def test_cases_have_a_row_for_each_metric():
     rows = case_rows("one", result, real, parsed)
     assert [row.metric for row in rows] == ["tokens/s", "TTFT", "TPOT"]
     assert abs(rows[0].error) < 1e-9 and rows[1].published == -50 and rows[2].published == 100
+    (row,) = side_by_side(rows)
+    assert row.case == "one" and row.ttft == rows[1].error and row.tpot_published == 100
 
 
 def test_a_shared_tier_counts_apart_what_came_back():

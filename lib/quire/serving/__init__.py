@@ -75,6 +75,7 @@ from quire.serving.profiles.latency import Batch, LatencyTable, linear_profile
 from quire.serving.profiles.models import (
     LLAMA_8B,
     LLAMA_70B,
+    MIXTRAL_8X7B,
     QWEN3_30B_A3B,
     QWEN3_32B,
     ModelShape,
@@ -99,6 +100,7 @@ __all__ = [
     "HBM2_PIM",
     "LLAMA_8B",
     "LLAMA_70B",
+    "MIXTRAL_8X7B",
     "QWEN3_30B_A3B",
     "QWEN3_32B",
     "AttentionGrid",

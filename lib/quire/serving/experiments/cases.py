@@ -42,6 +42,33 @@ def case_rows(
 
 
 @dataclass(frozen=True)
+class ErrorsOfCase:
+    """One case in one row: errors against the measured values, per cent, ours and published."""
+
+    case: str
+    tokens_s: float | int
+    tokens_s_published: float | int
+    ttft: float | int
+    ttft_published: float | int
+    tpot: float | int
+    tpot_published: float | int
+
+
+def side_by_side(rows: Sequence[CaseRow]) -> list[ErrorsOfCase]:
+    """Return each case's three errors in one row, in the order of the cases."""
+    found: dict[str, dict[str, CaseRow]] = {}
+    for row in rows:
+        found.setdefault(row.case, {})[row.metric] = row
+    return [
+        ErrorsOfCase(
+            case,
+            *(value for name in NAMES.values() for value in (by[name].error, by[name].published)),
+        )
+        for case, by in found.items()
+    ]
+
+
+@dataclass(frozen=True)
 class SharedTier:
     """Two instances over one tier: hits of the prefix cache by second, and the tier's content.
 

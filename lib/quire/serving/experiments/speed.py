@@ -60,6 +60,11 @@ class SweepTime:
         """Seconds that 1,024 would take on two processors of our own."""
         return 1024 * self.processor / self.configurations / 2
 
+    @property
+    def wall_for_1024(self) -> float:
+        """Seconds of wall clock that 1,024 would take on this machine, busy as it was."""
+        return 1024 * self.seconds / self.configurations
+
 
 def sweep(
     trace: Trace, profile: LatencyTable, count: int, blocks: int, seed: int, threads: int = 2

@@ -152,6 +152,9 @@ def shape_from_config(config: Mapping[str, Any], name: str = "model") -> ModelSh
 
 LLAMA_8B = ModelShape("Llama-3.1-8B", 32, 4096, 32, 8, 128, 14336, 128256)
 LLAMA_70B = ModelShape("Llama-3.1-70B", 80, 8192, 64, 8, 128, 28672, 128256)
+MIXTRAL_8X7B = ModelShape(
+    "Mixtral-8x7B", 32, 4096, 32, 8, 128, 14336, 32000, 8, 2, architecture="mixtral"
+)
 QWEN3_32B = ModelShape("Qwen3-32B", 64, 5120, 64, 8, 128, 25600, 151936, architecture="qwen3")
 QWEN3_30B_A3B = ModelShape(
     "Qwen3-30B-A3B", 48, 2048, 32, 4, 128, 768, 151936, 128, 8, architecture="qwen3_moe"
