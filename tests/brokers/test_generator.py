@@ -14,11 +14,10 @@ from quire.brokers import (
     broker,
     closed_loop,
     drive,
-    outages,
-    resetting,
     rounds_of,
     started,
 )
+from quire.brokers.experiments import live, saturated
 from quire.brokers.measuring.latencies import percentile_ms
 from quire.brokers.protocols.frames import Frames
 
@@ -73,27 +72,42 @@ def test_a_real_broker_passes_every_message(name):
     assert run.summary.duplicates == 0
 
 
-def test_quality_1_loses_nothing_through_resets_and_quality_0_does():
+def test_quality_1_loses_nothing_through_resets_quality_2_repeats_nothing_and_quality_0_loses():
     if broker("mosquitto").available() is not None:
         pytest.skip(broker("mosquitto").available())
-    told = {}
     with started("mosquitto") as server:
-        for qos in (0, 1):
-            load = Workload(
-                pairs=3,
-                rate_per_s=20.0,
-                seconds=3.0,
-                ignore_s=0.0,
-                qos=qos,
-                reconnect=True,
-                drain_s=4.0,
-            )
-            with resetting(server, up_s=1.2, down_s=0.4) as proxy:
-                told[qos] = drive(server, load, port=proxy.port)
-                assert outages(proxy) >= 1
-    assert told[0].summary.loss > 0
-    assert told[1].summary.loss == 0
-    assert told[1].unconfirmed == 0
+        told = live.with_resets(server, rounds=3, up_s=0.9, down_s=0.3, seed=1)
+    assert [row.qos for row in told] == [0, 1, 2]
+    assert min(row.outages for row in told) >= 1
+    assert told[0].lost > 0
+    low, high = told[0].over_down[1:]
+    assert low <= told[0].over_down[0] <= high
+    assert told[1].lost == told[2].lost == 0
+    assert told[2].duplicates == 0
+
+
+def test_levels_of_load_foretell_a_capacity(null_broker):
+    rows = saturated.saturation(
+        null_broker, "null", [100.0, 400.0, 200.0], pairs=5, rounds=5, seconds=0.2, seed=1
+    )
+    assert [row.offered_per_s for row in rows] == [100, 200, 400]
+    for row in rows:
+        middle, low, high = row.received_per_s
+        assert 0 < low <= middle <= high
+        assert row.predicted_per_s != row.predicted_per_s or row.predicted_per_s > 0
+
+
+def test_threads_are_looked_at_in_rounds(null_broker):
+    load = Workload(pairs=2, rate_per_s=50.0, ignore_s=0.1)
+    (shares,) = live.thread_shares({"null": null_broker}, load, rounds=5, seconds=0.2).values()
+    assert 0 < shares[1] <= shares[0] <= shares[2] <= 1
+
+
+def test_memory_has_a_slope_on_every_fresh_server():
+    middle, low, high = live.memory_slopes(
+        "null", [2, 40], Workload(rate_per_s=2.0, seconds=0.6, ignore_s=0.1), rounds=2
+    )
+    assert low <= middle <= high
 
 
 def test_quality_2_arrives_once():

@@ -9,6 +9,7 @@ from quire.brokers import (
     Batching,
     FanOut,
     InsufficientLevels,
+    NotIdentified,
     Utilisation,
     averaged_snapshots,
     backlog_percentile_s,
@@ -111,6 +112,15 @@ def test_a_batching_law_is_found_again():
     assert found.capacity_per_s() == pytest.approx(50_000, rel=0.02)
     with pytest.raises(ValueError, match="busy"):
         fit_batching(rates, rates)
+
+
+def test_a_batching_law_that_the_levels_do_not_tell_is_refused():
+    rates = np.array([2e3, 5e3, 1e4, 2e4])
+    alone = np.array([Batching(1e-4, 1e-9).busy_share(float(r)) for r in rates])
+    with pytest.raises(NotIdentified, match="cost of a message"):
+        fit_batching(rates, alone)
+    with pytest.raises(NotIdentified, match="cost of a batch"):
+        fit_batching(rates, 3e-5 * rates)
 
 
 @settings(max_examples=20, deadline=None)

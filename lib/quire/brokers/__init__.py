@@ -29,6 +29,7 @@ Read in this order:
 from quire.brokers.laws.capacity import (
     Batching,
     InsufficientLevels,
+    NotIdentified,
     Utilisation,
     fit_batching,
     fit_utilisation,
@@ -84,6 +85,7 @@ __all__ = [
     "InsufficientLevels",
     "MalformedTable",
     "Memory",
+    "NotIdentified",
     "PortBusy",
     "ProtocolError",
     "Row",

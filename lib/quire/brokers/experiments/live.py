@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -16,8 +17,8 @@ from quire.brokers.laws.memory import fit_memory
 from quire.brokers.load.generator import Run, drive, pinned, rounds_of
 from quire.brokers.load.workloads import Workload
 from quire.brokers.measuring.latencies import Summary, spread
-from quire.brokers.measuring.processes import busiest_thread_share
-from quire.brokers.servers.catalogue import broker
+from quire.brokers.measuring.processes import busiest_share, thread_seconds
+from quire.brokers.servers.catalogue import broker, started
 from quire.brokers.servers.resets import outages, resetting
 from quire.brokers.servers.running import Server
 from quire.checks import integer, positive
@@ -185,18 +186,78 @@ def memory_rows(
     return found
 
 
-def thread_shares(servers: Mapping[str, Server]) -> dict[str, float]:
-    """Return the busiest thread's share of each server's processor time since its start."""
-    return {name: busiest_thread_share(server.pid) for name, server in servers.items()}
+def memory_slopes(
+    name: str, levels: Sequence[int], load: Workload, *, rounds: int
+) -> tuple[float, float, float]:
+    """Return a broker's kB per pair: median, least and greatest over fresh servers.
+
+    Memory that a server once took it may keep, so that each slope comes from a server of its own;
+    they run at the same time, for nothing is timed.
+    """
+
+    def slope(seed: int) -> float:
+        with started(name) as server:
+            return memory_rows({name: server}, levels, replace(load, seed=seed))[0].kb_per_pair
+
+    with ThreadPoolExecutor(integer("rounds", rounds)) as pool:
+        return spread(list(pool.map(slope, range(load.seed, load.seed + rounds))))
+
+
+def thread_shares(
+    servers: Mapping[str, Server], load: Workload, *, rounds: int, seconds: float
+) -> dict[str, tuple[float, float, float]]:
+    """Return the busiest thread's share of each server's processor time, by rounds of a load.
+
+    The kernel's own count of every thread is read at the ends of each round.
+    """
+    load = in_rounds(load, rounds, seconds)
+    _, own = pinned()
+    edges = [load.ignore_s + k * seconds for k in range(rounds + 1)]
+
+    def looks(server: Server) -> list[dict[int, float]]:
+        seen = []
+
+        def look(start_ns: int, pids: list[int]) -> None:
+            for edge in edges:
+                time.sleep(max(0.0, start_ns / 1e9 + edge - time.monotonic()))
+                seen.append(thread_seconds(server.pid))
+
+        drive(server, load, cpus=own, during=look)
+        return seen
+
+    return {
+        name: spread([busiest_share(a, b) for a, b in pairwise(looks(server))])
+        for name, server in servers.items()
+    }
 
 
 def fan_out(
-    server: Server, name: str, subscribers: int, *, rounds: int, seconds: float, seed: int
+    server: Server,
+    name: str,
+    subscribers: int,
+    *,
+    rounds: int,
+    seconds: float,
+    seed: int,
+    rate_per_s: float = 10.0,
 ) -> tuple[LiveRow, tuple[float, float, float]]:
-    """Send from one publisher to many; the row, and p99 over p50 by rounds."""
-    load = Workload(pairs=1, rate_per_s=10.0, subscribers=subscribers, ignore_s=0.3, seed=seed)
+    """Send from one publisher to many; the row, and p99 over p50 by rounds.
+
+    Many subscribers are shared out to more than one process.
+    """
+    load = Workload(
+        pairs=1,
+        rate_per_s=rate_per_s,
+        subscribers=subscribers,
+        ignore_s=0.3,
+        seed=seed,
+        drain_s=5.0 if subscribers > 1000 else 2.0,
+    )
     _, own = pinned()
-    row = live_row(name, drive(server, in_rounds(load, rounds, seconds), cpus=own), rounds)
+    run = drive(
+        server, in_rounds(load, rounds, seconds), cpus=own, processes=1 + subscribers // 4000
+    )
+    row = live_row(name, run, rounds)
     return row, spread([s.p99_ms / s.p50_ms for s in row.rounds])
 
 
@@ -235,7 +296,11 @@ def connect_many(server: Server, name: str, pairs: int, *, seconds: float, seed:
 
 @dataclass(frozen=True)
 class Resets:
-    """What came through a proxy that resets connections, at one quality of service."""
+    """What came through a proxy that resets connections, at one quality of service.
+
+    ``over_down`` is the share lost over the share of time down, one outage a round: median, least
+    and greatest round.
+    """
 
     qos: int
     outages: int
@@ -244,17 +309,27 @@ class Resets:
     lost: int
     duplicates: int
     loss: float
+    over_down: tuple[float, float, float]
     p50_ms: float
     p99_ms: float
 
 
 def with_resets(
-    server: Server, *, seconds: float, up_s: float, down_s: float, seed: int
+    server: Server,
+    *,
+    rounds: int,
+    up_s: float,
+    down_s: float,
+    seed: int,
+    levels: Sequence[int] = (0, 1, 2),
 ) -> list[Resets]:
-    """Send at QoS 0 and at QoS 1 through proxies of their own, at the same time.
+    """Send at every quality of service through proxies of their own, at the same time.
 
-    Everything that is due counts, from the first message to the last; sessions persist.
+    Everything that is due counts, from the first message to the last; sessions persist. A round
+    holds one time up and one outage.
     """
+    period = positive("up_s", up_s) + positive("down_s", down_s)
+    seconds = integer("rounds", rounds) * period
 
     def one(qos: int) -> Resets:
         load = Workload(
@@ -265,14 +340,15 @@ def with_resets(
             qos=qos,
             reconnect=True,
             seed=seed,
-            drain_s=3 * down_s + 3.0,
+            # what is lost at QoS 0 never comes; above, waiting ends with the last message
+            drain_s=3 * down_s + 15.0 if qos else 2.0,
         )
         begun = time.monotonic()
         with resetting(server, up_s=up_s, down_s=down_s, seed=seed) as proxy:
             run = drive(server, load, port=proxy.port)
             late = run.start_ns / 1e9 - begun  # the proxy's first time up began before the start
             count = outages(proxy)
-        period, down = up_s + down_s, 0.0
+        down = 0.0
         for k in range(count + 1):
             low, high = up_s + k * period - late, up_s + k * period - late + down_s
             down += max(0.0, min(high, seconds) - max(low, 0.0))
@@ -285,9 +361,10 @@ def with_resets(
             lost=told.due - told.delivered,
             duplicates=told.duplicates,
             loss=told.loss,
+            over_down=spread([s.loss * period / down_s for s in rounds_of(run, rounds)]),
             p50_ms=told.p50_ms,
             p99_ms=told.p99_ms,
         )
 
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(one, (0, 1)))
+    with ThreadPoolExecutor(len(levels)) as pool:
+        return list(pool.map(one, levels))

@@ -15,10 +15,15 @@ from numpy.typing import ArrayLike
 from quire.checks import non_negative, positive, real_array
 
 _LEAST_LEVELS = 3
+_REACH = 9.0, 3.0  # e-folds below and above the usual cost that a fit may go
 
 
 class InsufficientLevels(ValueError):
     """Too few levels of load to fit a law to."""
+
+
+class NotIdentified(ValueError):
+    """The levels do not tell the parts of a law from one another."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,9 @@ def fit_batching(rate_per_s: ArrayLike, busy_share: ArrayLike) -> Batching:
     ------
     InsufficientLevels
         For fewer than three different rates.
+    NotIdentified
+        Where the best fit has no cost per message, or none per batch, to speak of: it lies at the
+        end of what is searched, and any other end would fit as well.
     ValueError
         For shares outside of [0, 1.2] (a sampler may overshoot), of which half or more are zero,
         or arrays that are none.
@@ -145,13 +153,21 @@ def fit_batching(rate_per_s: ArrayLike, busy_share: ArrayLike) -> Batching:
             "busy_share: half of the levels or more are zero, so nothing can be fitted"
         )
     best = None
+    low, high = np.log(first) - _REACH[0], np.log(first) + _REACH[1]
     for share in (0.1, 0.3, 0.6, 0.9):
         start = np.log([first * (1 - share), first * share])
-        found = least_squares(misses, start, bounds=(np.log(first) - 9, np.log(first) + 3))
+        found = least_squares(misses, start, bounds=(low, high))
         if best is None or found.cost < best.cost:
             best = found
     assert best is not None
-    return Batching(*(float(x) for x in np.exp(best.x)))
+    law = Batching(*(float(x) for x in np.exp(best.x)))
+    for name, at in zip(("batch", "message"), best.x, strict=True):
+        if not low + 0.5 < at < high - 0.5:
+            raise NotIdentified(
+                f"rate_per_s, busy_share: do not tell the cost of a {name} "
+                f"({1e6 * float(np.exp(at)):.3g} us is the end of what is searched)"
+            )
+    return law
 
 
 def _levels(

@@ -86,17 +86,6 @@ def busiest_share(before: Mapping[int, float], after: Mapping[int, float]) -> fl
     return max(spent) / sum(spent)
 
 
-def busiest_thread_share(pid: int) -> float:
-    """Return the share of a process tree's processor time that its busiest thread has spent.
-
-    Raises
-    ------
-    ValueError
-        When no processor time was spent, or nothing runs.
-    """
-    return busiest_share({}, thread_seconds(pid))
-
-
 def listening(pid: int) -> list[str]:
     """Return the addresses (``ip:port``) on which a process and its descendants accept calls."""
     inodes = set()
