@@ -157,7 +157,10 @@ def map_points(
 
 @dataclass(frozen=True)
 class MapSummary:
-    """How the boundary and the closed form of pairs fit the map."""
+    """How the closed-form boundary and the closed form of pairs fit the map.
+
+    A point is on the network's side if its bandwidth is no more than the boundary's.
+    """
 
     points: int
     gaining: int
@@ -170,10 +173,10 @@ class MapSummary:
 def summary(points: Sequence[MapPoint], line: float = 2.0) -> MapSummary:
     """Return shares and correlations over points; a point gains above ``line`` points."""
     gain = np.array([p.gain for p in points])
-    ratio = np.array([p.load_over_compute for p in points])
     expected = np.array([p.pairs_expected for p in points])
     pairs = np.array([p.pairs for p in points])
-    gains, network = gain > line, ratio >= 1
+    gains = gain > line
+    network = np.array([p.net_gb_per_s <= p.boundary_gb_per_s for p in points])
     return MapSummary(
         len(points),
         int(gains.sum()),

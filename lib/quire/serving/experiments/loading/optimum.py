@@ -18,6 +18,8 @@ from quire.serving.loading import (
 )
 
 WEIGHTS = (1.0, 3.0, 10.0, 30.0)
+LATE_LAST = "edf, late last"
+"""Earliest deadline first among those who can still be on time: hybrid with a weight of zero."""
 
 
 def tuned_weight(
@@ -72,7 +74,7 @@ def bound_rows(
     seeds: int,
     seed: int,
     quantum_tokens: int = 512,
-    policies: Sequence[str] = ("hybrid", "sjf_total", "srpt_total", "edf"),
+    policies: Sequence[str] = ("hybrid", "sjf_total", "srpt_total", "edf", LATE_LAST),
 ) -> list[BoundRow]:
     """Return policies against the bounds.
 
@@ -96,9 +98,11 @@ def bound_rows(
             most = [on_time_bound(each, case.costs).requests for each in coming]
             least = [mean_ttft_bound(each, case.costs) for each in coming]
             for name in policies:
+                rule = (
+                    Policy("hybrid", weight=0) if name == LATE_LAST else Policy(name, weight=weight)
+                )
                 served = [
-                    serve(each, case.costs, Engine(quantum_tokens=quantum_tokens),
-                          Policy(name, weight=weight))
+                    serve(each, case.costs, Engine(quantum_tokens=quantum_tokens), rule)
                     for each in coming
                 ]  # fmt: skip
                 ratios = [float(s.on_time.sum()) / m for s, m in zip(served, most, strict=True)]
@@ -197,21 +201,37 @@ def tenths(
     return rows
 
 
+def longest_ratios(
+    case: Case, load: float, seeds: int, seed: int, quantum_tokens: int = 512
+) -> list[float]:
+    """Return the longest tenth's mean TTFT under sjf_total over that under fifo, for each seed."""
+    alone = case.requests.alone_s(case.costs)
+    longest = alone >= np.quantile(alone, 0.9)
+    made, found = Engine(quantum_tokens=quantum_tokens), []
+    for k in range(integer("seeds", seeds)):
+        coming = case.arrivals(load, seed + k)
+        two = [serve(coming, case.costs, made, p).ttft_s[longest] for p in ("sjf_total", "fifo")]
+        found.append(float(two[0].mean() / two[1].mean()))
+    return found
+
+
 @dataclass(frozen=True)
 class DecodeRow:
     """Engines with decodes in the device's steps, at one rate; means over seeds."""
 
     case: str
+    load: float
     engine: str
     on_time: float
     mean_ttft_s: float
     tpot_ms: float
     tpot_p99_ms: float
+    each_tpot_ms: tuple[float, ...]
 
 
 def decode_rows(
     cases: Sequence[Case],
-    load: float,
+    loads: Sequence[float],
     seeds: int,
     seed: int,
     memory_bytes: float = 64e9,
@@ -222,8 +242,8 @@ def decode_rows(
 
     Parameters
     ----------
-    cases, load
-        Workloads and the fraction of their decoupled capacity (without decodes).
+    cases, loads
+        Workloads, and for each the fraction of its decoupled capacity (without decodes).
     seeds, seed
         How many, and the first one.
     memory_bytes, staging_bytes
@@ -232,7 +252,7 @@ def decode_rows(
         Of the network and the copy.
     """
     rows = []
-    for case in cases:
+    for case, load in zip(cases, loads, strict=True):
         for name, policy in (("E0", "fifo"), ("E1", "fifo"), ("E2", "fifo"), ("E2", "sjf_total")):
             made = engine(
                 name, decode=True, memory_bytes=memory_bytes, staging_bytes=staging_bytes,
@@ -244,11 +264,12 @@ def decode_rows(
             ]
             rows.append(
                 DecodeRow(
-                    case.name, f"{name} {policy}",
+                    case.name, load, f"{name} {policy}",
                     float(np.mean([s.attainment for s in found])),
                     float(np.mean([s.ttft_s.mean() for s in found])),
                     float(1e3 * np.mean([s.tpot_s.mean() for s in found])),
                     float(1e3 * np.mean([np.percentile(s.tpot_s, 99) for s in found])),
+                    tuple(float(1e3 * s.tpot_s.mean()) for s in found),
                 )
             )  # fmt: skip
     return rows
