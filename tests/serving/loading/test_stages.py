@@ -157,7 +157,7 @@ def test_cut_through_alone_is_its_formula():
             assert cut == pytest.approx(costs.load_s(c, cut_through=True)[0], rel=1e-9)
             plain = serve(one, costs, Engine()).copy_s[0]
             assert plain == pytest.approx(costs.load_s(c)[0], rel=1e-9)
-    # The dossier of the model's own example: 20,000 tokens, 546 ms against 437 + 3 ms.
+    # 20,000 tokens: 546 ms stage after stage, 437 and a quantum's 3 ms with cut-through.
     assert COSTS.load_s(20_000)[0] == pytest.approx(0.5461, abs=1e-4)
     assert COSTS.load_s(20_000, cut_through=True)[0] == pytest.approx(0.437, abs=0.004)
 

@@ -133,7 +133,8 @@ def piece_systems(
 ) -> list[PieceSystem]:
     """Return what the size of a piece does at a rate that all of them sustain.
 
-    The rate is ``load`` of the least capacity of all systems; deadlines are those of the fastest.
+    The rate is ``load`` of the least capacity of all systems; deadlines are the case's own, by its
+    own network and copy.
     """
     layouts = [LAYOUTS[i] for i in (5, 1)]
     rates = [table.bytes_per_s(piece_bytes(LLAMA_8B, b, way)) for _, b, way in layouts]
@@ -143,10 +144,9 @@ def piece_systems(
         for (name, _, _), rate in zip(layouts, rates, strict=True)
     ]
     found = [capacity(case.requests, costs) for _, _, costs in systems]
-    best = max(range(len(systems)), key=lambda i: found[i].decoupled)
     rate = load * min(each.decoupled for each in found)
     coming = [
-        case.requests.retimed(rate, seed + k).due_after(systems[best][2], case.factor, case.floor_s)
+        case.requests.retimed(rate, seed + k).due_after(case.costs, case.factor, case.floor_s)
         for k in range(integer("seeds", seeds))
     ]
     rows = []
