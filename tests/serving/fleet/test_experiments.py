@@ -57,8 +57,11 @@ def test_engine_rows_count_gpus_for_each_judge():
     rows = judged.engine_rows("x", whole, 30, 512, H100, engine_of(H100), 2000, 8192)
     assert [r.who for r in rows][-1] == "engine, paged" and all(r.one >= 1 for r in rows)
     assert all(r.two == r.short + r.long for r in rows)
-    found, again, passed = judged.optimum(MIXED, 30, 1500, (1, 2))
-    assert again and found.gap == 0 and passed in (0, 1)
+    wide = Lengths((900, 2000, 4000, 6144, 9000), (0.2, 0.4, 0.8, 0.95, 1.0))
+    found, again, fleets = judged.optimum(wide, 30, 1500, (1, 2))
+    assert again and found.gap == 0 and len(fleets) == 4
+    assert fleets[2].dollars <= fleets[3].dollars == found.dollars_per_hour
+    assert fleets[1].dollars <= fleets[0].dollars and all(0 <= f.passes <= 2 for f in fleets)
 
 
 def test_judges_agree_with_erlang_and_ciw():

@@ -1,5 +1,6 @@
 """Plans before judges: slots, slots freed early, the engine, and the certified optimum."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from quire.serving.planning import (
     Engine,
     GpuProfile,
     Lengths,
+    PoolKey,
     Requests,
     SlotJudge,
     Stream,
@@ -113,20 +115,65 @@ def best_plans(lengths: Lengths, gammas: Any, count: int, seeds: Any) -> list[Be
     return rows
 
 
-def optimum(lengths: Lengths, rate: Any, count: int, seeds: Any) -> tuple[Certificate, bool, int]:
-    """Return the certified cheapest fleet of A100s and H100s for the slot judge on the first seed.
+@dataclass(frozen=True)
+class FleetRow:
+    """A fleet: who chose it, its pools, dollars an hour, and fresh streams on which it passes."""
 
-    And whether the certificate comes out again, and on how many other seeds the fleet passes.
+    who: str
+    short: str
+    long: str
+    dollars: float | int
+    passes: int
+
+
+GRID = (1024, 2048, 3072, 4096, 6144), (1.0, 1.2, 1.5, 2.0), (A100, H100)
+
+
+def optimum(
+    lengths: Lengths, rate: Any, count: int, seeds: Sequence[int]
+) -> tuple[Certificate, bool, list[FleetRow]]:
+    """Return the certified cheapest fleet for a judge that asks the streams of all seeds.
+
+    With it whether the certificate comes out again, and four fleets before as many fresh streams:
+    the planner's with one type of GPU and with two, the certified one for the first stream alone,
+    and the certified one for all.
     """
-    whole = stream(lengths, rate, count, seeds[0])
-    judge = SlotJudge(whole)
-    grid = (1024, 2048, 3072, 4096, 6144), (1.0, 1.2, 1.5, 2.0), (A100, H100)
-    found = search(*grid, judge, guess=judge.guess)
-    passed = 0
-    for seed in seeds[1:]:
-        other = SlotJudge(stream(lengths, rate, count, seed))
-        passed += other(found.short, found.gpus_short) and other(found.long, found.gpus_long)
-    return found, recheck(found, SlotJudge(whole)), int(passed)
+
+    def judges(numbers: Sequence[int]) -> list[SlotJudge]:
+        return [SlotJudge(stream(lengths, rate, count, seed)) for seed in numbers]
+
+    asked, fresh = judges(seeds), judges([seed + 1000 for seed in seeds])
+
+    def every(key: PoolKey, n: int) -> bool:
+        return all(judge(key, n) for judge in asked)
+
+    alone = search(*GRID, asked[0], guess=asked[0].guess)
+    found = search(*GRID, every, guess=asked[0].guess)
+    fleets = []
+    for who, mixed in (("planner, one type of GPU", False), ("planner, any types", True)):
+        plans = [
+            plan(lengths, rate, b, g, gpu_short=s, gpu_long=k)
+            for b in GRID[0]
+            for g in GRID[1]
+            for s in GRID[2]
+            for k in GRID[2]
+            if mixed or s is k
+        ]
+        best = min((p for p in plans if p.meets), key=lambda p: p.dollars_per_hour)
+        keys = [
+            PoolKey(best.boundary, float(best.gamma), pool.gpu, which)
+            for pool, which in ((best.short, "short"), (best.long, "long"))
+        ]
+        fleets.append((who, keys, (best.short.gpus, best.long.gpus), best.dollars_per_hour))
+    for who, c in (("certified, first stream", alone), ("certified, all streams", found)):
+        fleets.append((who, [c.short, c.long], (c.gpus_short, c.gpus_long), c.dollars_per_hour))
+    rows = []
+    for who, keys, sizes, dollars in fleets:
+        passes = sum(all(j(k, n) for k, n in zip(keys, sizes, strict=True)) for j in fresh)
+        words = [f"{n} {k.gpu.name}" for k, n in zip(keys, sizes, strict=True)]
+        words[0] += f", B {keys[0].boundary:,}, gamma {keys[0].gamma:g}"
+        rows.append(FleetRow(who, words[0], words[1], float(dollars), int(passes)))
+    return found, recheck(found, every), rows
 
 
 @dataclass(frozen=True)

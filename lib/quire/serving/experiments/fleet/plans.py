@@ -9,7 +9,6 @@ import numpy as np
 from quire.serving.planning import (
     A100,
     GAMMAS,
-    H100,
     Lengths,
     Rules,
     calibrate,
@@ -228,15 +227,3 @@ def joint(lengths: Mapping[str, Lengths], rate: float | int = 1000.0) -> list[Jo
             )
         )
     return rows
-
-
-def upstream_best(lengths: Lengths, rate: float | int = 200) -> float:
-    """Return the cheapest plan of the formulas, one type of GPU for both pools, dollars an hour."""
-    costs = [
-        p.dollars_per_hour
-        for card in (A100, H100)
-        for b in (1024, 2048, 3072, 4096, 6144)
-        for p in sweep(lengths, rate, b, gpu_short=card, gpu_long=card, gammas=(1, 1.2, 1.5, 2))
-        if p.meets
-    ]
-    return min(costs)
