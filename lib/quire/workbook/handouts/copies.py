@@ -198,8 +198,8 @@ def _without_checks(source: str) -> str:
 def graded_cells(notebook: Mapping[str, Any]) -> list[str]:
     """Return the code of a returned notebook that decides its grade.
 
-    These are the cells before the first section (parameters and set-up) and those under
-    *Exercises*; of a notebook without these headings, all of them.
+    These are the parameters and the set-up, up to the cell that begins the chapter, and the cells
+    under *Exercises*; of a notebook without these, all of them.
     """
     return [str(notebook["cells"][place]["source"]) for place in _graded(notebook["cells"])]
 
@@ -207,15 +207,16 @@ def graded_cells(notebook: Mapping[str, Any]) -> list[str]:
 def _graded(cells: Sequence[Mapping[str, Any]]) -> list[int]:
     """Return the places of the code cells that decide a grade."""
     sections: list[tuple[int, str]] = []
-    heading = ""
+    heading, begun = "", False
     for number, cell in enumerate(cells):
         if cell["cell_type"] == "markdown":
             found = re.findall(r"^## +(.+?)\s*$", cell["source"], flags=re.M)
             heading = found[-1] if found else heading
         elif cell["cell_type"] == "code":
             folded = {"hide-input", "parameters"} & set(tags(cell))
-            place = "set-up" if not heading and folded else heading or "opening"
-            sections.append((number, place))
+            sets_up = folded and not heading and not begun
+            sections.append((number, "set-up" if sets_up else heading or "opening"))
+            begun = begun or "workbook.begin(" in cell["source"]
     if any(place == "Exercises" for _, place in sections):
         return [number for number, place in sections if place in ("set-up", "Exercises")]
     return [number for number, _ in sections]

@@ -329,7 +329,9 @@ def _furnish(home: Path, chapter: Chapter) -> None:
     (home / "notebooks").mkdir(parents=True)
     (home / "data").mkdir()
     (home / "_toc.yml").write_text("format: jb-book\nroot: notebooks\n", encoding="utf-8")
-    (home / "data" / "registry.toml").write_text("", encoding="utf-8")
+    registry = chapter.notebook.parents[1] / "data" / "registry.toml"
+    known = registry.read_text(encoding="utf-8") if registry.is_file() else ""
+    (home / "data" / "registry.toml").write_text(known, encoding="utf-8")  # none of its data
     card = chapter.notebook.with_suffix(".yml")
     shutil.copy(card, home / "notebooks")
     # Of the chapter's own notebook only what declares its parameters: the solutions stay here.

@@ -103,8 +103,12 @@ def _record(name: str, record: Mapping[str, Any]) -> str:
 
 def _row(row: Mapping[str, Any]) -> Sequence[str]:
     low, high = row["ratio_interval"] or (None, None)
-    spread = "" if low is None or row["reference"] else f"{low:.3g} to {high:.3g}"
+    spread = "" if low is None or row["reference"] else f"{_ratio(low)} to {_ratio(high)}"
     return (
-        markup(row["name"]), in_unit(row["seconds"]), f"{row['ratio']:.3g}", spread,
+        markup(row["name"]), in_unit(row["seconds"]), _ratio(row["ratio"]), spread,
         str(row["rounds"]),
     )  # fmt: skip
+
+
+def _ratio(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
