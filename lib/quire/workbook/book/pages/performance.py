@@ -102,8 +102,8 @@ def _record(name: str, record: Mapping[str, Any]) -> str:
 
 
 def _row(row: Mapping[str, Any]) -> Sequence[str]:
-    low, high = row["ratio_interval"] or (None, None)
-    spread = "" if low is None or row["reference"] else f"{_ratio(low)} to {_ratio(high)}"
+    ends = row["ratio_interval"]
+    spread = f"{_ratio(ends[0])} to {_ratio(ends[1])}" if ends and not row["reference"] else ""
     return (
         markup(row["name"]), in_unit(row["seconds"]), _ratio(row["ratio"]), spread,
         str(row["rounds"]),
