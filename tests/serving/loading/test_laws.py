@@ -75,6 +75,20 @@ def test_disagreement_counts_pairs():
     assert disagreement(x, z) == pytest.approx(expected_disagreement(x, z), abs=0.02)
     with pytest.raises(ValueError, match="other = 2"):
         disagreement([1.0], [1.0, 2.0])
+    # In rows, and of numbers whose differences overflow.
+    first, second = np.triu_indices(1500, 1)
+    product = np.sign(x[first] - x[second]) * np.sign(z[first] - z[second])
+    assert disagreement(x, z) == np.mean((1 - product) / 2)
+    assert disagreement([1e308, -1e308], [1, 2]) == 1
+    assert expected_disagreement([1e200, 3e200, 2e200], [1, 3, 2]) == pytest.approx(0, abs=1e-7)
+    assert expected_disagreement([1e308, -1e308], [1, 2]) == pytest.approx(1)
+
+
+def test_what_takes_no_time():
+    still = ComputeCost(0.0, 0.0, 0.0, 0.0, 0.0)
+    assert boundary_bytes_per_s([0.0, 0.5], 1000, 131_072, still).tolist() == [np.inf, np.inf]
+    with pytest.raises(ValueError, match="no stage takes any time"):
+        capacity(Requests([0.0], [0], [1]), LoadingCosts(compute=still))
 
 
 def brute_force(requests, costs):
@@ -123,6 +137,34 @@ def test_a_forged_certificate_proves_nothing():
         on_time_bound(random_requests(3), COSTS)
 
 
+@pytest.mark.parametrize("start", [0.0, 1e3, 1e6])
+def test_the_bound_keeps_those_that_are_due_when_they_are_ready(start):
+    # Alone on an idle system and due at once: rounding of sums decides on neither side.
+    rng = np.random.default_rng(3)
+    requests = Requests(
+        start + np.arange(60) * 50.0, rng.integers(0, 9000, 60), rng.integers(1, 3000, 60)
+    ).due_after(COSTS, factor=1.0, floor_s=0.0)
+    bound = on_time_bound(requests, COSTS)
+    assert bound.requests == 60 >= serve(requests, COSTS, Engine()).on_time.sum()
+    early = Requests(
+        requests.arrival_s, requests.remote, requests.uncached,
+        deadline_s=requests.arrival_s + 0.999 * requests.alone_s(COSTS),
+    )  # fmt: skip
+    assert on_time_bound(early, COSTS).requests == 0  # the slack is far below a millisecond
+
+
+FORGED = [[7.0, 0, 1, 1], [-1.0, 0, 1, 1], [0.0, 0, 0, np.inf], [np.nan, 0, 1, 1], [0.5, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("row", FORGED, ids=range(len(FORGED)))
+def test_a_certificate_names_stages_and_times(row):
+    requests = random_requests(5, seed=1).due_after(COSTS)
+    with pytest.raises(ValueError, match="proves nothing"):
+        certified_value(requests, COSTS, np.array([row]))
+    with pytest.raises(ValueError, match="rows of 4"):
+        certified_value(requests, COSTS, np.array(row))
+
+
 def test_shortest_remaining_by_hand():
     ends = shortest_remaining(np.array([0.0, 1.0, 10.0]), np.array([5.0, 1.0, 2.0]))
     assert ends.tolist() == [6.0, 2.0, 12.0]
@@ -148,6 +190,13 @@ def test_choices_are_the_best_of_all(c, u, speed):
         assert at.first_token_s(c, u) == pytest.approx(at.compute.prefill_s(0, c + u), rel=1e-6)
 
 
+@pytest.mark.parametrize("choose", [both_ends, shorter_prefix])
+def test_choices_are_of_whole_tokens(choose):
+    for tokens in (1e300, 2.0**60, 10.5):  # bisection would not end, or end between tokens
+        with pytest.raises(ValueError, match=r"cached = .*must be whole, and below"):
+            choose([tokens], [1], COSTS)
+
+
 def test_fits_find_what_made_the_numbers():
     profile = linear_profile(LLAMA_8B, 5.0, 0.5, 1000)
     fit = fit_compute(profile)
@@ -168,6 +217,10 @@ def test_noise_and_errors():
     assert (believed[1:] == requests.stage_s(COSTS)[1:]).all() and (believed[0] > 0).any()
     exact = serve(requests.retimed(0.5, 1), COSTS, Engine(quantum_tokens=None))
     assert 0 <= network_error(exact) < 60
+    with pytest.raises(ValueError, match="sigma = 10000"):
+        noisy(requests, COSTS, 1e4, 1)
+    with pytest.raises(ValueError, match="weights = 2 numbers"):
+        loading.LinearCost([1.0, 2.0])
     local = Requests(np.zeros(2), [0, 0], [1, 1])
     assert network_error(serve(local, COSTS)) == 0
 
@@ -191,6 +244,19 @@ def test_pieces():
     assert made.sizes.tolist() == [100, 1000] and made.seconds.tolist() == [1e-5, 5e-5]
     with pytest.raises(ValueError, match="h2d_blocks"):
         table_from_copies({**rows, "what": ["h2d"] * 3})
+    others = {name: [*values, 0] for name, values in rows.items()} | {
+        "what": [*rows["what"], "gemm"]
+    }
+    assert table_from_copies(others).sizes.tolist() == [100, 1000]  # rows of other kinds may be odd
+    for wrong, says in (
+        ({k: v for k, v in rows.items() if k != "copies"}, "no column copies"),
+        ({**rows, "copies": [1, 4]}, "as long as one another"),
+        ({**rows, "copies": [1, 0, 1]}, "copies = 0"),
+        ({**rows, "median_us": [9, -1, 50]}, "median_us = -1"),
+        (None, "no column what"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            table_from_copies(wrong)
 
 
 def test_near_and_far(tmp_path):

@@ -174,6 +174,61 @@ def test_room_by_quantum_can_deadlock_and_room_for_all_cannot():
         serve(requests, COSTS, Engine(staging_bytes=1e8))
 
 
+def test_what_is_held_is_told_without_a_limit_as_well():
+    requests = drawn(11, n=30, gap=0.1)
+    free = serve(requests, COSTS, Engine())
+    assert free.most_staged_bytes >= requests.remote.max() * KAPPA
+    whole = requests.loaded + requests.uncached + requests.n_out
+    assert whole.max() * KAPPA <= free.most_held_bytes <= whole.sum() * KAPPA
+    room = serve(
+        requests, COSTS,
+        Engine(staging_bytes=free.most_staged_bytes, memory_bytes=free.most_held_bytes),
+    )  # fmt: skip
+    assert (room.first_s == free.first_s).all()  # so much is enough
+    assert np.isnan(serve(Requests([0.0], [0], [1]), COSTS).start_s).all()
+
+
+def test_room_for_the_largest_is_enough_whatever_a_token_weighs():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        kappa, tokens = float(rng.uniform(1, 3e5)), int(rng.integers(1, 50_000))
+        costs = LoadingCosts(6e9, 24e9, kappa, compute=COSTS.compute)
+        room = Engine(staging_bytes=tokens * kappa, memory_bytes=(tokens + 2) * kappa)
+        assert np.isfinite(serve(Requests([0.0], [tokens], [1]), costs, room).first_s).all()
+
+
+def test_without_a_deadline_nobody_is_lost():
+    due = [np.inf, 0.01, np.inf, 9.0]
+    requests = Requests(np.arange(4) / 1000, [9000] * 4, [1] * 4, deadline_s=due)
+    ends = serve(requests, COSTS, Engine(quantum_tokens=None), "hybrid").net_s
+    assert (np.argsort(ends) == [0, 3, 2, 1]).all()  # the lost one last, not those without a limit
+    heavy = serve(requests, COSTS, Engine(quantum_tokens=None), Policy("hybrid", weight=1e12)).net_s
+    assert heavy.argmax() == 1
+
+
+def test_a_link_that_takes_no_time():
+    requests = drawn(3, n=20)
+    fast = serve(requests, LoadingCosts(1e25, 24e9, compute=COSTS.compute), half_life_s=1.0)
+    assert np.isfinite(fast.first_s).all()
+
+
+def test_recomputing_keeps_what_was_believed():
+    requests = drawn(9, n=60, gap=0.05)
+    stages = requests.stage_s(COSTS)
+    one, same, scaled = (
+        serve(requests, COSTS, engine("E3"), "sjf_total", believed=each).first_s
+        for each in (None, stages, 7 * stages)
+    )
+    assert (one == same).all() and (one == scaled).all()
+
+
+def test_counts_beyond_any_number_of_requests():
+    requests = drawn(3, n=20)
+    many = Engine(window=2**70, quantum_tokens=10**400, decode=True, budget=10**400, seats=2**70)
+    plain = Engine(quantum_tokens=None, decode=True, budget=2**40, seats=2**40)
+    assert (serve(requests, COSTS, many).first_s == serve(requests, COSTS, plain).first_s).all()
+
+
 def test_decode_goes_on():
     requests = drawn(7, n=30, gap=0.1)
     free = serve(requests, COSTS, Engine(decode=True))
@@ -226,6 +281,11 @@ BAD = [
     (lambda: drawn(0).select(np.zeros(40, bool)), "no request is chosen"),
     (lambda: serve(drawn(0), COSTS, believed=np.zeros((2, 40))), "believed"),
     (lambda: serve(drawn(0), COSTS, half_life_s=-1), "half_life_s = -1"),
+    (lambda: LoadingCosts(net_bytes_per_s=1e-310), "a token takes above"),
+    (lambda: drawn(0).select(np.ones(5, bool)), "a mask of 40"),
+    (lambda: drawn(0).select([99]), "a mask of 40"),
+    (lambda: drawn(0).select([0.5]), "a mask of 40"),
+    (lambda: drawn(0).select(slice(3)), "a mask of 40"),
     (lambda: tandem([0.0, 1.0], [[1.0]]), "service_s = 1 requests"),
     (lambda: coupled([1.0, 0.0], [[1.0, 1.0]]), "arrival_s falls"),
 ]

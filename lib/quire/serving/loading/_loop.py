@@ -24,7 +24,7 @@ from quire.serving.loading.policies import (
 
 ADMISSION, NET, COPY, DEVICE = range(4)
 LATE = 1e10
-"""Added to the key of a request that can not be on time any more."""
+"""Added to the key of a request that can not be on time any more; the others stay below half."""
 
 
 class Work(NamedTuple):
@@ -149,7 +149,7 @@ def _key(rules, work, left, i, now, slow):
             if now + rest > work.deadline[i]:
                 key = LATE + rest
             else:
-                key = work.deadline[i] + rules.weight * rest
+                key = min(work.deadline[i] + rules.weight * rest, LATE / 2)
     return key + rules.aging * work.arrival[i]
 
 
@@ -166,6 +166,15 @@ def _best(rules, work, left, keys, ids, sizes, h, now, slow):
                 _push(keys, ids, sizes, h, key, i)
                 continue
         return i
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _trust(believed, true):
+    """Return the ratio of a belief to the truth; exactly one where they differ by rounding only."""
+    if abs(believed - true) <= 1e-12 * true:
+        return 1.0
+    return believed / true if true > 0 else 1.0
 
 
 @njit(cache=True, nogil=True)
@@ -203,7 +212,7 @@ def run(rules, work, speed_times, speeds, log):
     n_decoding = n_stepping = inflight = done = arrived = events = rows = 0
     backlog = computing = 0.0
     believed = 1.0
-    most_staged = most_held = 0.0
+    in_staging = in_memory = most_staged = most_held = 0.0
     now = 0.0
     while done < n:
         now = min(net_end, copy_end, device_end)
@@ -223,10 +232,11 @@ def run(rules, work, speed_times, speeds, log):
             backlog -= net_q
             if rules.half_life > 0:
                 took = now - net_t
-                real = net_q * rules.net_s / took
-                keep = 0.5 ** (took / rules.half_life)
-                believed = keep * believed + (1 - keep) * real
-                slow = 1.0 / believed
+                if took > 0:
+                    real = net_q * rules.net_s / took
+                    keep = 0.5 ** (took / rules.half_life)
+                    believed = keep * believed + (1 - keep) * real
+                    slow = 1.0 / believed
             net_end, net_i = inf, -1
             if left[0, i] > 0:
                 _push(keys, ids, sizes, NET, _key(rules, work, left, i, now, slow), i)
@@ -247,6 +257,7 @@ def run(rules, work, speed_times, speeds, log):
             if left[1, i] == 0:
                 stamps[2, i] = now
                 free += staged[i]
+                in_staging -= staged[i]
                 staged[i] = 0.0
                 _push(keys, ids, sizes, DEVICE, _key(rules, work, left, i, now, slow), i)
             elif left[1, i] > left[0, i]:
@@ -264,6 +275,7 @@ def run(rules, work, speed_times, speeds, log):
                 if to_decode[i] == 0:
                     stamps[4, i] = now
                     memory += held[i]
+                    in_memory -= held[i]
                     held[i] = 0.0
                     done += 1
                 else:
@@ -287,6 +299,7 @@ def run(rules, work, speed_times, speeds, log):
                 else:
                     stamps[4, i] = now
                     memory += held[i]
+                    in_memory -= held[i]
                     held[i] = 0.0
                     done += 1
             n_stepping = 0
@@ -310,14 +323,23 @@ def run(rules, work, speed_times, speeds, log):
                         least, choice = ends, k
                 s = np.floor(work.remote[i] * choice / 16)
                 more = u + s
+                # What was believed of copy and device, over the truth: it stays as far from it.
+                copy = rules.copy_latency + work.loaded[i] * rules.copy_s
+                device = rules.fixed_s + rules.token_s * u + rules.pair_s * u * (c + u / 2)
+                copy_trust = _trust(work.estimate[1, i], copy)
+                device_trust = _trust(work.estimate[2, i], device)
                 work.remote[i] -= s
                 work.loaded[i] -= s
                 work.context[i] -= s
                 work.uncached[i] = more
                 work.estimate[0, i] *= (16 - choice) / 16
                 work.estimate[1, i] = work.loaded[i] * rules.copy_s
+                if work.loaded[i] > 0:
+                    work.estimate[1, i] += rules.copy_latency
+                work.estimate[1, i] *= copy_trust
                 work.estimate[2, i] = rules.fixed_s + rules.token_s * more
                 work.estimate[2, i] += rules.pair_s * more * (work.context[i] + more / 2)
+                work.estimate[2, i] *= device_trust
             left[0, i] = work.remote[i]
             left[1, i] = work.loaded[i]
             left[2, i] = work.uncached[i]
@@ -350,7 +372,8 @@ def run(rules, work, speed_times, speeds, log):
                 if need <= free:
                     free -= need
                     staged[i] += need
-                    most_staged = max(most_staged, rules.staging - free)
+                    in_staging += need
+                    most_staged = max(most_staged, in_staging)
                     net_i, net_q, net_t = i, q, now
                     break
                 aside[skipped] = i
@@ -373,7 +396,8 @@ def run(rules, work, speed_times, speeds, log):
                 if need <= memory:
                     memory -= need
                     held[i] += need
-                    most_held = max(most_held, rules.memory - memory)
+                    in_memory += need
+                    most_held = max(most_held, in_memory)
                     copy_i, copy_t = i, now
                     queued[i] = False
                     break
@@ -411,7 +435,8 @@ def run(rules, work, speed_times, speeds, log):
                     continue
                 memory -= need
                 held[i] += need
-                most_held = max(most_held, rules.memory - memory)
+                in_memory += need
+                most_held = max(most_held, in_memory)
                 chunk[i] = min(left[2, i], room)
                 room -= chunk[i]
                 took += rules.token_s * chunk[i] + rules.pair_s * chunk[i] * (

@@ -14,6 +14,7 @@ the value returned is that of the dual solution, computed anew from its multipli
 
 import heapq
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -21,6 +22,9 @@ from jaxtyping import Float
 from quire.checks import integer
 from quire.serving.loading.costs import LoadingCosts, Row
 from quire.serving.loading.requests import Requests
+
+_ROUNDING = 1e-11
+"""Share of a time by which sums of times may be rounded."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,7 @@ class OnTimeBound:
 def windows(requests: Requests, costs: LoadingCosts) -> tuple[Float[np.ndarray, "3 requests"], ...]:
     """Return for each stage its seconds, the earliest start and the latest end of each request.
 
-    With cut-through a stage may start when the first quantum is there: the bound then takes no time
-    for the stages before and behind but for the longest one, and stays valid. Here stages follow
-    one another.
+    Stages follow one another: with cut-through a stage may start earlier.
     """
     service = requests.stage_s(costs)
     before = np.cumsum(service, axis=0) - service
@@ -58,11 +60,23 @@ def windows(requests: Requests, costs: LoadingCosts) -> tuple[Float[np.ndarray, 
     return service, requests.arrival_s + before, requests.deadline_s - behind
 
 
+def _wide(requests: Requests, costs: LoadingCosts) -> tuple[np.ndarray, ...]:
+    """Return `windows`, wider by what sums of times are rounded by, and whether each can be met.
+
+    A request that is due just when it can be ready would else fall out of the bound.
+    """
+    service, early, late = windows(requests, costs)
+    slack = _ROUNDING * np.where(np.isfinite(late), np.abs(late), early + service)
+    early, late = early - slack, late + slack
+    return service, early, late, (late - early >= service).all(axis=0)
+
+
 def on_time_bound(requests: Requests, costs: LoadingCosts, *, rounds: int = 12) -> OnTimeBound:
     """Return how many requests can be on time at most.
 
-    For engines that load every cached token and serve each stage by one server, one request's
-    stages one after another; preemption is allowed anywhere.
+    For engines that load every cached token and serve each stage by one server, one request at a
+    time, a request's stages one after another; preemption is allowed anywhere. An engine that
+    computes cached tokens anew, cuts through, or batches prompts can do more.
 
     Parameters
     ----------
@@ -83,9 +97,8 @@ def on_time_bound(requests: Requests, costs: LoadingCosts, *, rounds: int = 12) 
 
     if not np.isfinite(requests.deadline_s).all():
         raise ValueError("deadline_s: must be finite for a bound on requests on time")
-    service, early, late = windows(requests, costs)
+    service, early, late, able = _wide(requests, costs)
     n = len(requests)
-    able = (late - early >= service * (1 - 1e-12)).all(axis=0)
     upper = np.where(able, 1.0, 0.0)
     x = upper.copy()
     rows: list[csr_array] = []
@@ -128,9 +141,7 @@ def on_time_bound(requests: Requests, costs: LoadingCosts, *, rounds: int = 12) 
     return OnTimeBound(int(np.floor(value + 1e-6)), value, proof, solved)
 
 
-def certified_value(
-    requests: Requests, costs: LoadingCosts, intervals: Float[np.ndarray, "intervals 4"]
-) -> float:
+def certified_value(requests: Requests, costs: LoadingCosts, intervals: Any) -> float:
     """Return the bound that multipliers of intervals prove: the value of the dual.
 
     ``sum y (b - a) + sum over requests of max(0, 1 - sum of y p over intervals around it)``.
@@ -138,14 +149,16 @@ def certified_value(
     Raises
     ------
     ValueError
-        When a multiplier is negative, or an interval ends before it begins.
+        When a multiplier is negative, a stage is none, or an interval ends before it begins.
     """
-    service, early, late = windows(requests, costs)
-    able = (late - early >= service * (1 - 1e-12)).all(axis=0)
+    rows = np.asarray(intervals)
+    if rows.ndim != 2 or rows.shape[1] != 4 or rows.dtype.kind not in "iuf":
+        raise ValueError(f"intervals = an array of shape {rows.shape}: must hold rows of 4 numbers")
+    service, early, late, able = _wide(requests, costs)
     price = np.zeros(len(requests))
     total = 0.0
-    for k, a, b, y in np.asarray(intervals):
-        if not (y >= 0 and b >= a):
+    for k, a, b, y in rows:
+        if not (k in (0, 1, 2) and np.isfinite([a, b, y]).all() and y >= 0 and b >= a):
             raise ValueError(f"intervals: ({a:g}, {b:g}) with multiplier {y:g} proves nothing")
         inside = (early[int(k)] >= a) & (late[int(k)] <= b)
         price += np.where(inside, y * service[int(k)], 0.0)
@@ -156,8 +169,9 @@ def certified_value(
 def mean_ttft_bound(requests: Requests, costs: LoadingCosts) -> float:
     """Return the least mean time to the first token, in seconds.
 
-    For each stage: the mean time from the earliest start to the end when the shortest remaining is
-    served first, plus the other stages; the largest of the three.
+    For the engines of `on_time_bound`. For each stage: the mean time from the earliest start to the
+    end when the shortest remaining is served first, plus the other stages; the largest of the
+    three.
     """
     service, early, _ = windows(requests, costs)
     rest = service.sum(axis=0)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from quire.checks import positive, real_array
-from quire.serving.loading.costs import LoadingCosts
+from quire.serving.loading.costs import ComputeCost, LoadingCosts
 from quire.serving.loading.requests import Requests
 
 
@@ -51,8 +51,17 @@ class Capacity:
 
 
 def capacity(requests: Requests, costs: LoadingCosts) -> Capacity:
-    """Return the mean stages of some requests."""
-    return Capacity(*(float(each) for each in requests.stage_s(costs).mean(axis=1)))
+    """Return the mean stages of some requests.
+
+    Raises
+    ------
+    ValueError
+        When none of the stages takes any time, so that nothing ever saturates.
+    """
+    found = requests.stage_s(costs).mean(axis=1)
+    if not found.any():
+        raise ValueError("costs: no stage takes any time, so that there is no capacity")
+    return Capacity(*(float(each) for each in found))
 
 
 def disagreement(one: Any, other: Any) -> float:
@@ -71,9 +80,14 @@ def disagreement(one: Any, other: Any) -> float:
     a, b = real_array("one", one, 1), real_array("other", other, 1)
     if a.size != b.size or a.size < 2:
         raise ValueError(f"other = {b.size} numbers: must be as many as the one, and two at least")
-    first, second = np.triu_indices(a.size, 1)
-    product = np.sign(a[first] - a[second]) * np.sign(b[first] - b[second])
-    return float(np.mean((1 - product) / 2))
+    n = a.size
+    product = 0
+    for rows in np.array_split(np.arange(n), -(-n * n // 2_000_000)):  # memory for some rows only
+        one_way = (a[rows, None] > a).astype(np.int8) - (a[rows, None] < a)
+        other_way = (b[rows, None] > b).astype(np.int8) - (b[rows, None] < b)
+        product += int((one_way * other_way).sum(dtype=np.int64))
+    pairs = n * (n - 1) // 2
+    return (pairs - product / 2) / 2 / pairs
 
 
 def expected_disagreement(one: Any, other: Any) -> float:
@@ -87,8 +101,9 @@ def expected_disagreement(one: Any, other: Any) -> float:
     a, b = real_array("one", one, 1), real_array("other", other, 1)
     if a.size != b.size:
         raise ValueError(f"other = {b.size} numbers: must be as many as the one, {a.size}")
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
+    if a.min() == a.max() or b.min() == b.max():
         return 0.5
+    a, b = (x / np.abs(x).max() if np.abs(x).max() > 1e100 else x for x in (a, b))
     rho = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
     return float(np.arccos(rho) / np.pi)
 
@@ -98,7 +113,7 @@ def boundary_bytes_per_s(
 ) -> np.ndarray:
     """Return the bandwidth at which loading takes as long as computing: E tau_N = E tau_C.
 
-    Below it the network is the slower of the two.
+    Below it the network is the slower of the two. Infinite for a device that takes no time.
 
     Parameters
     ----------
@@ -114,11 +129,14 @@ def boundary_bytes_per_s(
     Raises
     ------
     ValueError
-        When a share is above 1.
+        When a share is above 1, or ``compute`` is no `ComputeCost`.
     """
     share = real_array("hit", np.atleast_1d(hit), 1, least=0.0)
     if (share > 1).any():
         raise ValueError(f"hit = {share.max():g}: must be between 0 and 1")
+    if not isinstance(compute, ComputeCost):
+        raise ValueError(f"compute = {compute!r:.40}: must be of ComputeCost")
     x = positive("tokens", tokens)
     computing = compute.prefill_s(share * x, (1 - share) * x)
-    return positive("kv_bytes_per_token", kv_bytes_per_token) * share * x / computing
+    total = positive("kv_bytes_per_token", kv_bytes_per_token) * share * x
+    return np.divide(total, computing, out=np.full(share.size, np.inf), where=computing > 0)

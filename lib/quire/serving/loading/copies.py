@@ -69,16 +69,27 @@ def table_from_copies(rows: Any) -> CopyTable:
     Raises
     ------
     ValueError
-        When there are no such rows.
+        When a column is missing or as long as no other, when there are no such rows, two of one
+        size, or numbers that are not positive.
     """
-    what = np.asarray(rows["what"])
-    size, count, took = (
-        np.asarray(rows[name], dtype=np.float64)
-        for name in ("bytes_or_count", "copies", "median_us")
-    )
+    columns = []
+    for name in ("what", "bytes_or_count", "copies", "median_us"):
+        try:
+            columns.append(np.asarray(rows[name]))
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise ValueError(f"rows: has no column {name}") from None
+    what = columns[0]
+    if what.ndim != 1 or any(each.shape != what.shape for each in columns):
+        raise ValueError("rows: columns must be as long as one another")
+    used = (what == "h2d_blocks") | (what == "h2d")
+    what = what[used]
     many = what == "h2d_blocks"
     if not many.any():
         raise ValueError("rows: has no h2d_blocks")
+    size, count, took = (
+        real_array(name, each[used].astype(np.float64), 1, above=0.0)
+        for name, each in zip(("bytes_or_count", "copies", "median_us"), columns[1:], strict=True)
+    )
     single = (what == "h2d") & (size > size[many].max())
     sizes = np.concatenate([size[many], size[single]])
     seconds = np.concatenate([took[many] / count[many], took[single]]) / 1e6

@@ -26,7 +26,7 @@ Row = Float[np.ndarray, " requests"]
 class ComputeCost:
     """Seconds of a step of the device, in closed form.
 
-    The defaults are what `fit_compute` makes of an H100's measured table of Llama-3.1-8B.
+    The defaults are near what `fit_compute` makes of an H100's measured table of Llama-3.1-8B.
 
     Attributes
     ----------
@@ -88,6 +88,9 @@ class LoadingCosts:
     def __post_init__(self) -> None:
         for name in ("net_bytes_per_s", "copy_bytes_per_s", "kv_bytes_per_token"):
             positive(name, getattr(self, name))
+        for name in ("net_bytes_per_s", "copy_bytes_per_s"):
+            if float(self.kv_bytes_per_token) > 1e12 * float(getattr(self, name)):
+                raise ValueError(f"{name} = {getattr(self, name)!r}: a token takes above 1e12 s")
         for name in ("net_latency_s", "copy_latency_s"):
             non_negative(name, getattr(self, name))
 

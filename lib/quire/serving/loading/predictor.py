@@ -20,7 +20,13 @@ from quire.serving.loading.stages import Served
 class LinearCost:
     """Seconds of a prompt as a non-negative sum over 1, c, u, u c, u^2."""
 
-    weights: Float[np.ndarray, "5"]
+    weights: Any
+
+    def __post_init__(self) -> None:
+        weights = real_array("weights", self.weights, 1, least=0.0)
+        if weights.size != 5:
+            raise ValueError(f"weights = {weights.size} numbers: must be 5")
+        object.__setattr__(self, "weights", weights)
 
     def seconds(self, cached: Any, uncached: Any) -> Float[np.ndarray, " requests"]:
         """Return the predicted seconds."""
@@ -66,10 +72,18 @@ def noisy(
         Standard deviation of the logarithm.
     seed
         Of the random numbers.
+
+    Raises
+    ------
+    ValueError
+        When ``sigma`` is so large that a time overflows.
     """
     rng = np.random.default_rng(integer("seed", seed, 0))
     believed = requests.stage_s(costs)
-    believed[0] *= np.exp(non_negative("sigma", sigma) * rng.standard_normal(len(requests)))
+    draws = non_negative("sigma", sigma) * rng.standard_normal(len(requests))
+    if (np.abs(draws) > 300).any():
+        raise ValueError(f"sigma = {sigma:g}: errors of a factor above e^300")
+    believed[0] *= np.exp(draws)
     return believed
 
 

@@ -109,4 +109,8 @@ def _tokens(cached: Any, uncached: Any) -> tuple[Row, Row]:
     u = real_array("uncached", np.atleast_1d(uncached), 1, least=1.0)
     if c.size != u.size:
         raise ValueError(f"uncached = {u.size} numbers: must be as many as cached, {c.size}")
+    for name, each in (("cached", c), ("uncached", u)):
+        odd = (each != np.rint(each)) | (each >= 2.0**52)
+        if odd.any():
+            raise ValueError(f"{name} = {each[odd][0]:g}: must be whole, and below 2^52")
     return c, u

@@ -107,9 +107,12 @@ class Requests:
         Raises
         ------
         ValueError
-            When none is chosen.
+            When none is chosen, a number is out of range, or a mask has another length.
         """
-        chosen = np.arange(len(self))[np.asarray(which)]
+        try:
+            chosen = np.arange(len(self))[np.asarray(which)]
+        except (IndexError, ValueError) as fault:
+            raise ValueError(f"which: must be numbers or a mask of {len(self)} ({fault})") from None
         if not np.size(chosen):
             raise ValueError("which: no request is chosen")
         order = np.sort(np.atleast_1d(chosen))

@@ -46,7 +46,7 @@ class Engine:
         Whether the copy of a quantum starts when the network has delivered it.
     recompute
         Whether a request may load a shorter prefix and compute more, where that ends earlier by
-        the work that is queued when it comes.
+        the work that is queued when it comes, at the nominal speeds of links and device.
     quantum_tokens
         Tokens that a link carries before it looks for a better request; None for whole requests.
     staging_bytes, memory_bytes
@@ -131,7 +131,8 @@ class Served:
     requests
         As they came.
     start_s, net_s, copy_s, first_s, last_s
-        When the load began, was over on the network, and on the device; the first and last token.
+        When the load began (NaN for those that load nothing), was over on the network, and on the
+        device; the first and last token. Without `Engine.decode` the last is the first.
     predicted_net_s
         When the network was expected to be done with each, told at its arrival.
     remote
@@ -231,11 +232,14 @@ def serve(
         ("staging_bytes", requests.remote, engine.staging_bytes),
         ("memory_bytes", whole, engine.memory_bytes),
     ):
+        most = float(need.max())
         room[name] = np.inf if given is None else float(given) / kappa
-        if need.max() > room[name]:
+        if given is not None and most * kappa <= given:
+            room[name] = max(room[name], most)  # a quotient may be rounded down
+        if most > room[name]:
             raise ValueError(
                 f"{name} = {float(given or 0) / 1e9:g} GB: a request needs "
-                f"{need.max() * kappa / 1e9:g} GB"
+                f"{most * kappa / 1e9:g} GB"
             )
     estimate = requests.stage_s(costs)
     if believed is not None:
@@ -249,17 +253,18 @@ def serve(
         requests.arrival_s, requests.deadline_s, requests.remote.copy(), requests.loaded.copy(),
         requests.loaded.copy(), requests.uncached.copy(), requests.n_out, estimate.copy(),
     )  # fmt: skip
-    quantum = np.inf if engine.quantum_tokens is None else float(engine.quantum_tokens)
+    quantum = np.inf if engine.quantum_tokens is None else _few(engine.quantum_tokens)
     rules = _loop.Rules(
         kappa / costs.net_bytes_per_s, kappa / costs.copy_bytes_per_s,
         float(costs.net_latency_s), float(costs.copy_latency_s),
         float(device.fixed_s), float(device.token_s), float(device.pair_s),
         float(device.sequence_s), float(device.context_s),
         kind.code, float(kind.aging), float(kind.weight),
-        _MANY if engine.window is None else int(engine.window),
+        _MANY if engine.window is None else _few(engine.window),
         bool(engine.blocking), bool(engine.cut_through), bool(engine.recompute),
         bool(engine.room_by_quantum), bool(engine.decode),
-        quantum, float(engine.budget) if engine.decode else np.inf, int(engine.seats),
+        float(quantum), float(_few(engine.budget)) if engine.decode else np.inf,
+        _few(engine.seats),
         room["staging_bytes"], room["memory_bytes"], non_negative("half_life_s", half_life_s),
     )  # fmt: skip
     rows = np.zeros((_rows_of(requests, engine) if log else 0, 4))
@@ -285,6 +290,11 @@ def serve(
         held * kappa,
         rows[:used],
     )
+
+
+def _few(count: int) -> int:
+    """Return a count that compiled code can hold; there are never so many requests or tokens."""
+    return min(int(count), _MANY)
 
 
 def _rows_of(requests: Requests, engine: Engine) -> int:
