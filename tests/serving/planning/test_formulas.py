@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,88 @@ AZURE = Lengths(
     ),
 )  # fmt: skip
 MIXED = Lengths((500, 1000, 4000, 20000), (0.2, 0.5, 0.9, 1.0))
+UNEVEN = Lengths((100, 500, 501, 4000, 9000, 20000), (0.0, 0.3, 0.3, 0.95, 0.95, 1.0))
+UPSTREAM = (
+    (
+        "azure",
+        "a100",
+        "a10g",
+        2048,
+        640,
+        200,
+        0.3,
+        65536,
+        1,
+        1.93,
+        (14, 338, 372.32, 16.82136666666706, 230.42409999999666, False),
+    ),
+    (
+        "azure",
+        "a100",
+        "h100",
+        16384,
+        1000,
+        10,
+        0.75,
+        65536,
+        0.987,
+        1.54,
+        (143, 0, 316.03, 25.91540000000056, 0.0, False),
+    ),
+    (
+        "azure",
+        "a100",
+        "h100",
+        6144,
+        77.7,
+        50,
+        0.75,
+        32768,
+        0.987,
+        1.15,
+        (8, 3, 29.74, 24.28631666666724, 28.013760000000076, True),
+    ),
+    (
+        "mixed",
+        "a100",
+        "h100",
+        1536,
+        20,
+        200,
+        0,
+        65536,
+        0.987,
+        1.97,
+        (3, 10, 46.83, 8.649999999999602, 21.31919999999955, True),
+    ),
+    (
+        "mixed",
+        "a100",
+        "h100",
+        4096,
+        640,
+        10,
+        0.75,
+        65536,
+        0.95,
+        1.58,
+        (62, 99, 535.0, 27.042783333334093, 51.57216000000081, False),
+    ),
+    (
+        "mixed",
+        "a100",
+        "h100",
+        4096,
+        77.7,
+        10,
+        0.3,
+        65536,
+        0.987,
+        1.96,
+        (9, 13, 72.14999999999999, 27.042783333334093, 51.57216000000081, False),
+    ),
+)
+FREE = one_pool(MIXED, 1, gpu=replace(A100, dollars_per_hour=0))
 
 
 def test_waiting_is_upstreams():
@@ -91,7 +174,7 @@ def test_erlang_is_queueings_and_within_its_limits():
         (lambda: Lengths((10.5,), (1.0,)), "whole"),
         (lambda: plan(MIXED, 10, 100_000), "at most the long window"),
         (lambda: plan(MIXED, 10, 1000, 0.9), "gamma = 0.9"),
-        (lambda: plan(MIXED, 10, 100), "no request is that short"),
+        (lambda: plan(Lengths((100, 900), (0, 1)), 10, 200), "no request is that short"),
         (lambda: plan(MIXED, -1, 1000), "rate"),
         (lambda: plan(MIXED, 1, 1000.0), "boundary"),
         (lambda: sweep(MIXED, 1, 1000, gammas=()), "gammas"),
@@ -103,8 +186,14 @@ def test_erlang_is_queueings_and_within_its_limits():
         (lambda: lengths_of([0, 3]), "total"),
         (lambda: A100.service_s(np.array([1.5]), np.array([2]), 4096), "n_in"),
         (lambda: A100.service_s(np.array([1]), np.array([2, 3]), 4096), "n_in, n_out"),
+        (lambda: A100.service_s(np.array([2**63], np.uint64), np.array([1]), 4096), "n_in"),
+        (lambda: split(-5), "length = -5"),
+        (lambda: split(10.5), "length = 10.5"),
+        (lambda: lengths_of([1.5, 2.5]), "total"),
+        (lambda: Lengths((10, 2**39), (0.5, 1)).mean(), "most"),
+        (lambda: saving(FREE, FREE), "costs nothing"),
     ],
-    ids=range(29),
+    ids=range(35),
 )
 def test_bad_input_is_one_line(call, told):
     with pytest.raises(ValueError, match=told) as fault:
@@ -235,3 +324,45 @@ def test_lengths_are_read_and_restricted(tmp_path):
             read_lengths(file)
     seen = lengths_of([5, 5, 100, 3000])
     assert seen.share(64) == 0.5 and seen.longest == 3000 and seen.shares[-1] == 1
+
+
+def test_a_load_that_is_the_servers_to_a_rounding_waits_for_ever():
+    # lambda / mu is just below c, c mu - lambda exactly 0; upstream's answer is infinity too
+    for servers, rate, mu, cv2 in (
+        (69, 0.26002053006701464, 0.0037684134792320967, 112),
+        (931, 407.5823744156808, 0.43778987584928125, 3.3),
+    ):
+        assert rate / mu < servers
+        assert p99_wait(servers, rate, mu, cv2) == math.inf
+        assert p99_wait_kernel(servers, rate, mu, cv2) == math.inf
+
+
+def test_a_boundary_below_the_first_point_is_upstreams():
+    """Numbers printed by upstream's planner: lengths (1000, 30000, 200000), B below 1,000."""
+    lengths = Lengths((1000, 30000, 200000), (0.2, 0.9, 1.0))
+    rules = Rules(slo_ms=2000, long_window=32768, availability=0.95, safe_share=0.3)
+    found = plan(lengths, 0.5, 768, 1.5, gpu_long=H100, rules=rules)
+    assert (found.short.gpus, found.long.gpus, found.meets) == (3, 4, True)
+    assert found.dollars_per_hour == pytest.approx(22.71, rel=1e-12)
+    assert found.short.p99_ms == pytest.approx(10.157983333332888, rel=1e-9)
+    assert found.long.p99_ms == pytest.approx(62.44992000000104, rel=1e-9)
+
+
+def test_mixed_gpus_and_rules_are_upstreams():
+    """A plan whose GPUs, rules and gamma stand in no golden row; upstream printed the numbers."""
+    for case in UPSTREAM:
+        name, short, far, b, rate, slo, safe, window, up, gamma, wanted = case
+        lengths = {"azure": AZURE, "mixed": UNEVEN}[name]
+        rules = Rules(slo_ms=slo, safe_share=safe, long_window=window, availability=up)
+        p = plan(lengths, rate, b, gamma, gpu_short=gpu(short), gpu_long=gpu(far), rules=rules)
+        mine = p.short.gpus, p.long.gpus, p.dollars_per_hour, p.short.p99_ms, p.long.p99_ms
+        assert mine == pytest.approx(wanted[:5], rel=1e-9)
+        assert p.meets is wanted[5]
+
+
+def test_narrow_integers_do_not_overflow():
+    small = A100.service_s(np.array([200, 255], np.uint8), np.array([100, 200], np.uint8), 4096)
+    assert small == pytest.approx(A100.service_s(np.array([200, 255]), np.array([100, 200]), 4096))
+    assert plan(MIXED, 10, 1000, 1e300).long == plan(MIXED, 10, 1000, 1e3).long
+    steep = replace(H100, steepness=1e4, midpoint=30)
+    assert steep.power_w(2) == pytest.approx(H100.idle_w)

@@ -1,5 +1,6 @@
 """The judges: slots against formulas, engines that page, certificates against enumeration."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -163,6 +164,9 @@ def test_the_search_finds_what_enumeration_finds():
 def test_least_passing():
     for wanted in (1, 2, 7, 100):
         assert least_passing(lambda n, w=wanted: n >= w, 1) == wanted
+        for low in (1, 3, 50, 300):  # wherever it begins
+            assert least_passing(lambda n, w=wanted: n >= w, low) == wanted
+    assert least_passing(lambda n: n >= 90, 1, 100) == 90
     with pytest.raises(ValueError, match="high"):
         least_passing(lambda n: False, 1, 10)
 
@@ -245,3 +249,32 @@ def test_the_example_of_the_package_runs():
     key = PoolKey(8192, names["best"].gamma, A100, "short")
     assert names["judge"](key, 10 * names["best"].short.gpus)
     assert plan(names["lengths"], 50, 8192).meets
+
+
+def test_a_search_ends_when_nothing_passes():
+    with pytest.raises(ValueError, match="no fleet"):
+        search([1000], [1.0], [A100], lambda key, n: False, judgements=50)
+    with pytest.raises(ValueError, match="no fleet"):
+        search([1000], [1.0], [A100], lambda key, n: False)
+    free = replace(A100, name="free", dollars_per_hour=0)
+    found = search([1000], [1.0], [A100, free], lambda key, n: n >= 3)
+    assert (found.dollars_per_hour, found.gap) == (0, 0)
+    everything = search([1000], [1.0], [A100], lambda key, n: True)
+    assert (everything.gpus_short, everything.gpus_long) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (([0.0, 1, 2], [1, 1, 1], 1, np.nan), "prefill"),
+        (([0.0, 1, 2], [1, 1, 1], 1, -5.0), "prefill"),
+        (([0.0, 1, 2], [1, 1, 1], 1, [1.0, 2.0]), "prefill = 3 and 2|prefill"),
+        (([0.0, 1, 2], [1, 1], 1), "service"),
+        (([0.0, 1, 1, 1], [1, 1, 1, 1], 1, 0.0), "warm_up"),
+        (([0.0, 1e-9, 2e-9], [1e9, 1e9, 1e9], 1), "service"),
+    ],
+    ids=range(6),
+)
+def test_the_slot_judge_refuses(arguments, told):
+    with pytest.raises(ValueError, match=told):
+        judge_slots(*arguments, warm_up=0.3)

@@ -319,3 +319,13 @@ def test_the_example_of_the_package_runs():
     lines = [line[4:] for line in text.splitlines() if line.strip()]
     exec("\n".join([*lines[:-1], "rate = " + lines[-1]]), names)
     assert names["rate"] > 0.5
+
+
+def test_names_of_blocks_may_be_hashes_of_64_bits():
+    at, tokens, start = np.arange(3) * 0.1, np.full(3, 100), np.arange(4)
+    servers = Replicas(count=2, cache_blocks=10)
+    found = [
+        replay_router(at, tokens, tokens, start, names, servers, "prefix affinity").hit_tokens
+        for names in (np.array([1, 0, 1]), np.array([2**63 + 1, 3, 2**63 + 1], np.uint64))
+    ]
+    assert found[0].tolist() == found[1].tolist() == [0, 0, 99]

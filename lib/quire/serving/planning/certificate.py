@@ -16,6 +16,9 @@ from quire.serving.planning.gpus import GpuProfile
 from quire.serving.planning.slots import judge_slots
 from quire.serving.planning.streams import Stream, compress_and_route
 
+MOST_GPUS = 10**7
+"""A pool that as many do not satisfy is given up."""
+
 Judge = Callable[["PoolKey", int], bool]
 
 
@@ -73,7 +76,7 @@ class Certificate:
     @property
     def gap(self) -> float:
         """Share of the cost that is not proven necessary; 0 for an optimum."""
-        return 1 - self.bound / self.dollars_per_hour
+        return 1 - self.bound / self.dollars_per_hour if self.dollars_per_hour > 0 else 0.0
 
 
 def search(
@@ -156,8 +159,10 @@ def recheck(found: Certificate, judge: Judge) -> bool:
 
 def _most(money: float | int, key: PoolKey) -> float | int:
     """GPUs that cost less than ``money``: a fleet must be cheaper, not as cheap."""
-    if math.isinf(money):
+    if math.isinf(money) or (key.gpu.dollars_per_hour == 0 and money > 1e-9):
         return math.inf
+    if key.gpu.dollars_per_hour == 0:
+        return -1
     return math.ceil(money / key.gpu.dollars_per_hour - 1e-9) - 1
 
 
@@ -178,10 +183,11 @@ class _Book:
 
     def floor(self, key: PoolKey) -> float:
         """Dollars that the pool costs at least."""
-        return (self.failed.setdefault(key, -1) + 1) * key.gpu.dollars_per_hour
+        return float((self.failed.setdefault(key, -1) + 1) * key.gpu.dollars_per_hour)
 
     def ask(self, key: PoolKey, n: int) -> bool:
-        if n >= self.passed.get(key, 10**9):
+        known = self.passed.get(key)
+        if known is not None and n >= known:
             return True
         if n <= self.failed.setdefault(key, -1):
             return False
@@ -200,11 +206,11 @@ class _Book:
             return None
         self.failed.setdefault(key, -1)
         n, step = max(0, round(self.guess(key))), 1
-        while self.passed.get(key, 10**9) - self.failed[key] > 1:
-            if self.count >= self.most:
-                return None
+        while self.passed.get(key, math.inf) - self.failed[key] > 1:
             low, high = self.failed[key], self.passed.get(key)
-            if not low < n < (10**9 if high is None else high):
+            if self.count >= self.most or (high is None and low >= MOST_GPUS):
+                return None
+            if not low < n < (math.inf if high is None else high):
                 n = low + step if high is None else (low + high) // 2
             n += -step if self.ask(key, n) else step
             step *= 2

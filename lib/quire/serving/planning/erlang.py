@@ -71,13 +71,18 @@ def p99_wait(servers: Any, rate: Any, service_rate: Any, cv2: Any = 1.0) -> floa
     waits = erlang_c(c, load)
     if waits <= QUANTILE:
         return 0.0
-    return math.log(waits / QUANTILE) / (2 * (c * mu - lam) / (1 + spread))
+    spare = c * mu - lam
+    if spare <= 0:  # the load is the servers, to a rounding
+        return math.inf
+    return math.log(waits / QUANTILE) / (2 * spare / (1 + spread))
 
 
 def least_gpus(
     rate: Any, gpu_rate: Any, slo_s: Any, cv2: Any = 1.0, *, slots: Any = 1, rho_max: Any = 0.85
 ) -> int:
     """Return the least number of GPUs whose P99 wait meets ``slo_s`` at a utilisation below a cap.
+
+    Above 5,000 GPUs the upstream planner stops early and forgets its cap; this one does not.
 
     Parameters
     ----------
@@ -167,4 +172,6 @@ def p99_wait_kernel(c, lam, mu, cv2):
     waits = b / (spare + (1 - spare) * b)
     if waits <= QUANTILE:
         return 0.0
+    if c * mu <= lam:
+        return np.inf
     return math.log(waits / QUANTILE) / (2 * (c * mu - lam) / (1 + cv2))

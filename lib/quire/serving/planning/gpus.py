@@ -126,6 +126,9 @@ class GpuProfile:
         for name, each in (("n_in", prompt), ("n_out", answer)):
             if each.dtype.kind not in "iu" or not each.size or each.min() < 1:
                 raise ValueError(f"{name} = {each[:3]}: must hold integers, 1 or more")
+            if each.max() > LARGEST:
+                raise ValueError(f"{name} = {each.max()}: must be 2^40 or less")
+        prompt, answer = prompt.astype(np.int64), answer.astype(np.int64)
         if prompt.shape != answer.shape or prompt.ndim != 1:
             raise ValueError(
                 f"n_in, n_out = shapes {prompt.shape} and {answer.shape}: must be of one length"
@@ -156,7 +159,7 @@ class GpuProfile:
         if self.steepness == 0:
             return float(self.idle_w + rise * min(1.0, n / self.seats))
         x = math.log2(max(1.0, n)) - self.midpoint
-        return float(self.idle_w + rise / (1 + math.exp(-self.steepness * x)))
+        return float(self.idle_w + rise / (1 + math.exp(min(700.0, -self.steepness * x))))
 
     def batch_at(self, watts: Any) -> int:
         """Return the largest batch, `seats` at most and 1 at least, that draws no more."""

@@ -13,7 +13,7 @@ from numba import njit, prange
 from quire.checks import integers, real_array
 from quire.serving.planning.calibration import Calibration, calibrate_exactly
 from quire.serving.planning.erlang import least_gpus_kernel, p99_wait_kernel
-from quire.serving.planning.gpus import GpuProfile
+from quire.serving.planning.gpus import LARGEST, GpuProfile
 from quire.serving.planning.lengths import Lengths
 from quire.serving.planning.pools import NOBODY, Rules
 
@@ -131,7 +131,7 @@ def plan_grid(
     for i, b in enumerate(kept):
         below = lengths.share(b)
         for j, g in enumerate(stretch):
-            edge[i, j] = int(g * b)
+            edge[i, j] = int(min(g * b, LARGEST))
             more = max(0.0, lengths.share(int(edge[i, j])) - below)
             share[i, j] = min(1.0, below + more * rules.safe_share)
     near = [[[_short(lengths, b, k)] * stretch.size for b in kept] for k in gpus]

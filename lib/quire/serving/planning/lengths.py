@@ -10,6 +10,9 @@ import numpy as np
 
 from quire.checks import integer, positive, real_array
 
+LISTED = 2**27
+"""Sums over whole lengths go no further than this."""
+
 
 @dataclass(frozen=True)
 class Lengths:
@@ -46,7 +49,7 @@ class Lengths:
         if abs(shares[-1] - 1) > 1e-9:
             raise ValueError(f"shares = ..., {shares[-1]:g}: must end at 1")
         object.__setattr__(self, "tokens", tuple(int(t) for t in tokens))
-        object.__setattr__(self, "shares", tuple(float(s) for s in shares))
+        object.__setattr__(self, "shares", tuple(min(1.0, float(s)) for s in shares))
 
     @property
     def longest(self) -> int:
@@ -108,8 +111,16 @@ class Lengths:
         ----------
         least, most
             Limits; the window where an interval lies above it altogether.
+
+        Raises
+        ------
+        ValueError
+            For lengths too many to list.
         """
+        least = integer("least", least, 0)
         limit = self.tokens[-1] if most is None else integer("most", most)
+        if limit > LISTED:
+            raise ValueError(f"most = {limit}: lengths up to 2^27 can be listed one by one")
         mass = np.zeros(limit + 1)
         before, below = 0, 0.0
         for at, share in zip(self.tokens, self.shares, strict=True):
@@ -171,8 +182,16 @@ def split(length: Any, prompt_share: float = 0.8) -> tuple[Any, Any]:
 
     The split is the upstream planner's assumption: Azure's conversations are 85 to 15, its code
     requests 99 to 1.
+
+    Raises
+    ------
+    ValueError
+        For lengths that are no integers, or below 1.
     """
     total = np.asarray(length)
+    if total.dtype.kind not in "iu" or (total.size and total.min() < 1):
+        raise ValueError(f"length = {length!r}: must hold integers, 1 or more")
+    total = total.astype(np.int64)
     n_in = np.maximum(1, (total * prompt_share).astype(np.int64))
     n_out = np.maximum(1, total - n_in)
     if total.ndim == 0:
@@ -210,8 +229,15 @@ def lengths_of(total: Any, points: Any = None) -> Lengths:
         Tokens of each request, whole, 1 or more.
     points
         Lengths at which to keep F; those of the upstream files if None, and the longest request.
+
+    Raises
+    ------
+    ValueError
+        For lengths that are not whole.
     """
     seen = real_array("total", total, 1, least=1.0)
+    if (seen != np.rint(seen)).any():
+        raise ValueError("total: must hold whole numbers")
     longest = int(seen.max())
     at = np.array(POINTS if points is None else points, dtype=np.int64)
     kept = np.unique(np.append(at[at < longest], longest))

@@ -12,7 +12,7 @@ from typing import Any
 from quire.checks import between, integer, non_negative, positive, real_array
 from quire.serving.planning.calibration import Calibration, calibrate, calibrate_exactly
 from quire.serving.planning.erlang import least_gpus, p99_wait
-from quire.serving.planning.gpus import A100, GpuProfile
+from quire.serving.planning.gpus import A100, LARGEST, GpuProfile
 from quire.serving.planning.lengths import Lengths
 
 GAMMAS = tuple(round(1.0 + 0.1 * k, 1) for k in range(11))
@@ -103,7 +103,7 @@ class Pool:
     @property
     def dollars_per_hour(self) -> float:
         """The price."""
-        return self.gpus * self.gpu.dollars_per_hour
+        return float(self.gpus * self.gpu.dollars_per_hour)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Plan:
     @property
     def dollars_per_hour(self) -> float:
         """Price of both pools."""
-        return self.short.dollars_per_hour + self.long.dollars_per_hour
+        return float(self.short.dollars_per_hour + self.long.dollars_per_hour)
 
     @property
     def thousand_dollars_a_year(self) -> float:
@@ -211,7 +211,8 @@ def plan(
     rate
         Requests a second.
     boundary
-        B: the short pool's window, the long one's at most.
+        B: the short pool's window, the long one's at most. Where B is below the first point of the
+        lengths, short requests count as B tokens each, as upstream.
     gamma
         1 or more.
     gpu_short, gpu_long
@@ -222,7 +223,8 @@ def plan(
     Raises
     ------
     ValueError
-        For a boundary above the long window or below every request, or a gamma below 1.
+        For a boundary above the long window or below every request by a point of F, or a gamma
+        below 1.
     """
     rules = rules or Rules()
     lam, b = positive("rate", rate), integer("boundary", boundary)
@@ -231,12 +233,14 @@ def plan(
         raise ValueError(f"boundary = {b}: must be at most the long window, {rules.long_window}")
     if stretch < 1:
         raise ValueError(f"gamma = {stretch:g}: must be 1 or more")
-    edge = int(stretch * b)
+    edge = int(min(stretch * b, LARGEST))
     below = lengths.share(b)
     share = min(1.0, below + max(0.0, lengths.share(edge) - below) * rules.safe_share)
     to_long = (1.0 - share) * lam
     rest = lengths.above(edge)
-    short = size_pool(gpu_short, b, share * lam, lengths.up_to(b), rules)
+    # below the first point nothing is known of short requests: each counts as B tokens
+    mine = Lengths((b,), (1.0,)) if b < lengths.tokens[0] else lengths.up_to(b)
+    short = size_pool(gpu_short, b, share * lam, mine, rules)
     if to_long > NOBODY:
         far = size_pool(gpu_long, rules.long_window, to_long, rest, rules, max(1, edge))
     else:
@@ -283,7 +287,15 @@ def sweep(
 
 
 def saving(two: Plan, one: Plan) -> float:
-    """Return the per cent of cost that one plan saves against another."""
+    """Return the per cent of cost that one plan saves against another.
+
+    Raises
+    ------
+    ValueError
+        When the other costs nothing.
+    """
+    if one.dollars_per_hour <= 0:
+        raise ValueError("one: costs nothing, so that no share of it can be saved")
     return 100 * (1 - two.dollars_per_hour / one.dollars_per_hour)
 
 

@@ -12,7 +12,7 @@ from typing import Any, no_type_check
 import numpy as np
 from numba import njit
 
-from quire.checks import integer, positive, real_array
+from quire.checks import integer, non_negative, positive, real_array
 from quire.serving.planning.gpus import GpuProfile
 from quire.serving.planning.lengths import split
 from quire.serving.planning.pools import Pool
@@ -131,10 +131,20 @@ def judge_slots(
         When the warm-up leaves nothing.
     """
     at, held = real_array("arrival", arrival, 1), real_array("service", service, 1, least=0.0)
-    extra = np.broadcast_to(np.asarray(prefill, dtype=float), at.shape)
+    if np.ndim(prefill) == 0:
+        extra = np.full(at.shape, non_negative("prefill", prefill))
+    else:
+        extra = real_array("prefill", prefill, 1, least=0.0)
+    if not at.size == held.size == extra.size:
+        raise ValueError(
+            f"service, prefill = {held.size} and {extra.size} numbers: must be {at.size}, as "
+            "arrivals"
+        )
     share = real_array("warm_up", [warm_up], 1, least=0.0)[0]
     if share >= 1 or at.size < 2 or at[-1] <= at[0]:
         raise ValueError(f"warm_up = {share:g}: must leave requests and time, of {at.size}")
+    if at[-1] <= at[int(at.size * share)]:
+        raise ValueError(f"warm_up = {share:g}: leaves no time between arrivals, of {at.size}")
     old = _residuals(at, held) if stationary else np.zeros(0)
     wait = waits(
         np.concatenate([np.full(old.size, at[0]), at]), np.concatenate([old, held]), servers
@@ -145,7 +155,7 @@ def judge_slots(
     start = np.concatenate([at[0] + before, at + wait])
     stop = start + np.concatenate([old, held])
     inside = np.clip(np.minimum(stop, end) - np.maximum(start, begin), 0, None).sum()
-    span = max(end - begin, 1e-300)
+    span = end - begin
     rate = (at.size - first - 1) / span
     kept, whole = wait[first:], (wait + extra)[first:]
     return Verdict(
@@ -162,10 +172,17 @@ def _residuals(at: np.ndarray, held: np.ndarray) -> np.ndarray:
 
     As many as rate x E[S], each chosen with a chance that grows with its service time, at a time
     uniform within it (the equilibrium of M/G/infinity).
+
+    Raises
+    ------
+    ValueError
+        For service times that would keep more than 1e8 requests at once.
     """
     count = round((at.size - 1) / (at[-1] - at[0]) * float(held.mean()))
     if not count or held.sum() <= 0:
         return np.zeros(0)
+    if count > 10**8:
+        raise ValueError(f"service: {count:.3g} requests would be served at once, 1e8 at most")
     rng = np.random.default_rng(808)
     chosen = np.searchsorted(np.cumsum(held), rng.random(count) * held.sum(), side="right")
     return held[np.minimum(chosen, held.size - 1)] * rng.random(count)
@@ -268,7 +285,7 @@ def least_passing(passes: Callable[[int], bool], low: Any, high: Any = 10**6) ->
     passes
         False up to some n, True from there on.
     low
-        Where to begin, 1 or more.
+        Where to begin, 1 or more; fewer are tried where this passes.
     high
         Where to give up.
 
@@ -277,11 +294,22 @@ def least_passing(passes: Callable[[int], bool], low: Any, high: Any = 10**6) ->
     ValueError
         When nothing up to ``high`` passes.
     """
-    bad, good = integer("low", low) - 1, integer("low", low)
-    while not passes(good):
-        bad, good = good, 2 * good
-        if good > high:
-            raise ValueError(f"high = {high}: nothing up to here passes")
+    start, most = integer("low", low), integer("high", high)
+    bad, good, step = 0, min(start, most), 1
+    if passes(good):
+        while good > 1:  # fewer than where it began may do
+            less = max(1, good - step)
+            if not passes(less):
+                bad = less
+                break
+            good, step = less, 2 * step
+    else:
+        while True:
+            if good >= most:
+                raise ValueError(f"high = {high}: nothing up to here passes")
+            bad, good = good, min(2 * good, most)
+            if passes(good):
+                break
     while good - bad > 1:
         middle = (good + bad) // 2
         bad, good = (bad, middle) if passes(middle) else (middle, good)

@@ -134,7 +134,10 @@ def replay_router(
         raise ValueError("arrival_s falls: requests must stand in the order of their arrival")
     prompt, answer = (_whole(name, v, 1, at.size) for name, v in (("n_in", n_in), ("n_out", n_out)))
     start = _whole("block_start", block_start, 0, at.size + 1)
-    names = np.zeros(0, np.int64) if not len(blocks) else _whole("blocks", blocks, 0, len(blocks))
+    raw = np.asarray(blocks)
+    if raw.dtype == np.uint64:  # hashes of 64 bits: numbered anew, so that none turns negative
+        raw = np.unique(raw, return_inverse=True)[1].reshape(raw.shape)
+    names = _whole("blocks", raw, 0, raw.size) if raw.size else np.zeros(0, np.int64)
     if start[0] != 0 or start[-1] != names.size or (np.diff(start) < 0).any():
         raise ValueError("block_start: must rise from 0 to the number of blocks")
     largest = int(names.max()) + 1 if names.size else 1
@@ -161,8 +164,8 @@ def replay_router(
         non_negative("prefix_weight", prefix_weight),
         non_negative("load_weight", load_weight),
         limit,
-        integer("sticky_block", sticky_block, 0),
-        integer("seed", seed, 0),
+        integer("sticky_block", sticky_block, 0, 2**40),
+        integer("seed", seed, 0, 2**62),
     )
     return Routing(replica, hit, ttft, busy, float(hit.sum() / prompt.sum()))
 
@@ -173,6 +176,8 @@ def _whole(name: str, values: Any, least: int, size: int) -> np.ndarray:
         raise ValueError(f"{name} = {found.dtype} of {found.shape}: must be {size} integers")
     if found.size and found.min() < least:
         raise ValueError(f"{name} = {found.min()}: must be {least} or more")
+    if found.size and int(found.max()) >= 2**63:
+        raise ValueError(f"{name} = {found.max()}: must be below 2^63")
     return found.astype(np.int64)
 
 
