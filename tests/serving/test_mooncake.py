@@ -141,3 +141,10 @@ def test_published_traces(name, count, hits, tokens, names):
     small, large = trace.hit_blocks(5_000), trace.hit_blocks(20_000)
     assert (small <= large).all() and (large <= trace.hit_blocks()).all()
     assert 0 < small.sum() < large.sum() < trace.hit_blocks().sum()
+
+
+def test_names_of_64_bits_stay_different_blocks() -> None:
+    names = np.array([2**60, 0, 2**61 + 5, 7])
+    trace = Trace(*map(np.asarray, ([0, 1], [1024, 1024], [1, 1], [0, 2, 4], names)))
+    fine = PrefixTrace(trace, 512).for_engine().named[1]
+    assert np.unique(fine).size == fine.size == 4 * 32

@@ -220,11 +220,13 @@ def serve(
     Raises
     ------
     ValueError
-        When a request needs more room than there is.
+        When a request needs more room than there is, or ``engine`` is none.
     Deadlock
         When requests wait for one another (with `Engine.room_by_quantum` only).
     """
     kind = as_policy(policy)
+    if not isinstance(engine, Engine):
+        raise ValueError(f"engine = {engine!r}: must be an Engine; engine('E2') makes one by name")
     kappa = float(costs.kv_bytes_per_token)
     whole = requests.loaded + requests.uncached + requests.n_out
     room = {}
