@@ -88,6 +88,27 @@ def frontier(
 
 def tuned(trace: PrefixTrace, servers: Replicas) -> tuple[RouterRow, RouterRow, RouterRow]:
     """Return prefix affinity and sticky tuned on a first half, and least loaded, on the second."""
+    return tuned_tails(trace, servers)[0]
+
+
+def tail_ratio(
+    first: np.ndarray, second: np.ndarray, seed: int, blocks: int = 20
+) -> tuple[float, float]:
+    """Return the 2.5 and 97.5 % points of a ratio of P99s, by resampling blocks of time."""
+    rng = np.random.default_rng([seed, 99])
+    parts = np.array_split(np.arange(first.size), blocks)
+    told = []
+    for _ in range(400):
+        pick = np.concatenate([parts[k] for k in rng.integers(0, blocks, blocks)])
+        told.append(np.percentile(first[pick], 99) / np.percentile(second[pick], 99))
+    low, high = np.percentile(told, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def tuned_tails(
+    trace: PrefixTrace, servers: Replicas
+) -> tuple[tuple[RouterRow, RouterRow, RouterRow], list[np.ndarray]]:
+    """Return the rows of `tuned`, and the times to the first token behind them."""
     half = len(trace) // 2
     first = frontier(trace.first(half), servers)
     second = trace.select(np.arange(half, len(trace)))
@@ -98,11 +119,14 @@ def tuned(trace: PrefixTrace, servers: Replicas) -> tuple[RouterRow, RouterRow, 
     weights = {"load_weight": best.load_weight, "switch_s": best.switch_s}
     block = int(sticky.policy.split()[-1])
     told = route_trace(second, servers, "prefix affinity", **weights)
-    return (
+    stuck = route_trace(second, servers, "sticky", sticky_block=block)
+    least = route_trace(second, servers, "least loaded")
+    rows = (
         _row("prefix affinity", told, best.load_weight, best.switch_s),
-        _row(sticky.policy, route_trace(second, servers, "sticky", sticky_block=block)),
-        _row("least loaded", route_trace(second, servers, "least loaded")),
+        _row(sticky.policy, stuck),
+        _row("least loaded", least),
     )
+    return rows, [each.ttft_s for each in (told, stuck, least)]
 
 
 @dataclass(frozen=True)
