@@ -281,7 +281,6 @@ BAD = [
     (lambda: drawn(0).select(np.zeros(40, bool)), "no request is chosen"),
     (lambda: serve(drawn(0), COSTS, believed=np.zeros((2, 40))), "believed"),
     (lambda: serve(drawn(0), COSTS, half_life_s=-1), "half_life_s = -1"),
-    (lambda: serve(drawn(0), COSTS, "E2"), "engine = 'E2': must be an Engine"),
     (lambda: LoadingCosts(net_bytes_per_s=1e-310), "a token takes above"),
     (lambda: drawn(0).select(np.ones(5, bool)), "a mask of 40"),
     (lambda: drawn(0).select([99]), "a mask of 40"),
