@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numba
 import numpy as np
 import pytest
 
@@ -112,6 +113,9 @@ def test_threads_are_judged_only_where_rounds_were_kept() -> None:
     assert found.largest is None and found.medium is None
 
 
+@pytest.mark.skipif(
+    int(vars(numba.config)["NUMBA_NUM_THREADS"]) < 2, reason="one processor: numba has one thread"
+)
 def test_coupling_is_the_same_on_two_threads() -> None:
     rng = np.random.default_rng(1)
     free, pivots, weights = (rng.standard_normal(shape) for shape in ((7, 7), (7, 9), (9, 7)))

@@ -34,6 +34,8 @@ def test_it_does_not_depend_on_what_was_imported_first(first: str) -> None:
 
 
 def test_settings_that_choose_other_instructions_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     before = arithmetic()
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_max_isa=AVX")
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Sandybridge")
