@@ -1,5 +1,7 @@
 """The event loop of the three stages, compiled; `stages` checks what goes in and names what comes.
 
+The helpers that take `Work` are inlined: a call would count references to each of its arrays.
+
 A stage is one server. Network and copy serve quanta of a request, the device serves steps. A
 request waits in one heap at a time (in two with cut-through, while the network works for it).
 """
@@ -109,7 +111,7 @@ def _pop(keys, ids, sizes, h):
     return top
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def _remaining(work, left, i, slow):
     """Return what the scheduler believes is left of the three stages of request i."""
@@ -119,7 +121,7 @@ def _remaining(work, left, i, slow):
     return net, copy, device
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def _key(rules, work, left, i, now, slow):
     p = rules.policy
@@ -153,7 +155,7 @@ def _key(rules, work, left, i, now, slow):
     return key + rules.aging * work.arrival[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def _best(rules, work, left, keys, ids, sizes, h, now, slow):
     """Take the first of heap h; under ``hybrid`` those that became late go back behind."""
