@@ -128,8 +128,7 @@ class PrefixTrace:
     def for_engine(self) -> Trace:
         """Return the trace with names of the engine's blocks of 16 tokens, of full blocks only.
 
-        Names of answers do not exist: what follows the prompt is shared with nobody. Names too
-        large to have successors in 64 bits are numbered anew.
+        Names of answers do not exist: what follows the prompt is shared with nobody.
 
         Raises
         ------
@@ -142,8 +141,6 @@ class PrefixTrace:
             )
         each = self.block_tokens // BLOCK
         start, names = self.requests.named
-        if names.size and int(np.abs(names.astype(float)).max()) >= 2**62 // each:
-            names = np.unique(names, return_inverse=True)[1]  # hashes of 64 bits would wrap around
         fine = (names[:, None] * each + np.arange(each)).reshape(-1)
         full = self.n_in // BLOCK
         owner_start = start[:-1] * each
