@@ -16,7 +16,7 @@ chunked prompts, a pool of blocks with a prefix cache, preemption, several devic
 Read in this order:
 
 1. ``workload``: traces of requests (``trace``), metrics (``metrics``), logs of servers (``logs``),
-   indexes of prefixes (``prefixes``), Mooncake's traces (``mooncake``).
+   indexes of prefixes (``prefixes``), Mooncake's and Azure's traces (``mooncake``, ``azure``).
 2. ``profiles``: shapes of models (``models``); measured curves (``curves``), attention
    (``attention``), unequal lengths (``skew``) and experts (``experts``), together a
    ``LatencyTable`` (``latency``); readers of bundles (``bundles``) and of operators
@@ -29,8 +29,10 @@ Read in this order:
    (``slopes``).
 5. ``loading``: a package of its own beside the engine: prefixes fetched from far away, in stages
    (`quire.serving.loading`).
-6. ``power``: a server as states (``node``), the clock at a power cap (``clock``).
-7. ``peers``; ``experiments``: what the chapter measures; ``exercises``: its exercises' checks.
+6. ``planning`` and ``routing``: how many devices a fleet needs, by formulas and by judges
+   (`quire.serving.planning`), and who gets a request (`quire.serving.routing`).
+7. ``power``: a server as states (``node``), the clock at a power cap (``clock``).
+8. ``peers``; ``experiments``: what the chapters measure; ``exercises``: their exercises' checks.
 
 An instance hears and tells events only, so that routers, stages of loading and planners come as
 packages of their own beside ``engine``: ``submit`` takes a priority, ``role`` splits prefill from
