@@ -118,7 +118,8 @@ def test_paged_rows_are_flat_where_reserved_ones_fall():
     ("check", "right", "wrong"),
     [
         ("exact_power", lambda n: 321.0, [lambda n: n, lambda n: 0.0, lambda n: -3.0, 5,
-                                          lambda n: float("nan"), lambda n: 1 / 0]),
+                                          lambda n: float("nan"), lambda n: 1 / 0,
+                                          lambda n: "x", lambda n: 10**400, lambda n: 2j]),
         ("pool_size", 22, [15, 18, 21, 23, 0, -1, float("nan"), "18", [18]]),
         ("silent_conflict", ({"chat"}, {"code", "long"}),
          [({"chat"}, set()), ({"chat"}, {"code"}), (set(), {"code", "long"}),
