@@ -52,6 +52,14 @@ class Question:
         return f"answer_{self.number}"
 
 
+def number_asked(cells: Sequence[Any]) -> int:
+    """Return how many exercises cells ask, also where one of them could not be handed out."""
+    return sum(
+        cell["cell_type"] == "markdown" and bool(_ASKED.search(str(cell["source"])))
+        for cell in cells
+    )
+
+
 def questions(cells: Sequence[Mapping[str, Any]]) -> tuple[Question, ...]:
     """Return the exercises of a chapter's cells, in their order.
 

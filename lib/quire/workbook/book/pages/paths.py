@@ -18,7 +18,7 @@ from quire.workbook.book.pages.teaching import EXERCISE
 from quire.workbook.book.pages.written import Written, read_list
 from quire.workbook.chapters import Chapter
 from quire.workbook.errors import UserError
-from quire.workbook.handouts.questions import questions
+from quire.workbook.handouts.questions import number_asked
 from quire.workbook.text import markup
 
 FILE = "paths.yml"
@@ -69,7 +69,7 @@ def _table(steps: tuple[Step, ...], root: Path, executed: Executed, exercises: b
         if chapter is not None:
             step = _as_far_as_there(step, executed[chapter])
             where, read = linked(chapter), reading(executed[chapter], step)
-            asked = len(questions(executed[chapter].cells)) if exercises else 0
+            asked = number_asked(executed[chapter].cells) if exercises else 0
         elif step.page and (root / "book" / f"{step.page}.md").is_file():
             where = f'<a href="{step.page}.html">{markup(step.title or step.page)}</a>'
             read, asked = PAGE_MINUTES, 0
@@ -109,7 +109,7 @@ def _as_far_as_there(step: Step, notebook: NotebookNode) -> Step:
 
 def _whole(executed: Executed) -> str:
     read = sum(minutes.minutes(notebook) for notebook in executed.values())
-    asked = sum(len(questions(notebook.cells)) for notebook in executed.values())
+    asked = sum(number_asked(notebook.cells) for notebook in executed.values())
     run = sum(float(n.metadata.get("quire", {}).get("seconds") or 0) for n in executed.values())
     return (
         f"{len(executed)} chapters take {read / 60:.1f} hours to read, {run / 60:.0f} minutes to "

@@ -17,7 +17,7 @@ from quire.workbook.book.pages.markup import bare, grid, linked, number_word, pa
 from quire.workbook.book.pages.written import Written, read_list
 from quire.workbook.chapters import Chapter
 from quire.workbook.errors import UserError
-from quire.workbook.handouts.questions import questions
+from quire.workbook.handouts.questions import number_asked
 from quire.workbook.text import markup
 
 FILE = "teach.yml"
@@ -98,7 +98,7 @@ def agenda(plan: Plan, notebook: NotebookNode, name: str = "") -> list[tuple[str
         little time for the exercises.
     """
     headings = {section.heading for section in minutes.sections(notebook)}
-    numbers = {asked.number for asked in questions(notebook.cells)}
+    numbers = set(range(1, number_asked(notebook.cells) + 1))
     if missing := [*({*plan.sections} - headings), *({*plan.exercises} - numbers)]:
         raise UserError(f"{FILE}: chapter {name} has no {missing[0]!r}", "mend the plan")
     shown = [
@@ -132,7 +132,7 @@ def _syllabus(root: Path, executed: Executed) -> str:
         if there:
             read = sum(minutes.minutes(executed[chapter]) for chapter in there)
             run = sum(_seconds(executed[chapter]) for chapter in there)
-            asked = sum(len(questions(executed[chapter].cells)) for chapter in there)
+            asked = sum(number_asked(executed[chapter].cells) for chapter in there)
             rows.append(
                 (
                     str(week.week), "<br>".join(map(linked, there)), markup(week.about),
@@ -162,7 +162,7 @@ def _plans(root: Path, executed: Executed) -> str:
                         f'<p><a href="{page_of(chapter)}">The chapter</a> takes '
                         f"{minutes.minutes(notebook):.0f} minutes to read and "
                         f"{_seconds(notebook):.0f} seconds to run, and has "
-                        f"{number_word(len(questions(notebook.cells)))} exercises.</p>"
+                        f"{number_word(number_asked(notebook.cells))} exercises.</p>"
                         f"{grid(('step', 'what', 'minutes'), rows, words=2)}"
                     ),
                 )
