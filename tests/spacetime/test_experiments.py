@@ -29,7 +29,7 @@ def columns(rows: int = 400, seed: int = 3) -> dict[str, np.ndarray]:
         "EX": random.choice(list("NTZ"), rows),
         "BID": np.round(middle, 2),
         "OFR": np.round(middle + random.integers(1, 4, rows) * 0.01, 2),
-        "SYMBOL": np.full(rows, "XXX"),
+        "SYMBOL": np.full(rows, "ABC"),
     }
 
 

@@ -21,7 +21,7 @@ def tape(**changed):
         "letters": ["N", "T", "N"],
         "bids": [1.0, 2.0, 3.0],
         "asks": [1.5, 2.5, 3.5],
-        "symbols": ["XXX"] * 3,
+        "symbols": ["ABC"] * 3,
     }
     return read_tape(**(columns | changed))
 

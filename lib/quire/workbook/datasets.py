@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from quire.workbook.errors import UserError, plain_line, quoted
+from quire.workbook.errors import UserError, first_complaint, plain_line, quoted
 from quire.workbook.files import make_folder, replacing
 from quire.workbook.home import cache_folder, home
 
@@ -287,10 +287,8 @@ def _entry(name: str, table: object) -> Dataset:
     try:
         return Dataset.model_validate(fields)
     except ValidationError as fault:
-        first = fault.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
         raise UserError(
-            f'data/registry.toml, entry "{name}": {where}: {first["msg"]}',
+            f'data/registry.toml, entry "{name}": {first_complaint(fault)}',
             "give url, sha256, bytes, path, licence and citation",
         ) from None
 

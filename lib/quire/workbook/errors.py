@@ -40,6 +40,12 @@ def quoted(value: Any, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
+def first_complaint(fault: Any) -> str:
+    """Return the first thing that a pydantic ``ValidationError`` complains of: where, and what."""
+    first = fault.errors()[0]
+    return f"{'.'.join(str(step) for step in first['loc'])}: {first['msg']}"
+
+
 class UserError(Exception):
     """Bad input: names the thing and the remedy; the command line exits with status 2.
 

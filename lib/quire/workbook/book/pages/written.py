@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from quire.workbook.errors import UserError
+from quire.workbook.errors import UserError, first_complaint
 from quire.workbook.yamlfiles import line_of, read_yaml
 
 
@@ -32,9 +32,7 @@ def read_list(path: Path, form: type[List]) -> List:
     try:
         return form.model_validate(data)
     except ValidationError as fault:
-        first = fault.errors()[0]
-    where = ".".join(str(step) for step in first["loc"])
-    raise UserError(
-        f"{path.name}, line {line_of(tree, first['loc'])}: {where}: {first['msg']}",
-        "mend the list",
-    ) from None
+        line = line_of(tree, fault.errors()[0]["loc"])
+        raise UserError(
+            f"{path.name}, line {line}: {first_complaint(fault)}", "mend the list"
+        ) from None
