@@ -10,7 +10,6 @@ import sys
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,6 @@ from quire.brokers import (
     PortBusy,
     all_started,
     broker,
-    free_port,
     started,
 )
 from quire.brokers.measuring.processes import (
@@ -34,6 +32,7 @@ from quire.brokers.measuring.processes import (
 from quire.brokers.servers import catalogue
 from quire.brokers.servers.resets import resetting
 from quire.brokers.servers.running import Launch, new_folder, running
+from quire.ports import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers are started on Linux")
 
@@ -206,12 +205,6 @@ def test_a_program_that_is_not_installed_is_named(monkeypatch):
     assert "Debian: mosquitto" in (broker("mosquitto").available() or "")
     with all_started(["mosquitto"]) as found:
         assert found == {}
-
-
-def test_a_port_is_not_given_out_twice():
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: free_port(), range(100)))
-    assert len(set(found)) == 100
 
 
 def test_a_thread_has_its_share(null_broker):

@@ -61,7 +61,6 @@ from quire.brokers.servers.running import (
     BrokerUnavailable,
     PortBusy,
     Server,
-    free_port,
 )
 from quire.brokers.tables.rows import (
     MalformedTable,
@@ -111,7 +110,6 @@ __all__ = [
     "fit_fanout",
     "fit_memory",
     "fit_utilisation",
-    "free_port",
     "loss_of",
     "mean_wait",
     "open_loop_latencies",

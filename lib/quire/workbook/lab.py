@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from typing import NoReturn
 
+from quire.ports import is_free
 from quire.workbook.errors import UserError
 from quire.workbook.home import home
 
@@ -19,12 +19,8 @@ def open_lab(port: int, browser: bool = True) -> NoReturn:
     UserError
         When the port is taken.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise UserError(f"port {port} is in use", "choose another with --port") from None
+    if not is_free(port):
+        raise UserError(f"port {port} is in use", "choose another with --port")
     command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--ServerApp.port_retries=0"]
     command += [f"--notebook-dir={home()}"] + ([] if browser else ["--no-browser"])
     if hasattr(os, "geteuid") and os.geteuid() == 0:

@@ -20,11 +20,11 @@ from quire.brokers.servers.running import (
     BrokerUnavailable,
     Launch,
     Server,
-    free_port,
     new_folder,
     running,
 )
 from quire.checks import integer
+from quire.ports import free_port
 
 _JAVA = Path("/usr/share/java")
 _JARS = (

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from quire.brokers.servers.running import Launch, Server, free_port, new_folder, running
+from quire.brokers.servers.running import Launch, Server, new_folder, running
 from quire.checks import integer, non_negative, positive
+from quire.ports import free_port
 
 
 @contextmanager

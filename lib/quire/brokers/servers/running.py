@@ -8,9 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +16,8 @@ from typing import Any
 
 from quire.brokers.measuring.processes import Usage, is_loopback, listening, usage
 from quire.checks import integer, positive
+from quire.ports import is_free
 
-_FINDING = threading.Lock()
-_GIVEN: deque[int] = deque(maxlen=200)
 GUARD = Path(__file__).with_name("_guard.py")
 
 
@@ -81,21 +78,6 @@ class Server:
         return _log_of(self.folder)
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now, and that was not given out lately.
-
-    Servers are started side by side, and take their ports some time after they were found.
-    """
-    with _FINDING, contextlib.ExitStack() as probes:
-        while True:
-            probe = probes.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-            if port not in _GIVEN:
-                _GIVEN.append(port)
-                return port
-
-
 def check_port(port: int) -> None:
     """Make sure that a port of 127.0.0.1 can be taken.
 
@@ -104,13 +86,8 @@ def check_port(port: int) -> None:
     PortBusy
         When it cannot.
     """
-    port = integer("port", port, 1, 65_535)
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise PortBusy(f"port = {port}: taken on 127.0.0.1 ({error.strerror})") from None
+    if not is_free(integer("port", port, 1, 65_535)):
+        raise PortBusy(f"port = {port}: taken on 127.0.0.1, choose another")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ is run: ``python -m quire.secure_sums.peers.mpyc_party LENGTH SEED REPETITIONS -
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt32
 
+from quire.ports import free_port
 from quire.secure_sums.peers.mpyc_party import inputs_of
 
 
@@ -52,7 +52,7 @@ def mpyc_sum(
     """
     command = [sys.executable, "-m", f"{__package__}.mpyc_party"]
     command += [str(length), str(seed), str(repetitions), "-M", str(users), "--no-log"]
-    command += ["--base-port", str(_free_port(users))]  # its default ports may be in use
+    command += ["--base-port", str(free_port(users))]  # its default ports may be in use
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"MPyC's parties failed: {done.stderr.strip().splitlines()[-1:]}")
@@ -63,10 +63,3 @@ def mpyc_sum(
 def mpyc_inputs(users: int, length: int, seed: int) -> UInt32[np.ndarray, "K L"]:
     """Return the vectors that the parties of `mpyc_sum` put in, as machine words."""
     return np.array([inputs_of(user, length, seed) for user in range(users)], dtype=np.uint32)
-
-
-def _free_port(count: int) -> int:
-    """Return a port that is free now, with so many numbers left above it."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return min(port, 65_535 - count)
