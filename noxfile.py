@@ -3,6 +3,7 @@
 Each makes its own environment, with uv where it is installed and with virtualenv otherwise.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def install(session: nox.Session, extras: str) -> None:
     session.install("--no-deps", "psitip==1.1.7")
 
 
+def processors() -> int:
+    """Return on how many processors this process may run."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 @nox.session
 def book(session: nox.Session) -> None:
     """Run every chapter and render the book into _build/html; -- --pdf --epub prints it, too."""
@@ -31,8 +38,9 @@ def book(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests."""
     install(session, "workbook,print,peers,tests")
-    # Two processes; tests/conftest.py says which tests share one: a file, the book, a chapter.
-    session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs)
+    # Two processes, one on one processor: a test that is given half of one runs into its limit.
+    # tests/conftest.py says which tests share a process: a file, the book, a chapter.
+    session.run("pytest", "-n", str(min(2, processors())), "--dist", "loadgroup", *session.posargs)
 
 
 @nox.session
