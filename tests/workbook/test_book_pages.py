@@ -121,6 +121,7 @@ def test_the_status_tells_what_runs_share_and_what_they_do_not(tiny: Chapter) ->
     book = new_notebook()
     book.metadata["quire"] = {
         "seconds": 12.345,
+        "processor_seconds": 23.456,
         "peak_memory_mib": 812.6,
         "profile": "default",
         "commit": "0123456789abcdef+",
@@ -135,6 +136,7 @@ def test_the_status_tells_what_runs_share_and_what_they_do_not(tiny: Chapter) ->
     text = status.page({tiny: book, later: other})
     for words in (
         "12.3",
+        "23.5",
         "813",
         "012345678+",
         "A &lt;processor&gt;, 2 cores",
@@ -144,7 +146,7 @@ def test_the_status_tells_what_runs_share_and_what_they_do_not(tiny: Chapter) ->
         assert words in text
     assert "jax&nbsp;0.10" in text
     assert "Chapter 99 alone: numpy&nbsp;2.1" in text
-    assert text.count("—") == 7  # all of the other's, and the device
+    assert text.count("—") == 8  # all of the other's, and the device
 
 
 def test_a_card_of_the_overview_tells_finding_and_verdicts(tiny: Chapter) -> None:

@@ -37,6 +37,7 @@ def test_an_executed_notebook_carries_its_ledger_and_provenance(
     assert record["packages"]["papermill"]
     assert record["peak_memory_mib"] > 10
     assert record["seconds"] > 0
+    assert record["processor_seconds"] > 0
     assert record["datasets"] == {}
     assert seen[-1] == (7, 7)
     assert [p.name for p in output.parent.iterdir()] == ["tiny.ipynb"]

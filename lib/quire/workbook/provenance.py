@@ -27,6 +27,7 @@ class KernelReport:
 
     datasets: dict[str, str]
     peak_memory_mib: float | None
+    processor_seconds: float
     device: str | None
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -36,7 +37,10 @@ class KernelReport:
 def kernel_report() -> KernelReport:
     """Return this process's `KernelReport`, for which the driver asks after the last cell."""
     return KernelReport(
-        datasets=datasets.used(), peak_memory_mib=_peak_memory_mib(), device=_device()
+        datasets=datasets.used(),
+        peak_memory_mib=_peak_memory_mib(),
+        processor_seconds=round(sum(os.times()[:4]), 1),  # its own and of children that ended
+        device=_device(),
     )
 
 

@@ -24,7 +24,9 @@ def page(executed: Mapping[Chapter, NotebookNode]) -> str:
     sections = [
         "# Status",
         "Which run made each chapter's page. Times are of that run, on the machine named beside "
-        "it; on another machine only cells marked as timings should come out otherwise "
+        "it: what passed on the clock, and what the run's processes were given of the processors "
+        "(more than the clock where two worked at once, less where the machine had other work). "
+        "On another machine only cells marked as timings should come out otherwise "
         '([what "the same" means](rerun.md)).',
         raw(_runs(records)),
         "## Versions",
@@ -36,8 +38,8 @@ def page(executed: Mapping[Chapter, NotebookNode]) -> str:
 
 
 def _runs(records: Records) -> str:
-    heads = ("chapter", "time (s)", "peak memory (MiB)", "profile", "commit", "processor", "device")
-    numbers = {"time (s)", "peak memory (MiB)"}
+    numbers = ("time (s)", "processor time (s)", "peak memory (MiB)")
+    heads = ("chapter", *numbers, "profile", "commit", "processor", "device")
     head = "".join(f'<th scope="col"{_kind(name in numbers)}>{markup(name)}</th>' for name in heads)
     rows = "".join(_row(chapter, record) for chapter, record in records.items())
     return (
@@ -52,6 +54,7 @@ def _row(chapter: Chapter, record: Mapping[str, Any]) -> str:
     memory = record.get("peak_memory_mib")
     cells = [
         (in_words(record.get("seconds")), True),
+        (in_words(record.get("processor_seconds")), True),
         (in_words(round(memory) if isinstance(memory, int | float) else None), True),
         (str(record.get("profile") or MISSING), False),
         (short or MISSING, False),
