@@ -129,7 +129,10 @@ def real_array(
 def _number(name: str, value: Any, allowed: str, holds: Any) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise ValueError(f"{name} = {value!r}: {allowed}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond the doubles
+        raise ValueError(f"{name} = an integer beyond 1e308: {allowed}") from None
     if not (math.isfinite(number) and holds(number)):
         raise ValueError(f"{name} = {value!r}: {allowed}")
     return number

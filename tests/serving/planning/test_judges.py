@@ -1,5 +1,6 @@
 """The judges: slots against formulas, engines that page, certificates against enumeration."""
 
+import gzip
 from dataclasses import replace
 from itertools import pairwise
 
@@ -110,6 +111,48 @@ def test_routing_conserves_and_never_lengthens():
     long_answers = planning.Stream(answers, np.array([True, True]))
     routed = compress_and_route(long_answers, 100, 4.0)
     assert routed.short.tolist() == [0] and routed.n_in.tolist() == [5, 10]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (["2023-11-16 18:17:03.97,1,99999999999999999999"], "line 2 is no request .*tokens, 0 to"),
+        (["2023-11-16 18:17:03.97,0,5"], "line 2 is no request .*tokens, 1 to"),
+        (["2023-11-16 18:17:03.97,1,5", "2023-11-16 18:17:46.-5,1,5"], "line 3 .*must be a time"),
+        (["2023-11-16 18:17:46+02:00,1,5"], "line 2 .*must be a time"),
+        (["2023-11-16 18:17:\u0664\u0666,1,5"], "line 2 .*must be a time"),
+        (["2023-11-16 18:17:03,\u0661,5"], "line 2 .*tokens"),
+        (["2023-02-30 18:17:03,1,5"], "line 2 is no request"),
+        (["2023-11-16 18:17:03,5"], "line 2 .*2 of three columns"),
+        (["9999-01-01 00:00:00,1,5", "1000-01-01 00:00:00,1,5"],
+         "line 2 is 8999 years after the first request"),
+        (["0001-01-01 00:00:00," + "1" * 5000 + ",5"], "line 2 .*tokens"),
+        (["2023-11-16 18:17:03," + "1" * 200_000 + ",5"], "is no CSV file"),
+    ],
+    ids=["count", "none", "fraction", "zone", "digits", "tokens", "day", "short", "years", "long",
+         "field"],
+)  # fmt: skip
+def test_a_line_that_is_no_request_is_named(tmp_path, rows, told):
+    file = tmp_path / "a.csv"
+    head = "TIMESTAMP,ContextTokens,GeneratedTokens"
+    file.write_text("\n".join([head, *rows]), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"^path = a\.csv: {told}") as raised:
+        read_azure(file)
+    assert len(str(raised.value)) < 200
+
+
+def test_torn_archives_are_told_and_old_years_read(tmp_path):
+    file = tmp_path / "a.csv.gz"
+    whole = gzip.compress(b"TIMESTAMP,ContextTokens,GeneratedTokens\n" * 50)
+    file.write_bytes(whole[:20] + b"\xff" * 20)
+    with pytest.raises(ValueError, match="is no CSV file"):
+        read_azure(file)
+    file.write_bytes(gzip.compress(
+        b"TIMESTAMP,ContextTokens,GeneratedTokens\n0001-01-01T00:00:00.1,3,4\n"
+        b"0001-01-01T00:00:00.1000000019,1099511627776,4\n"
+    ))  # fmt: skip
+    trace = read_azure(file)
+    assert trace.arrival_ns.tolist() == [0, 1] and trace.n_in.tolist() == [3, 2**40]
 
 
 def test_traces_become_streams(tmp_path):

@@ -168,6 +168,56 @@ def test_estimator_learns_each_category():
         TokenEstimator(0)
 
 
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda e: e.observe(1e15, 1e-300), r"^size / tokens = 1e\+315|^size / tokens = inf"),
+        (lambda e: e.observe(1e300, 1), "^size = 1e\\+300: must be 1e15 or less"),
+        (lambda e: e.observe(1, 10**400), "^tokens = an integer beyond 1e308"),
+        (lambda e: e.estimate(10**16, 1), "^size = 1e\\+16"),
+        (lambda e: e.estimate(1, 1e16), "^answer = 1e\\+16"),
+        (lambda e: TokenEstimator(1e-320), "^ratio = 1e-320"),
+        (lambda e: estimates([1e300], [1.0], [1.0], ["a"]), "^size = 1e\\+300"),
+    ],
+    ids=["ratio", "size", "integer", "bytes", "answer", "first", "array"],
+)
+def test_estimators_refuse_what_would_overflow(call, told):
+    known = TokenEstimator()
+    with pytest.raises(ValueError, match=told):
+        call(known)
+    assert not known.ratios and known.estimate(4e15 / 4, 0) == 2.5e14
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"exploration": 1e300}, "exploration"),
+        ({"ridge": 1e-320}, "ridge"),
+        ({"discount": 1e-300}, "discount"),
+        ({"ridge": 10**400}, "ridge"),
+    ],
+    ids=["exploration", "ridge", "discount", "integer"],
+)
+def test_learning_refuses_what_would_overflow(change, told):
+    x = np.ones((50, 2))
+    with pytest.raises(ValueError, match=told):
+        learn(World(x, x), "linucb", **change)
+    for given, name in (({"context": 1e200 * x, "mean": x}, "context"),
+                        ({"context": x, "mean": -1e200 * x}, "mean"),
+                        ({"context": x, "mean": x, "noise": 1e200}, "noise")):  # fmt: skip
+        with pytest.raises(ValueError, match=name):
+            World(**given)
+    with pytest.raises(ValueError, match="price"):
+        model_world(10, 1, price=1e300)
+
+
+def test_learning_at_the_largest_numbers_allowed_stays_finite():
+    x = np.random.default_rng(1).normal(size=(60, 2)) * 1e8
+    for policy in ("linucb", "thompson", "greedy"):
+        told = learn(World(x, x, 1e9), policy, exploration=1e9, ridge=1e-9, discount=1e-9, seed=1)
+        assert np.isfinite(told.regret).all()
+
+
 def test_rules_conflict_exactly_where_enumeration_says():
     rng = np.random.default_rng(4)
     signals = [f"s{k}" for k in range(6)]
@@ -215,7 +265,16 @@ def test_rules_are_refused_where_they_make_no_sense():
     with pytest.raises(ValueError, match="needs and forbids"):
         Rule("x", frozenset({"a"}), frozenset({"a"}), "m")
     with pytest.raises(ValueError, match="set of names"):
-        Rule("x", "abc", frozenset(), "m")  # type: ignore[arg-type]
+        Rule("x", "abc", frozenset(), "m")
+    for wrong in (None, 3, [1], [None], {"a": 1}.items()):
+        with pytest.raises(ValueError, match=r"^needs = "):
+            Rule("x", wrong, frozenset(), "m")
+        with pytest.raises(ValueError, match=r"^forbids = "):
+            Rule("x", frozenset(), wrong, "m")
+        with pytest.raises(ValueError, match=r"^signals = "):
+            Rule("x", frozenset(), frozenset(), "m").fires(wrong)
+        with pytest.raises(ValueError, match=r"^exclusive = "):
+            conflicts([], [wrong])
     one = Rule("x", frozenset(), frozenset(), "m")
     with pytest.raises(ValueError, match="same name"):
         conflicts([one, one])

@@ -39,10 +39,10 @@ def pool_size(answer: Any) -> bool:
 
 
 def silent_conflict(answer: Any) -> bool:
-    """Whether the answer is a guard (needs, forbids) of a rule that conflicts with neither.
+    """Whether the answer is the guard (needs, forbids) of a rule that conflicts with neither.
 
     The others: code goes to the large model, long prompts that are no code to the long one. The
-    rule must fire on plain chat, which is neither.
+    rule must fire on every chat that no other rule takes, and on nothing without chat.
     """
     others = [
         Rule("code", frozenset({"code"}), frozenset(), "large"),
@@ -53,4 +53,12 @@ def silent_conflict(answer: Any) -> bool:
         mine = Rule("chat", frozenset(needs), frozenset(forbids), "small")
     except Exception:  # a reader's object may be anything
         return False
-    return not conflicts([*others, mine]) and mine.fires({"chat"}) and not mine.fires(set())
+    signals = sorted({"chat", "code", "long", "another"} | mine.needs | mine.forbids)
+    if len(signals) > 12:
+        return False
+    for which in range(1 << len(signals)):
+        true = {s for k, s in enumerate(signals) if which >> k & 1}
+        taken = any(rule.fires(true) for rule in others)
+        if mine.fires(true) != ("chat" in true and not taken):
+            return False
+    return not conflicts([*others, mine])

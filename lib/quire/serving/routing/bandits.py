@@ -8,6 +8,9 @@ import numpy as np
 from quire.checks import integer, non_negative, positive, real_array
 
 POLICIES = ("linucb", "thompson", "greedy", "fixed", "oracle", "random")
+LARGEST = 1e9
+"""No feature, reward, noise or width is larger, and no ridge or discount below its inverse: sums of
+squares stay far from overflow."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ class World:
         x, m = real_array("context", self.context, 2), real_array("mean", self.mean, 2)
         if x.shape[0] != m.shape[0]:
             raise ValueError(f"mean = {m.shape[0]} rows: must be {x.shape[0]}, as context")
-        non_negative("noise", self.noise)
+        for name, entries in (("context", x), ("mean", m)):
+            _moderate(name, float(np.abs(entries).max()))
+        _moderate("noise", non_negative("noise", self.noise))
         object.__setattr__(self, "context", x)
         object.__setattr__(self, "mean", m)
 
@@ -77,9 +82,9 @@ def learn(
     exploration
         Width of LinUCB's bonus, scale of Thompson's draws, or the greedy policy's share.
     ridge
-        Of the regression.
+        Of the regression, 1e-9 to 1e9.
     discount
-        Of old rewards each request, above 0 and at most 1; below 1 for what drifts.
+        Of old rewards each request, 1e-9 to 1; below 1 for what drifts.
     delay
         Requests between a choice and its reward.
     arm
@@ -94,11 +99,14 @@ def learn(
     """
     if policy not in POLICIES:
         raise ValueError(f"policy = {policy!r}: must be one of {', '.join(POLICIES)}")
-    width, late = non_negative("exploration", exploration), integer("delay", delay, 0)
-    shrink = positive("ridge", ridge)
+    width = _moderate("exploration", non_negative("exploration", exploration))
+    late = integer("delay", delay, 0)
+    shrink = _moderate("ridge", positive("ridge", ridge))
     keep = positive("discount", discount)
     if keep > 1:
         raise ValueError(f"discount = {keep:g}: must be above 0, at most 1")
+    if min(shrink, keep) < 1 / LARGEST:
+        raise ValueError(f"ridge, discount = {shrink:g} and {keep:g}: must be 1e-9 or more")
     n, arms = world.mean.shape
     d = world.context.shape[1]
     always = integer("arm", arm, 0, arms - 1)
@@ -119,9 +127,9 @@ def learn(
         else:
             score = theta @ x
             if policy == "linucb":
-                score = score + width * np.sqrt((x @ inverse) @ x)
+                score = score + width * _spread(inverse, x)
             elif policy == "thompson":
-                spread = np.sqrt((x @ inverse) @ x)
+                spread = _spread(inverse, x)
                 score = score + width * spread * rng.standard_normal(arms)
             pick = int(score.argmax())
         chosen[r] = pick
@@ -142,6 +150,17 @@ def learn(
             theta[a] = inverse[a] @ target[a]
     lost = world.mean.max(axis=1) - world.mean[np.arange(n), chosen]
     return Learnt(chosen, np.cumsum(lost))
+
+
+def _spread(inverse: np.ndarray, x: np.ndarray) -> np.ndarray:
+    # a rounding below zero, where the regression is badly conditioned, counts as zero
+    return np.asarray(np.sqrt(np.maximum((x @ inverse) @ x, 0.0)))
+
+
+def _moderate(name: str, value: float) -> float:
+    if value > LARGEST:
+        raise ValueError(f"{name} = {value:g}: must be 1e9 or less")
+    return value
 
 
 def model_world(n: Any, seed: Any, *, change: bool = True, price: Any = 0.15) -> World:
@@ -171,7 +190,7 @@ def model_world(n: Any, seed: Any, *, change: bool = True, price: Any = 0.15) ->
     if change:
         late = (np.arange(count) >= count // 2) & (category == 1)
         mean[late, 1] = 1 / (1 + np.exp(-2 * (-1.5 - difficulty[late])))
-    mean = mean - positive("price", price) * np.array([0.2, 0.8, 3.0])
+    mean = mean - _moderate("price", positive("price", price)) * np.array([0.2, 0.8, 3.0])
     features = [np.ones(count), (length - 7), difficulty, difficulty**2]
     features += [(category == k).astype(float) for k in (1, 2)]
     features += [(category == k) * difficulty for k in (1, 2)]

@@ -4,7 +4,7 @@ Two rules conflict where one request can satisfy both guards, neither has priori
 to different models. Guards are conjunctions, so that a pair is settled by its literals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -44,7 +44,7 @@ class Rule:
 
     def fires(self, signals: Any) -> bool:
         """Whether the guard holds where exactly these signals are true."""
-        true = set(signals)
+        true = _signals("signals", signals)
         return self.needs <= true and not self.forbids & true
 
 
@@ -82,7 +82,7 @@ def conflicts(rules: Sequence[Rule], exclusive: Sequence[Any] = ()) -> list[Conf
     """
     if len({rule.name for rule in rules}) != len(rules):
         raise ValueError("rules: two have the same name")
-    groups = [frozenset(each) for each in exclusive]
+    groups = [_signals("exclusive", each) for each in exclusive]
     found = []
     for a, b in combinations(rules, 2):
         if a.priority != b.priority or a.model == b.model:
@@ -98,7 +98,7 @@ def unreachable(rules: Sequence[Rule], exclusive: Sequence[Any] = ()) -> list[st
 
     A rule is outranked where one of a higher priority fires whenever it does.
     """
-    groups = [frozenset(each) for each in exclusive]
+    groups = [_signals("exclusive", each) for each in exclusive]
     found = []
     for rule in rules:
         impossible = any(len(rule.needs & group) > 1 for group in groups)
@@ -124,6 +124,7 @@ def _together(a: Rule, b: Rule, groups: list[frozenset[str]]) -> frozenset[str] 
 
 
 def _signals(name: str, value: Any) -> frozenset[str]:
-    if isinstance(value, str) or not all(isinstance(each, str) for each in value):
+    several = isinstance(value, Collection) and not isinstance(value, str)
+    if not several or not all(isinstance(each, str) for each in value):
         raise ValueError(f"{name} = {value!r}: must be a set of names of signals")
     return frozenset(value)

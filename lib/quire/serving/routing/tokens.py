@@ -6,9 +6,15 @@ import numpy as np
 
 from quire.checks import between, non_negative, positive, real_array
 
+LARGEST = 1e15
+"""No count of bytes or tokens is larger."""
+LEAST_RATIO, LARGEST_RATIO = 1e-9, 1e9
+
 
 class TokenEstimator:
     """Bytes per token of each category, learnt by an exponential average.
+
+    Bytes and tokens are 1e15 at most, and a ratio lies between 1e-9 and 1e9 bytes a token.
 
     Parameters
     ----------
@@ -19,18 +25,21 @@ class TokenEstimator:
     """
 
     def __init__(self, ratio: Any = 4.0, rate: Any = 0.05) -> None:
-        self.first = positive("ratio", ratio)
+        self.first = between("ratio", ratio, LEAST_RATIO, LARGEST_RATIO)
         self.rate = between("rate", rate, 0, 1)
         self.ratios: dict[str, float] = {}
 
     def estimate(self, size: Any, answer: Any, category: str = "") -> float:
         """Return total tokens: ``size`` bytes over the ratio, and the answer's limit."""
         ratio = self.ratios.get(category, self.first)
-        return non_negative("size", size) / ratio + non_negative("answer", answer)
+        return _counted("size", size) / ratio + _counted("answer", answer)
 
     def observe(self, size: Any, tokens: Any, category: str = "") -> None:
         """Learn from a prompt of ``size`` bytes that had ``tokens`` tokens."""
-        seen = positive("size", size) / positive("tokens", tokens)
+        told = [
+            _counted(name, positive(name, n)) for name, n in (("size", size), ("tokens", tokens))
+        ]
+        seen = between("size / tokens", told[0] / told[1], LEAST_RATIO, LARGEST_RATIO)
         was = self.ratios.get(category, self.first)
         self.ratios[category] = (1 - self.rate) * was + self.rate * seen
 
@@ -58,7 +67,7 @@ def estimates(
     Raises
     ------
     ValueError
-        When the arrays differ in length.
+        When the arrays differ in length, or a number is outside what an estimator allows.
     """
     columns = [
         real_array(name, each, 1, above=0.0)
@@ -73,3 +82,10 @@ def estimates(
         if rate:
             learns.observe(b, t, categories[r])
     return found
+
+
+def _counted(name: str, value: Any) -> float:
+    number = non_negative(name, value)
+    if number > LARGEST:
+        raise ValueError(f"{name} = {number:g}: must be 1e15 or less")
+    return number
