@@ -1,182 +1,17 @@
 """The event loop of the three stages, compiled; `stages` checks what goes in and names what comes.
 
-The helpers that take `Work` are inlined: a call would count references to each of its arrays.
-
 A stage is one server. Network and copy serve quanta of a request, the device serves steps. A
 request waits in one heap at a time (in two with cut-through, while the network works for it).
 """
 
-from typing import NamedTuple, no_type_check
+from typing import no_type_check
 
 import numpy as np
 from numba import njit
 
-from quire.serving.loading.policies import (
-    EDF,
-    FIFO,
-    HYBRID,
-    LSTF_COMPUTE,
-    LSTF_TOTAL,
-    SHARING,
-    SJF_BOTTLENECK,
-    SJF_COMPUTE,
-    SJF_TOTAL,
-    SRPT_TOTAL,
-)
-
-ADMISSION, NET, COPY, DEVICE = range(4)
-LATE = 1e10
-"""Added to the key of a request that can not be on time any more; the others stay below half."""
-
-
-class Work(NamedTuple):
-    """Requests; tokens as doubles. ``estimate[k, i]`` is what the scheduler believes of stage k."""
-
-    arrival: np.ndarray
-    deadline: np.ndarray
-    remote: np.ndarray
-    loaded: np.ndarray
-    context: np.ndarray
-    uncached: np.ndarray
-    n_out: np.ndarray
-    estimate: np.ndarray
-
-
-class Rules(NamedTuple):
-    """Costs and switches (see `stages.Engine` and `costs`)."""
-
-    net_s: float
-    copy_s: float
-    net_latency: float
-    copy_latency: float
-    fixed_s: float
-    token_s: float
-    pair_s: float
-    sequence_s: float
-    context_s: float
-    policy: int
-    aging: float
-    weight: float
-    window: int
-    blocking: bool
-    cut_through: bool
-    recompute: bool
-    by_quantum: bool
-    decode: bool
-    quantum: float
-    budget: float
-    seats: int
-    staging: float
-    memory: float
-    half_life: float
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _push(keys, ids, sizes, h, key, i):
-    at = sizes[h]
-    sizes[h] += 1
-    while at > 0:
-        up = (at - 1) // 2
-        if keys[h, up] < key or (keys[h, up] == key and ids[h, up] < i):
-            break
-        keys[h, at], ids[h, at] = keys[h, up], ids[h, up]
-        at = up
-    keys[h, at], ids[h, at] = key, i
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _pop(keys, ids, sizes, h):
-    top = ids[h, 0]
-    sizes[h] -= 1
-    n = sizes[h]
-    key, i = keys[h, n], ids[h, n]
-    at = 0
-    while True:
-        low = 2 * at + 1
-        if low >= n:
-            break
-        right = low + 1
-        if right < n and (
-            keys[h, right] < keys[h, low]
-            or (keys[h, right] == keys[h, low] and ids[h, right] < ids[h, low])
-        ):
-            low = right
-        if key < keys[h, low] or (key == keys[h, low] and i < ids[h, low]):
-            break
-        keys[h, at], ids[h, at] = keys[h, low], ids[h, low]
-        at = low
-    keys[h, at], ids[h, at] = key, i
-    return top
-
-
-@njit(cache=True, nogil=True, inline="always")
-@no_type_check
-def _remaining(work, left, i, slow):
-    """Return what the scheduler believes is left of the three stages of request i."""
-    net = work.estimate[0, i] * slow * (left[0, i] / work.remote[i]) if left[0, i] > 0 else 0.0
-    copy = work.estimate[1, i] * (left[1, i] / work.loaded[i]) if left[1, i] > 0 else 0.0
-    device = work.estimate[2, i] * (left[2, i] / work.uncached[i]) if left[2, i] > 0 else 0.0
-    return net, copy, device
-
-
-@njit(cache=True, nogil=True, inline="always")
-@no_type_check
-def _key(rules, work, left, i, now, slow):
-    p = rules.policy
-    e = work.estimate
-    if p == FIFO:
-        key = work.arrival[i]
-    elif p == SJF_COMPUTE:
-        key = e[2, i]
-    elif p == SJF_TOTAL:
-        key = e[0, i] * slow + e[1, i] + e[2, i]
-    elif p == SJF_BOTTLENECK:
-        key = max(e[0, i] * slow, e[1, i], e[2, i])
-    elif p == EDF:
-        key = work.deadline[i]
-    elif p == SHARING:
-        key = now
-    else:
-        net, copy, device = _remaining(work, left, i, slow)
-        if p == SRPT_TOTAL:
-            key = net + copy + device
-        elif p == LSTF_COMPUTE:
-            key = work.deadline[i] - device
-        elif p == LSTF_TOTAL:
-            key = work.deadline[i] - (net + copy + device)
-        else:
-            rest = net + copy + device
-            if now + rest > work.deadline[i]:
-                key = LATE + rest
-            else:
-                key = min(work.deadline[i] + rules.weight * rest, LATE / 2)
-    return key + rules.aging * work.arrival[i]
-
-
-@njit(cache=True, nogil=True, inline="always")
-@no_type_check
-def _best(rules, work, left, keys, ids, sizes, h, now, slow):
-    """Take the first of heap h; under ``hybrid`` those that became late go back behind."""
-    while True:
-        top = keys[h, 0]
-        i = _pop(keys, ids, sizes, h)
-        if rules.policy == HYBRID and top < LATE:
-            key = _key(rules, work, left, i, now, slow)
-            if key >= LATE:
-                _push(keys, ids, sizes, h, key, i)
-                continue
-        return i
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _trust(believed, true):
-    """Return the ratio of a belief to the truth; exactly one where they differ by rounding only."""
-    if abs(believed - true) <= 1e-12 * true:
-        return 1.0
-    return believed / true if true > 0 else 1.0
+from quire.serving.loading._queues import best, key_of, push
+from quire.serving.loading._shorter import shorten
+from quire.serving.loading._state import ADMISSION, COPY, DEVICE, NET
 
 
 @njit(cache=True, nogil=True)
@@ -241,12 +76,12 @@ def run(rules, work, speed_times, speeds, log):
                     slow = 1.0 / believed
             net_end, net_i = inf, -1
             if left[0, i] > 0:
-                _push(keys, ids, sizes, NET, _key(rules, work, left, i, now, slow), i)
+                push(keys, ids, sizes, NET, key_of(rules, work, left, i, now, slow), i)
             else:
                 stamps[1, i] = now
             if (rules.cut_through or left[0, i] == 0) and not queued[i] and copy_i != i:
                 queued[i] = True
-                _push(keys, ids, sizes, COPY, _key(rules, work, left, i, now, slow), i)
+                push(keys, ids, sizes, COPY, key_of(rules, work, left, i, now, slow), i)
         # A quantum has been copied to the device.
         if copy_end == now:
             events += 1
@@ -261,10 +96,10 @@ def run(rules, work, speed_times, speeds, log):
                 free += staged[i]
                 in_staging -= staged[i]
                 staged[i] = 0.0
-                _push(keys, ids, sizes, DEVICE, _key(rules, work, left, i, now, slow), i)
+                push(keys, ids, sizes, DEVICE, key_of(rules, work, left, i, now, slow), i)
             elif left[1, i] > left[0, i]:
                 queued[i] = True
-                _push(keys, ids, sizes, COPY, _key(rules, work, left, i, now, slow), i)
+                push(keys, ids, sizes, COPY, key_of(rules, work, left, i, now, slow), i)
         # The device has ended a step.
         if device_end == now:
             events += 1
@@ -289,7 +124,7 @@ def run(rules, work, speed_times, speeds, log):
                 left[2, i] -= chunk[i]
                 cache[i] += chunk[i]
                 if left[2, i] > 0:
-                    _push(keys, ids, sizes, DEVICE, _key(rules, work, left, i, now, slow), i)
+                    push(keys, ids, sizes, DEVICE, key_of(rules, work, left, i, now, slow), i)
                     continue
                 stamps[3, i] = now
                 inflight -= 1
@@ -311,37 +146,7 @@ def run(rules, work, speed_times, speeds, log):
             i = arrived
             arrived += 1
             if rules.recompute and work.remote[i] > 0:
-                least, choice = inf, 0
-                u, c = work.uncached[i], work.context[i]
-                for k in range(17):
-                    s = np.floor(work.remote[i] * k / 16)
-                    more = u + s
-                    device = rules.fixed_s + rules.token_s * more
-                    device += rules.pair_s * more * (c - s + more / 2)
-                    copy = (work.loaded[i] - s) * rules.copy_s
-                    there = (backlog + work.remote[i] - s) * rules.net_s * slow + copy
-                    ends = max(there, computing) + device
-                    if ends < least:
-                        least, choice = ends, k
-                s = np.floor(work.remote[i] * choice / 16)
-                more = u + s
-                # What was believed of copy and device, over the truth: it stays as far from it.
-                copy = rules.copy_latency + work.loaded[i] * rules.copy_s
-                device = rules.fixed_s + rules.token_s * u + rules.pair_s * u * (c + u / 2)
-                copy_trust = _trust(work.estimate[1, i], copy)
-                device_trust = _trust(work.estimate[2, i], device)
-                work.remote[i] -= s
-                work.loaded[i] -= s
-                work.context[i] -= s
-                work.uncached[i] = more
-                work.estimate[0, i] *= (16 - choice) / 16
-                work.estimate[1, i] = work.loaded[i] * rules.copy_s
-                if work.loaded[i] > 0:
-                    work.estimate[1, i] += rules.copy_latency
-                work.estimate[1, i] *= copy_trust
-                work.estimate[2, i] = rules.fixed_s + rules.token_s * more
-                work.estimate[2, i] += rules.pair_s * more * (work.context[i] + more / 2)
-                work.estimate[2, i] *= device_trust
+                shorten(rules, work, i, backlog, computing, slow)
             left[0, i] = work.remote[i]
             left[1, i] = work.loaded[i]
             left[2, i] = work.uncached[i]
@@ -349,26 +154,26 @@ def run(rules, work, speed_times, speeds, log):
             backlog += work.remote[i]
             computing += work.estimate[2, i]
             stamps[5, i] = now + backlog * rules.net_s * slow
-            _push(keys, ids, sizes, ADMISSION, _key(rules, work, left, i, now, slow), i)
+            push(keys, ids, sizes, ADMISSION, key_of(rules, work, left, i, now, slow), i)
         # Admission: at most `window` requests between here and their first token.
         while sizes[ADMISSION] > 0 and inflight < rules.window:
-            i = _best(rules, work, left, keys, ids, sizes, ADMISSION, now, slow)
+            i = best(rules, work, left, keys, ids, sizes, ADMISSION, now, slow)
             inflight += 1
-            key = _key(rules, work, left, i, now, slow)
+            key = key_of(rules, work, left, i, now, slow)
             if left[0, i] > 0:
-                _push(keys, ids, sizes, NET, key, i)
+                push(keys, ids, sizes, NET, key, i)
             elif left[1, i] > 0:
                 stamps[1, i] = now
                 queued[i] = True
-                _push(keys, ids, sizes, COPY, key, i)
+                push(keys, ids, sizes, COPY, key, i)
             else:
                 stamps[1, i] = stamps[2, i] = now
-                _push(keys, ids, sizes, DEVICE, key, i)
+                push(keys, ids, sizes, DEVICE, key, i)
         # The network takes the best request for which there is staging room.
         if net_i < 0 and sizes[NET] > 0 and not (rules.blocking and device_end < inf):
             skipped = 0
             while sizes[NET] > 0:
-                i = _best(rules, work, left, keys, ids, sizes, NET, now, slow)
+                i = best(rules, work, left, keys, ids, sizes, NET, now, slow)
                 q = min(rules.quantum, left[0, i])
                 need = q if rules.by_quantum else (work.remote[i] if staged[i] == 0 else 0.0)
                 if need <= free:
@@ -382,7 +187,7 @@ def run(rules, work, speed_times, speeds, log):
                 skipped += 1
             for k in range(skipped):
                 i = aside[k]
-                _push(keys, ids, sizes, NET, _key(rules, work, left, i, now, slow), i)
+                push(keys, ids, sizes, NET, key_of(rules, work, left, i, now, slow), i)
             if net_i >= 0:
                 first = left[0, net_i] == work.remote[net_i]
                 if first:
@@ -393,7 +198,7 @@ def run(rules, work, speed_times, speeds, log):
         if copy_i < 0 and sizes[COPY] > 0 and not (rules.blocking and device_end < inf):
             skipped = 0
             while sizes[COPY] > 0:
-                i = _best(rules, work, left, keys, ids, sizes, COPY, now, slow)
+                i = best(rules, work, left, keys, ids, sizes, COPY, now, slow)
                 need = work.context[i] + work.uncached[i] + work.n_out[i] if held[i] == 0 else 0.0
                 if need <= memory:
                     memory -= need
@@ -407,7 +212,7 @@ def run(rules, work, speed_times, speeds, log):
                 skipped += 1
             for k in range(skipped):
                 i = aside[k]
-                _push(keys, ids, sizes, COPY, _key(rules, work, left, i, now, slow), i)
+                push(keys, ids, sizes, COPY, key_of(rules, work, left, i, now, slow), i)
             if copy_i >= 0:
                 i = copy_i
                 if np.isnan(stamps[0, i]):
@@ -429,7 +234,7 @@ def run(rules, work, speed_times, speeds, log):
             while sizes[DEVICE] > 0 and room > 0 and n_stepping + n_decoding < rules.seats:
                 if not rules.decode and n_stepping == 1:
                     break
-                i = _best(rules, work, left, keys, ids, sizes, DEVICE, now, slow)
+                i = best(rules, work, left, keys, ids, sizes, DEVICE, now, slow)
                 need = work.context[i] + work.uncached[i] + work.n_out[i] if held[i] == 0 else 0.0
                 if need > memory:
                     aside[skipped] = i
@@ -448,7 +253,7 @@ def run(rules, work, speed_times, speeds, log):
                 n_stepping += 1
             for k in range(skipped):
                 i = aside[k]
-                _push(keys, ids, sizes, DEVICE, _key(rules, work, left, i, now, slow), i)
+                push(keys, ids, sizes, DEVICE, key_of(rules, work, left, i, now, slow), i)
             if n_stepping + n_decoding > 0:
                 device_end = now + (rules.fixed_s + took)
                 for k in range(n_stepping):

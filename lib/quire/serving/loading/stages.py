@@ -23,6 +23,7 @@ from jaxtyping import Float
 
 from quire.checks import integer, non_negative, positive, real_array
 from quire.serving.loading import _loop
+from quire.serving.loading._state import Rules, Work
 from quire.serving.loading.costs import LoadingCosts, Row
 from quire.serving.loading.policies import Policy, as_policy
 from quire.serving.loading.requests import Requests
@@ -251,12 +252,12 @@ def serve(
                 f"believed = an array of shape {estimate.shape}: must be (3, {len(requests)})"
             )
     device = costs.compute
-    work = _loop.Work(
+    work = Work(
         requests.arrival_s, requests.deadline_s, requests.remote.copy(), requests.loaded.copy(),
         requests.loaded.copy(), requests.uncached.copy(), requests.n_out, estimate.copy(),
     )  # fmt: skip
     quantum = np.inf if engine.quantum_tokens is None else _few(engine.quantum_tokens)
-    rules = _loop.Rules(
+    rules = Rules(
         kappa / costs.net_bytes_per_s, kappa / costs.copy_bytes_per_s,
         float(costs.net_latency_s), float(costs.copy_latency_s),
         float(device.fixed_s), float(device.token_s), float(device.pair_s),
