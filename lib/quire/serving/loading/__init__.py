@@ -15,10 +15,10 @@ of one that counts the loading::
     served["sjf_total"].attainment, served["sjf_total"].ttft_s.mean()
 
 Read in this order: `costs` (what a stage takes), `requests`, `policies` (whom a stage serves next),
-`stages` (`serve`, over the compiled `_loop` and `_queues`), `tandem` (three queues in a row, in closed form),
-`capacity` (what decoupling can gain, and where a loading-aware order pays), `recompute` (load or
-compute), `bounds` (what nobody can beat), `predictor` (what a scheduler can know), `copies` (what a
-copy in small pieces costs).
+`stages` (`serve`, over the compiled `_loop` and `_queues`), `tandem` (three queues in a row, in
+closed form), `capacity` (what decoupling can gain, and where a loading-aware order pays),
+`recompute` (load or compute), `bounds` (what nobody can beat), `predictor` (what a scheduler can
+know), `copies` (what a copy in small pieces costs).
 """
 
 from quire.serving.loading.bounds import (

@@ -2,6 +2,9 @@
 
 A stage is one server. Network and copy serve quanta of a request, the device serves steps. A
 request waits in one heap at a time (in two with cut-through, while the network works for it).
+
+With layers a quantum is a layer of a request, and ``there[k, i]`` counts those that stage k is done
+with. The device then keeps the request that it has begun, and waits for the layers it lacks.
 """
 
 from typing import no_type_check
@@ -19,6 +22,30 @@ from quire.serving.loading._state import ADMISSION, COPY, DEVICE, NET
 def _speed_at(times, factors, now):
     at = np.searchsorted(times, now, side="right") - 1
     return factors[max(at, 0)]
+
+
+@njit(cache=True, nogil=True, inline="always")
+@no_type_check
+def _ready(rules, work, there, i, slow, spent):
+    """Return whether the device may begin with request i, by layers that have come.
+
+    At the first layer if ``eager``; else at the last moment, of those at which a layer comes, from
+    which on the device need not wait by nominal speeds. ``spent`` is what the network has worked
+    for the next layer.
+    """
+    if rules.eager:
+        return True
+    lack, coming = rules.layers - there[1, i], rules.layers - there[0, i]
+    copy = work.loaded[i] / rules.layers * rules.copy_s
+    net = work.remote[i] / rules.layers * rules.net_s * slow
+    last, following = lack * copy, copy
+    if coming > 0:
+        last = max(last, coming * net - spent + copy)
+    if there[0, i] <= there[1, i]:
+        following += net - spent
+    u = work.uncached[i]
+    device = rules.fixed_s + rules.token_s * u + rules.pair_s * u * (work.context[i] + u / 2)
+    return last - following < (rules.layers - 1) * device / rules.layers
 
 
 @njit(cache=True, nogil=True)
@@ -39,13 +66,14 @@ def run(rules, work, speed_times, speeds, log):
     staged, held = np.zeros(n), np.zeros(n)
     copied = np.zeros(n)
     queued = np.zeros(n, np.bool_)
+    there, begun, holder = np.zeros((3, n)), np.zeros(n, np.bool_), -1
     to_decode, cache = np.zeros(n), np.zeros(n)
     decoding, stepping, chunk = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n)
     aside = np.zeros(n, np.int64)
     free, memory = rules.staging, rules.memory
     net_end = copy_end = device_end = inf
     net_i = copy_i = -1
-    net_q = copy_q = net_t = copy_t = 0.0
+    net_q = copy_q = net_t = copy_t = whole_s = 0.0
     n_decoding = n_stepping = inflight = done = arrived = events = rows = 0
     backlog = computing = 0.0
     believed = 1.0
@@ -65,7 +93,11 @@ def run(rules, work, speed_times, speeds, log):
             if rows < log.shape[0]:
                 log[rows, 0], log[rows, 1], log[rows, 2], log[rows, 3] = NET, i, net_t, now
                 rows += 1
-            left[0, i] -= net_q
+            there[0, i] += 1
+            if rules.layers > 0:
+                left[0, i] = work.remote[i] * ((rules.layers - there[0, i]) / rules.layers)
+            else:
+                left[0, i] -= net_q
             backlog -= net_q
             if rules.half_life > 0:
                 took = now - net_t
@@ -89,15 +121,26 @@ def run(rules, work, speed_times, speeds, log):
             if rows < log.shape[0]:
                 log[rows, 0], log[rows, 1], log[rows, 2], log[rows, 3] = COPY, i, copy_t, now
                 rows += 1
-            left[1, i] -= copy_q
+            there[1, i] += 1
+            more = left[1, i] - copy_q > left[0, i]
+            if rules.layers > 0:
+                left[1, i] = work.loaded[i] * ((rules.layers - there[1, i]) / rules.layers)
+                more = there[0, i] > there[1, i]
+            else:
+                left[1, i] -= copy_q
             copy_end, copy_i = inf, -1
             if left[1, i] == 0:
                 stamps[2, i] = now
                 free += staged[i]
                 in_staging -= staged[i]
                 staged[i] = 0.0
+            ready = left[1, i] == 0
+            if rules.layers > 0 and not ready and not begun[i]:
+                ready = _ready(rules, work, there, i, slow, now - net_t if net_i == i else 0.0)
+            if ready and not begun[i]:
+                begun[i] = True
                 push(keys, ids, sizes, DEVICE, key_of(rules, work, left, i, now, slow), i)
-            elif left[1, i] > left[0, i]:
+            if left[1, i] > 0 and more:
                 queued[i] = True
                 push(keys, ids, sizes, COPY, key_of(rules, work, left, i, now, slow), i)
         # The device has ended a step.
@@ -121,6 +164,12 @@ def run(rules, work, speed_times, speeds, log):
             n_decoding = kept
             for k in range(n_stepping):
                 i = stepping[k]
+                there[2, i] += 1
+                if rules.layers > 0:
+                    if there[2, i] < rules.layers:
+                        left[2, i] = work.uncached[i] * (1 - there[2, i] / rules.layers)
+                        continue
+                    left[2, i], holder = chunk[i], -1
                 left[2, i] -= chunk[i]
                 cache[i] += chunk[i]
                 if left[2, i] > 0:
@@ -151,6 +200,8 @@ def run(rules, work, speed_times, speeds, log):
             left[1, i] = work.loaded[i]
             left[2, i] = work.uncached[i]
             cache[i] = work.context[i]
+            there[0, i] = rules.layers if work.remote[i] == 0 else 0
+            there[1, i] = rules.layers if work.loaded[i] == 0 else 0
             backlog += work.remote[i]
             computing += work.estimate[2, i]
             stamps[5, i] = now + backlog * rules.net_s * slow
@@ -175,6 +226,8 @@ def run(rules, work, speed_times, speeds, log):
             while sizes[NET] > 0:
                 i = best(rules, work, left, keys, ids, sizes, NET, now, slow)
                 q = min(rules.quantum, left[0, i])
+                if rules.layers > 0:
+                    q = work.remote[i] / rules.layers
                 need = q if rules.by_quantum else (work.remote[i] if staged[i] == 0 else 0.0)
                 if need <= free:
                     free -= need
@@ -220,6 +273,8 @@ def run(rules, work, speed_times, speeds, log):
                 first = copied[i] == 0
                 copied[i] = 1.0
                 copy_q = min(rules.quantum, left[1, i] - left[0, i])
+                if rules.layers > 0:
+                    copy_q = work.loaded[i] / rules.layers
                 copy_end = now + copy_q * rules.copy_s + (rules.copy_latency if first else 0.0)
         # The device takes a step: everybody who decodes, and prompts in the order of their keys.
         idle = net_i < 0 and copy_i < 0
@@ -232,7 +287,7 @@ def run(rules, work, speed_times, speeds, log):
             took += rules.sequence_s * n_decoding + rules.context_s * length
             n_stepping = skipped = 0
             while sizes[DEVICE] > 0 and room > 0 and n_stepping + n_decoding < rules.seats:
-                if not rules.decode and n_stepping == 1:
+                if holder >= 0 or (not rules.decode and n_stepping == 1):
                     break
                 i = best(rules, work, left, keys, ids, sizes, DEVICE, now, slow)
                 need = work.context[i] + work.uncached[i] + work.n_out[i] if held[i] == 0 else 0.0
@@ -254,8 +309,17 @@ def run(rules, work, speed_times, speeds, log):
             for k in range(skipped):
                 i = aside[k]
                 push(keys, ids, sizes, DEVICE, key_of(rules, work, left, i, now, slow), i)
+            took += rules.fixed_s
+            if rules.layers > 0:
+                if n_stepping > 0:
+                    holder, whole_s = stepping[0], took
+                if holder >= 0 and there[1, holder] > there[2, holder]:
+                    stepping[0], n_stepping = holder, 1
+                    took = whole_s / rules.layers
+                else:
+                    n_stepping = 0
             if n_stepping + n_decoding > 0:
-                device_end = now + (rules.fixed_s + took)
+                device_end = now + took
                 for k in range(n_stepping):
                     if rows < log.shape[0]:
                         log[rows, 0], log[rows, 1] = DEVICE, stepping[k]

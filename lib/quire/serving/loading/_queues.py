@@ -79,7 +79,7 @@ def remaining(work, left, i, slow):
 @njit(cache=True, nogil=True, inline="always")
 @no_type_check
 def key_of(rules, work, left, i, now, slow):
-    """Return the key of request i under the policy; ``slow`` is the network's slowness as believed."""
+    """Return the key of request i; ``slow`` is how slow the network is believed to be."""
     p = rules.policy
     e = work.estimate
     if p == FIFO:

@@ -48,3 +48,5 @@ class Rules(NamedTuple):
     staging: float
     memory: float
     half_life: float
+    layers: int
+    eager: bool

@@ -155,13 +155,35 @@ class LoadingCosts:
             As in `load_s`.
         layers
             Of the model, where loading goes layer by layer beside computing: then the longer of the
-            two counts, and one layer's share of the other. None for one after the other.
+            two counts, and one layer's share of the other. With ``cut_through`` network, copy and
+            device work at three layers at once: the longest of the three counts, and one layer's
+            share of the other two (as `stages.Engine.layers` does it). None for one stage after the
+            other.
         """
-        load = self.load_s(cached, cut_through=cut_through)
         computing = self.compute.prefill_s(cached, uncached)
         if layers is None:
-            return load + computing
-        return np.maximum(load, computing) + np.minimum(load, computing) / integer("layers", layers)
+            return self.load_s(cached, cut_through=cut_through) + computing
+        count = integer("layers", layers)
+        if cut_through:
+            return self._layered_s(cached, computing, count)
+        load = self.load_s(cached)
+        return np.maximum(load, computing) + np.minimum(load, computing) / count
+
+    def _layered_s(self, cached: Any, computing: Row, count: int) -> Row:
+        """Return the makespan of ``count`` layers on three servers in a row."""
+        c = real_array("cached", np.atleast_1d(cached), 1, least=0.0)
+        c, computing = np.broadcast_arrays(c, computing)
+        net = c * self.kv_bytes_per_token / self.net_bytes_per_s / count
+        copy = c * self.kv_bytes_per_token / self.copy_bytes_per_s / count
+        device, more = computing / count, count - 1
+        # A longest path turns from stage to stage at an end; the copy's latency is the first's.
+        ways = [
+            self.copy_latency_s + net + copy + device + more * np.maximum(copy, device),
+            net + copy + device + more * net,
+        ]
+        if more:
+            ways.append(2 * net + copy + device + (more - 1) * np.maximum(copy, device))
+        return np.where(c > 0, self.net_latency_s + np.max(ways, axis=0), computing)
 
 
 @dataclass(frozen=True)

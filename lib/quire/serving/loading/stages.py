@@ -52,6 +52,14 @@ class Engine:
         Tokens that a link carries before it looks for a better request; None for whole requests.
     staging_bytes, memory_bytes
         Of the host's staging area and of the device's cache; None for no limit.
+    layers
+        Of the model, where a request loads layer by layer: a link then carries one layer of a
+        request before it looks for a better one, the copy follows the network layer by layer, and
+        the device computes each layer when it is there; it keeps the request that it has begun.
+        None where a request computes when all of it is there.
+    eager
+        With ``layers``: whether the device begins with a request at its first layer, however long
+        the others will take. Without it, when by nominal speeds the last layer comes in time.
     decode
         Whether answers are decoded beside the prompts (a step then takes up to ``budget`` tokens of
         up to ``seats`` requests); without it the device computes one prompt after another.
@@ -72,9 +80,11 @@ class Engine:
     budget: int = 2048
     seats: int = 128
     room_by_quantum: Any = False
+    layers: int | None = None
+    eager: Any = False
 
     def __post_init__(self) -> None:
-        for name in ("window", "quantum_tokens"):
+        for name in ("window", "quantum_tokens", "layers"):
             if getattr(self, name) is not None:
                 integer(name, getattr(self, name))
         for name in ("staging_bytes", "memory_bytes"):
@@ -82,13 +92,19 @@ class Engine:
                 positive(name, getattr(self, name))
         integer("budget", self.budget)
         integer("seats", self.seats)
-        for name in ("blocking", "cut_through", "recompute", "decode", "room_by_quantum"):
+        for name in ("blocking", "cut_through", "recompute", "decode", "room_by_quantum", "eager"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise ValueError(f"{name} = {getattr(self, name)!r}: must be True or False")
+        if self.layers is not None:
+            for name in ("blocking", "recompute", "decode", "room_by_quantum"):
+                if getattr(self, name):
+                    raise ValueError(f"layers = {self.layers}: not together with {name}")
 
 
 def engine(name: str, *, window: int = 2, **others: Any) -> Engine:
     """Return one of the chapter's engines by name, E0 to E3; ``window`` is E1's.
+
+    E0 with ``layers`` computes a request while it loads it, and nothing else.
 
     Raises
     ------
@@ -96,7 +112,7 @@ def engine(name: str, *, window: int = 2, **others: Any) -> Engine:
         For another name.
     """
     if name == "E0":
-        return Engine(window=1, blocking=True, **others)
+        return Engine(window=1, blocking=others.get("layers") is None, **others)
     if name == "E1":
         return Engine(window=window, **others)
     if name in ("E2", "E3"):
@@ -264,11 +280,13 @@ def serve(
         float(device.sequence_s), float(device.context_s),
         kind.code, float(kind.aging), float(kind.weight),
         _MANY if engine.window is None else _few(engine.window),
-        bool(engine.blocking), bool(engine.cut_through), bool(engine.recompute),
+        bool(engine.blocking), bool(engine.cut_through) or engine.layers is not None,
+        bool(engine.recompute),
         bool(engine.room_by_quantum), bool(engine.decode),
         float(quantum), float(_few(engine.budget)) if engine.decode else np.inf,
         _few(engine.seats),
         room["staging_bytes"], room["memory_bytes"], non_negative("half_life_s", half_life_s),
+        0 if engine.layers is None else _few(engine.layers), bool(engine.eager),
     )  # fmt: skip
     rows = np.zeros((_rows_of(requests, engine) if log else 0, 4))
     stamps, done, events, used, staged, held = _loop.run(
@@ -304,6 +322,8 @@ def _rows_of(requests: Requests, engine: Engine) -> int:
     def quanta(tokens: Row, size: int | None) -> int:
         return int(np.ceil(tokens / size).sum()) if size else int((tokens > 0).sum())
 
+    if engine.layers is not None:
+        return 3 * len(requests) * _few(engine.layers)
     steps = quanta(requests.uncached, 1 if engine.decode else None)
     q = engine.quantum_tokens
     own = quanta(requests.remote, q)
