@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from quire.workbook.bundles import archive
 from quire.workbook.changes import Changes, chart, compare_files
 from quire.workbook.chapters import Chapter
 from quire.workbook.charts import save
@@ -122,9 +123,24 @@ def test_studies_are_compared_point_by_point(tiny: Chapter, tmp_path: Path) -> N
         compare_files(one, study(tiny, tmp_path / "c.parquet", {7: 49.0}))
 
 
-@pytest.mark.parametrize("case", ["chapter", "kinds", "missing", "plain", "torn"])
+def test_a_bundle_stands_for_what_is_in_it(
+    pair: tuple[Path, Path], tiny: Chapter, tmp_path: Path
+) -> None:
+    one, other = tmp_path / "a.zip", tmp_path / "b.zip"
+    one.write_bytes(archive.pack({"notebooks/99_tiny.ipynb": pair[0].read_bytes()}))
+    changes = compare_files(one, pair[1])
+    assert (changes.flipped, kinds(changes)) == (1, kinds(compare_files(*pair)))
+    table = study(tiny, tmp_path / "a.parquet", {1: 1.0, 2: 4.0})
+    within = {"notebooks/99_tiny.ipynb": pair[0].read_bytes(), "study.parquet": table.read_bytes()}
+    other.write_bytes(archive.pack(within))
+    assert [c.kind for c in compare_files(table, other).claims] == ["same", "same"]
+    with pytest.raises(UserError, match="one is a study"):
+        compare_files(one, other)
+
+
+@pytest.mark.parametrize("case", ["chapter", "kinds", "other", "missing", "plain", "torn", "zip"])
 def test_what_can_not_be_compared_is_one_line(
-    case: str, pair: tuple[Path, Path], tmp_path: Path
+    case: str, tiny: Chapter, pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
     one, other = pair
     told = "compare two runs of one chapter"
@@ -132,7 +148,10 @@ def test_what_can_not_be_compared_is_one_line(
         case "chapter":
             other = notebook(tmp_path / "c.ipynb", chapter="98_other")
         case "kinds":
-            other, told = tmp_path / "b.parquet", "two executed notebooks"
+            other, told = study(tiny, tmp_path / "b.parquet", {1: 1.0}), "one is a study"
+        case "other":
+            other, told = tmp_path / "a.txt", "no file of a run"
+            other.write_text("a")
         case "missing":
             other, told = tmp_path / "none.ipynb", "no such file"
         case "plain":
@@ -142,6 +161,9 @@ def test_what_can_not_be_compared_is_one_line(
             one, other, told = tmp_path / "a.parquet", tmp_path / "b.parquet", "no table of a study"
             one.write_bytes(b"PAR1")
             other.write_bytes(b"PAR1")
+        case "zip":
+            other, told = tmp_path / "b.zip", "no bundle of a run"
+            other.write_bytes(archive.pack({"a.txt": b"a"}))
     with pytest.raises(UserError, match=told):
         compare_files(one, other)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from quire import __version__
 from quire.workbook.chapters import Chapter
 from quire.workbook.cli import main
 
@@ -97,6 +98,13 @@ def test_a_chapter_that_fails_is_status_one(
         (["peers", "install", "nobody"], "no peer 'nobody'"),
         (["new", "２６０１.00042", "fine"], "not an arXiv id"),
         (["new", "2601.00042", "class"], "Python's own"),
+        (["claims", ""], "no chapter ''"),
+        (["study", "99", "-p", "size=0:1:10000000000"], "sweep at most"),
+        (["run", "99", "--profil", "smoke"], "see 'quire run --help'"),
+        (["bundle", "/etc/passwd"], "/etc/passwd can not be bundled: name a chapter"),
+        (["verify", "."], ". is a folder: name a bundle"),
+        (["compare", "a.zip", "b.zip"], "a.zip: no such file"),
+        (["compare", "workbook", "workbook"], "workbook: is a folder"),
     ],
 )
 def test_bad_input_is_one_line_and_status_two(
@@ -116,6 +124,20 @@ def test_bad_input_is_one_line_and_status_two(
     assert err.count("\n") == 1
     assert told in err
     assert [path.name for path in tmp_path.iterdir()] == ["workbook"]
+
+
+@pytest.mark.parametrize("words", [[], ["peers"], ["data"]])
+def test_half_a_command_shows_its_help_and_is_told(
+    tiny: Chapter, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    status, out, err = quire(capsys, *words)
+    command = " ".join(["quire", *words])
+    assert (status, err) == (2, f"quire: {command} what: see '{command} --help'\n")
+    assert f"Usage: {command}" in out
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert quire(capsys, "--version") == (0, f"quire {__version__}\n", "")
 
 
 @pytest.mark.parametrize("home", ["~nosuchuser/x", "/nowhere", "\x01"])

@@ -61,7 +61,7 @@ def test_a_range_has_its_ends_and_equal_steps(start: float, stop: float, count: 
         ("'a", "does not close"),
         ("0:1:1", "range of 1 points"),
         ("0:1:0", "range of 0 points"),
-        ("0:1:999999999", "range of 999999999 points"),
+        ("0:1:999999999", "range of 999,999,999 points"),
     ],
 )
 def test_a_bad_sweep_is_one_line_that_names_it(text: str, says: str) -> None:

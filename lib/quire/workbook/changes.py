@@ -1,23 +1,23 @@
 """Changes: what became of the claims between two runs, or two studies, of one chapter.
 
-`compare_files` takes two executed notebooks or two studies' tables and tells which verdicts
-flipped, which measurements moved (and whether their intervals still meet), and in which parameters,
-versions and data the two differ. It reads what the runs stored and needs no card: two runs are
-compared as they were judged then.
+`compare_files` takes two executed notebooks or two studies' tables, or bundles of them, and tells
+which verdicts flipped, which measurements moved (and whether their intervals still meet), and in
+which parameters, versions and data the two differ. It reads what the runs stored (`runs`) and needs
+no card: two runs are compared as they were judged then.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from quire.workbook import notebooks
-from quire.workbook.entries import CLAIM_MIME, figure
+from quire.workbook.entries import figure
 from quire.workbook.errors import UserError
+from quire.workbook.runs import Run, read_runs
 
 Kind = Literal["flipped", "moved", "rejudged", "only in A", "only in B", "same"]
 """What became of a claim: another verdict; another measurement; the same measurement under another
@@ -26,28 +26,6 @@ expectation; measured by one run alone; or nothing."""
 _CARD = ("says", "kind", "expect", "tolerance", "fails_if")
 _RECORDED = ("packages", "arithmetic", "datasets")
 _WHERE = {"packages": "version", "arithmetic": "machine", "datasets": "dataset"}
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run as it was stored.
-
-    Attributes
-    ----------
-    chapter
-        The chapter's slug.
-    parameters
-        The values that were given, by name.
-    record
-        Versions, machine, data and commit, as the run wrote them down.
-    claims
-        Its claims by id, as the notebook stored them.
-    """
-
-    chapter: str
-    parameters: Mapping[str, Any]
-    record: Mapping[str, Any]
-    claims: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -113,12 +91,13 @@ class Changes:
 
 
 def compare_files(one: Path, other: Path) -> Changes:
-    """Compare two executed notebooks, or two studies' tables, of one chapter.
+    """Compare two executed notebooks, or two studies' tables, or bundles of them, of one chapter.
 
     Parameters
     ----------
     one, other
-        Two ``.ipynb`` files that were run, or two ``.parquet`` tables that studies wrote.
+        Two ``.ipynb`` files that were run, or two ``.parquet`` tables that studies wrote; a bundle
+        of one (``.zip``) stands for it.
 
     Raises
     ------
@@ -126,15 +105,12 @@ def compare_files(one: Path, other: Path) -> Changes:
         When a file can not be read, was not made by a run, or the two are of other kinds or of
         other chapters.
     """
-    if one.suffix != other.suffix or one.suffix not in _READERS:
+    before, after = read_runs(one), read_runs(other)
+    if (() in before) != (() in after):
         raise UserError(
-            f"{one.name} and {other.name} can not be compared",
-            "give two executed notebooks (.ipynb) or two studies' tables (.parquet)",
+            f"{one.name} and {other.name} can not be compared: one is a study",
+            "give two runs, or two studies",
         )
-    for path in (one, other):
-        if not path.is_file():
-            raise UserError(f"{path}: no such file", "name a notebook or a table that is there")
-    before, after = _READERS[one.suffix](one), _READERS[one.suffix](other)
     slugs = {run.chapter for run in (*before.values(), *after.values())}
     if len(slugs) != 1:
         raise UserError(
@@ -312,68 +288,3 @@ def _told(value: Any) -> str:
     if value is None:
         return "—"
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
-
-
-Points = dict[tuple[tuple[str, Any], ...], Run]
-"""The runs of a file by their parameters; a notebook has one, under an empty key."""
-
-
-def _read_notebook(path: Path) -> Points:
-    data = notebooks.load(path)
-    record = data["metadata"].get("quire")
-    if not isinstance(record, dict) or not isinstance(record.get("chapter"), str):
-        raise UserError(f"{path.name} was not made by 'quire run'", "run the chapter first")
-    found: dict[str, Mapping[str, Any]] = {}
-    for cell in data["cells"]:
-        for output in cell.get("outputs", []):
-            claim = (output.get("data") or {}).get(CLAIM_MIME)
-            if isinstance(claim, dict) and isinstance(claim.get("id"), str):
-                found[claim["id"]] = claim
-    parameters = record.get("parameters")
-    return {(): Run(record["chapter"], parameters or {}, record, found)}
-
-
-def read_study(path: Path) -> Points:
-    """Return the runs of a study's table by their parameters, in its order.
-
-    Raises
-    ------
-    UserError
-        When the file is no table of a study.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-        about = json.loads((table.schema.metadata or {})[b"quire"])
-        slug = str(about["chapter"])
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{path.name} is no table of a study", "make one with 'quire study'") from (
-            None
-        )
-    rows: Sequence[dict[str, Any]] = table.to_pylist()
-    claims = [n.removeprefix("verdict:") for n in table.column_names if n.startswith("verdict:")]
-    names = table.column_names[: table.column_names.index(claims[0] if claims else "seconds")]
-    points: Points = {}
-    for row in rows:
-        parameters = {name: row[name] for name in names}
-        points[tuple(parameters.items())] = Run(slug, parameters, about, _claims_of(row, claims))
-    return points
-
-
-def _claims_of(row: Mapping[str, Any], claims: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    measured = json.loads(row["measured"] or "{}")
-    intervals = json.loads(row.get("intervals") or "{}")
-    return {
-        i: {
-            "verdict": row[f"verdict:{i}"],
-            "measured": measured.get(i),
-            "interval": intervals.get(i),
-        }
-        for i in claims
-        if row[f"verdict:{i}"] is not None
-    }
-
-
-_READERS = {".ipynb": _read_notebook, ".parquet": read_study}

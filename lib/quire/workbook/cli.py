@@ -36,6 +36,24 @@ app.add_typer(data, name="data")
 app.add_typer(peers, name="peers")
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from quire import __version__
+
+        typer.echo(f"quire {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version."),
+    ] = False,
+) -> None:
+    pass
+
+
 ChapterName = Annotated[str, typer.Argument(metavar="CHAPTER", help="Slug or number.")]
 Profile = Annotated[str, typer.Option(help="smoke, default or full.")]
 Given = Annotated[
@@ -77,7 +95,7 @@ def claims(
     from quire.workbook.entries import measurement
     from quire.workbook.ledger import read_ledger
 
-    chosen = [find_chapter(chapter)] if chapter else all_chapters()
+    chosen = [find_chapter(chapter)] if chapter is not None else all_chapters()
     entries = [entry for each in chosen for entry in read_ledger(each)]
     if as_json:
         print_rows([asdict(entry) for entry in entries], as_json)
@@ -185,7 +203,9 @@ def study(
 
 @app.command()
 def compare(
-    one: Annotated[Path, typer.Argument(metavar="A", help="An executed notebook, or a study.")],
+    one: Annotated[
+        Path, typer.Argument(metavar="A", help="An executed notebook, a study, a bundle.")
+    ],
     other: Annotated[Path, typer.Argument(metavar="B", help="Another of the same chapter.")],
     as_json: AsJson = False,
     chart: Annotated[

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -59,7 +59,7 @@ def run(command: Command, arguments: Sequence[str] | None) -> NoReturn:
         # The parser's own errors, whose class differs between typer's releases.
         if not hasattr(fault, "format_message"):
             _stop_unknown(fault)
-        _stop(f"{fault.format_message()}: see 'quire --help'", 2)
+        _stop(_refusal(fault), 2)
     if status == _INTERRUPTED:
         print("quire: interrupted: nothing is half-written, run it again", file=sys.stderr)
         sys.stdout.flush()
@@ -67,6 +67,14 @@ def run(command: Command, arguments: Sequence[str] | None) -> NoReturn:
         # Kernels and clusters are closed by now; asyncio would still mourn its tasks at exit.
         os._exit(_INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refusal(fault: Any) -> str:
+    """Return a complaint of the parser as one line that says whose help to read."""
+    context = getattr(fault, "ctx", None)
+    command = context.command_path if context else "quire"
+    what = str(fault.format_message()).strip().removesuffix(".") or f"{command} what"
+    return f"{what}: see '{command} --help'"
 
 
 def _stop(line: str, status: int) -> NoReturn:

@@ -200,7 +200,12 @@ def _values(name: str, word: str, parameter: Parameter | None) -> list[Any]:
             raise UserError(f"-p {name}={word} is no range", "write start:stop:count, count >= 2")
         return [parse_value(word) if parameter is None else parameter.parse(word)]
     start, stop, count = float(match[1]), float(match[2]), int(match[3])
-    if not 2 <= count <= MOST_POINTS or not math.isfinite(start) or not math.isfinite(stop):
+    if count > MOST_POINTS:
+        raise UserError(
+            f"-p {name}={word} is a range of {count:,} points",
+            f"sweep at most {MOST_POINTS:,} in one study",
+        )
+    if count < 2 or not math.isfinite(start) or not math.isfinite(stop):
         raise UserError(
             f"-p {name}={word} is a range of {count} points", "write start:stop:count, count >= 2"
         )

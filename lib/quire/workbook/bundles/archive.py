@@ -57,6 +57,8 @@ def unpack(path: Path) -> dict[str, bytes]:
         When the file is no zip; when a member leaves the folder, is a link, is there twice or is
         packed beyond reason; when a member is missing, unlisted, or not what the manifest says.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder", "name a bundle, which is one zip file")
     try:
         with zipfile.ZipFile(path) as file:
             infos = [info for info in file.infolist() if not info.is_dir()]

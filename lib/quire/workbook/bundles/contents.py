@@ -122,6 +122,11 @@ def _subject(what: str) -> _Subject:
     if path.suffix == ".parquet":
         return _study(path)
     if path.suffix != ".ipynb":
+        if path.suffix or len(path.parts) > 1:
+            raise UserError(
+                f"{what} can not be bundled",
+                "name a chapter, an executed notebook (.ipynb) or a study's table (.parquet)",
+            )
         chapter = find_chapter(what)
         return _run_of(chapter, chapter.read(), f"{_NEVER_RUN} {chapter.slug}")
     notebook = notebooks.read(path)
@@ -139,7 +144,7 @@ def _run_of(chapter: Chapter, notebook: NotebookNode, remedy: str) -> _Subject:
 
 
 def _study(path: Path) -> _Subject:
-    from quire.workbook.changes import read_study
+    from quire.workbook.runs import read_study
 
     rows = read_study(path)
     if not rows:

@@ -210,7 +210,7 @@ def _stored(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, dict[str, An
 
 
 def _table(root: Path) -> list[dict[str, dict[str, Any]]]:
-    from quire.workbook.changes import read_study
+    from quire.workbook.runs import read_study
 
     return [
         {identifier: dict(claim) for identifier, claim in run.claims.items()}

@@ -6,6 +6,7 @@ What to show first, where students go astray and what to leave out is written in
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,9 @@ RUN = 10
 
 EXERCISE = 12
 """Minutes that an exercise is given at least."""
+
+GRADED = Path("data/golden/grading/matrix.csv")
+"""What `quire grade` gave to right and wrong homework of each chapter: benchmarks/grading.py."""
 
 Executed = Mapping[Chapter, NotebookNode]
 
@@ -85,7 +89,17 @@ def inserts(root: Path, executed: Executed) -> dict[str, Callable[[], str]]:
         "teach, weeks": lambda: str(len(read_term(root).weeks)),
         "teach, syllabus": partial(_syllabus, root, executed),
         "teach, plans": partial(_plans, root, executed),
+        "teach, grades": partial(_grades, root, executed),
     }
+
+
+def read_graded(root: Path) -> list[dict[str, str]]:
+    """Return the kept rows of graded homework, none where none was kept."""
+    path = root / GRADED
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def agenda(plan: Plan, notebook: NotebookNode, name: str = "") -> list[tuple[str, str, float]]:
@@ -169,6 +183,15 @@ def _plans(root: Path, executed: Executed) -> str:
             )
         )
     return "\n\n".join(blocks)
+
+
+def _grades(root: Path, executed: Executed) -> str:
+    by_number = {chapter.number: chapter for chapter in executed}
+    there = [row for row in read_graded(root) if row["chapter"] in by_number]
+    if not there:
+        return "No graded homework was kept."
+    rows = [(linked(by_number[row["chapter"]]), *list(row.values())[1:]) for row in there]
+    return raw(grid(tuple(there[0]), rows, words=1))
 
 
 def _as_far_as_there(plan: Plan, notebook: NotebookNode) -> Plan:
