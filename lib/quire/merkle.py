@@ -57,20 +57,13 @@ def verify_inclusion(
     """Return whether a leaf hash is the one at ``index`` of the tree of ``size`` with that root."""
     if type(index) is not int or type(size) is not int or not 0 <= index < size:
         return False
-    node, position, last = leaf, index, size - 1
-    for sibling in proof:
-        if last == 0:
-            return False
-        if position & 1 or position == last:
-            node = node_hash(sibling, node)
-            while position and not position & 1:
-                position >>= 1
-                last >>= 1
-        else:
-            node = node_hash(node, sibling)
-        position >>= 1
-        last >>= 1
-    return last == 0 and node == root
+    steps = _steps(index, size - 1, proof)
+    if steps is None:
+        return False
+    node = leaf
+    for is_left, sibling in steps:
+        node = node_hash(sibling, node) if is_left else node_hash(node, sibling)
+    return node == root
 
 
 def consistency_proof(leaves: Sequence[bytes], older: int) -> list[bytes]:
@@ -115,20 +108,35 @@ def verify_consistency(
     while first & 1:
         first >>= 1
         second >>= 1
+    steps = _steps(first, second, path[1:])
+    if steps is None:
+        return False
     left = right = path[0]
-    for node in path[1:]:
-        if second == 0:
-            return False
-        if first & 1 or first == second:
+    for is_left, node in steps:
+        if is_left:
             left, right = node_hash(node, left), node_hash(node, right)
-            while first and not first & 1:
-                first >>= 1
-                second >>= 1
         else:
             right = node_hash(right, node)
-        first >>= 1
-        second >>= 1
-    return second == 0 and left == older_root and right == newer_root
+    return left == older_root and right == newer_root
+
+
+def _steps(position: int, last: int, proof: Sequence[bytes]) -> list[tuple[bool, bytes]] | None:
+    """Return for each node of a proof whether it stands left of the way from a place to the root.
+
+    None where the proof is longer or shorter than that way (RFC 9162, 2.1.3.2).
+    """
+    steps = []
+    for node in proof:
+        if last == 0:
+            return None
+        is_left = position & 1 == 1 or position == last
+        while is_left and position and not position & 1:
+            position >>= 1
+            last >>= 1
+        steps.append((is_left, node))
+        position >>= 1
+        last >>= 1
+    return steps if last == 0 else None
 
 
 def _split(count: int) -> int:

@@ -114,8 +114,27 @@ def least_gpus(
 
 @njit(cache=True, nogil=True)
 @no_type_check
+def _waits(c, load, enough):
+    """Erlang's C; or, from the fewest terms that tell, a value between it and ``enough``."""
+    spare = (c - load) / c
+    total, term = 1.0, 1.0
+    b = 1.0
+    for k in range(c):
+        term *= (c - k) / load
+        total += term
+        # B <= 1 / total, and C grows with B
+        b = 1.0 / total
+        if b <= enough * (spare + (1 - spare) * b):
+            return min(enough, b / (spare + (1 - spare) * b))
+        if term < total * 1e-17:
+            break
+    return b / (spare + (1 - spare) * b)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
 def meets(c, load, mu, lam, cv2, limit):
-    """Whether the P99 wait of c servers is at most ``limit``, with the fewest terms that tell."""
+    """Whether the P99 wait of c servers is at most ``limit``."""
     if load >= c:
         return False
     decay = 2 * (c * mu - lam) / (1 + cv2)
@@ -123,18 +142,7 @@ def meets(c, load, mu, lam, cv2, limit):
     enough = QUANTILE * math.exp(min(limit * decay, 700.0))
     if enough >= 1.0:
         return True
-    spare = (c - load) / c
-    total, term = 1.0, 1.0
-    for k in range(c):
-        term *= (c - k) / load
-        total += term
-        # B <= 1 / total, and C grows with B
-        b = 1.0 / total
-        if b <= enough * (spare + (1 - spare) * b):
-            return True
-        if term < total * 1e-17:
-            break
-    return False
+    return _waits(c, load, enough) <= enough
 
 
 @njit(cache=True, nogil=True)
@@ -158,18 +166,7 @@ def p99_wait_kernel(c, lam, mu, cv2):
     load = lam / mu
     if load >= c:
         return np.inf
-    spare = (c - load) / c
-    total, term = 1.0, 1.0
-    for k in range(c):
-        term *= (c - k) / load
-        total += term
-        b = 1.0 / total
-        if b <= QUANTILE * (spare + (1 - spare) * b):
-            return 0.0
-        if term < total * 1e-17:
-            break
-    b = 1.0 / total
-    waits = b / (spare + (1 - spare) * b)
+    waits = _waits(c, load, QUANTILE)
     if waits <= QUANTILE:
         return 0.0
     if c * mu <= lam:
