@@ -1,10 +1,13 @@
 """Every command: what it prints, its exit status, and its one line for bad input."""
 
+import errno
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -194,6 +197,43 @@ def test_an_unknown_fault_is_one_line_with_a_saved_traceback(
     (saved,) = tmp_path.glob("quire-fault-*.txt")
     assert str(saved) in err
     assert "in surprise" in saved.read_text()
+
+
+def test_a_full_disk_below_a_command_is_one_line(
+    tiny: Chapter, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    tree = shutil.Error([("a.py", "b.py", str(OSError(errno.ENOSPC, "No space", "a.py")))] * 300)
+    for fault in (full, tree, OSError(errno.EFBIG, "File too large", "x")):
+        monkeypatch.setattr("quire.workbook.cli.all_chapters", partial(_raise, fault))
+        status, _, err = quire(capsys, "chapters")
+        assert (status, err.count("\n")) == (2, 1)
+        assert err.endswith("free some space; temporary files go where TMPDIR says\n")
+        assert len(err) < 160
+
+
+def test_no_half_traceback_is_left_on_a_full_disk(
+    tiny: Chapter,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr("quire.workbook.cli.all_chapters", partial(_raise, KeyError("x" * 99_999)))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    resource = pytest.importorskip("resource")  # not on Windows
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, old[1]))
+    try:
+        status, _, err = quire(capsys, "chapters")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert (status, err.count("\n")) == (3, 1)
+    assert err.endswith("please report it\n")
+    assert not [*tmp_path.glob("quire-fault-*")]
+
+
+def _raise(fault: Exception) -> None:
+    raise fault
 
 
 def test_a_missing_extra_and_a_narrow_terminal(

@@ -65,7 +65,7 @@ class UserError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return plain_line(f"{self.what}: {self.remedy}")
+        return f"{plain_line(self.what)}: {plain_line(self.remedy)}"  # a long one loses no remedy
 
 
 class ChapterFailed(UserError):

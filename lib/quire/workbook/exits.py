@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from quire.workbook.errors import UserError, plain_line
+from quire.workbook.files import FULL
 from quire.workbook.terminal import leave_quietly, prepare
 
 if TYPE_CHECKING:
     from click import Command
 
 _OURS, _INTERRUPTED = 3, 130
+_OF_TEMPORARY = "free some space; temporary files go where TMPDIR says"
 
 
 def run(command: Command, arguments: Sequence[str] | None) -> NoReturn:
@@ -49,12 +55,14 @@ def run(command: Command, arguments: Sequence[str] | None) -> NoReturn:
     except ModuleNotFoundError as fault:
         if (fault.name or "").split(".")[0] == "quire":
             _stop_unknown(fault)
-        _stop(f"{fault.name} is not installed: pip install 'quire-workbook[workbook]'", 2)
+        what = plain_line(f"{fault.name} is not installed")
+        _stop(f"{what}: pip install 'quire-workbook[workbook]'", 2)
     except OSError as fault:
-        if fault.filename is None and not fault.strerror:
+        line = _refused_by_system(fault)
+        if not line:
             _stop_unknown(fault)
         leave_quietly()
-        _stop(f"{fault.filename or 'the system'}: {fault.strerror}: mend that and run again", 2)
+        _stop(line, 2)
     except Exception as fault:
         # The parser's own errors, whose class differs between typer's releases.
         if not hasattr(fault, "format_message"):
@@ -73,18 +81,34 @@ def _refusal(fault: Any) -> str:
     """Return a complaint of the parser as one line that says whose help to read."""
     context = getattr(fault, "ctx", None)
     command = context.command_path if context else "quire"
-    what = str(fault.format_message()).strip().removesuffix(".") or f"{command} what"
+    what = plain_line(str(fault.format_message())).strip().removesuffix(".") or f"{command} what"
     return f"{what}: see '{command} --help'"
 
 
+def _refused_by_system(fault: OSError) -> str:
+    """Return what the system did not do, and the remedy; empty for a fault without a reason."""
+    if isinstance(fault, shutil.Error):  # a tree of files: one for all of them
+        whole = str(fault.args[0][0][2] if fault.args and fault.args[0] else "")
+        what = plain_line(whole.split(": '")[0])
+        return f"files can not be copied: {what}: {_OF_TEMPORARY}"
+    if fault.errno in (*FULL, errno.EFBIG):
+        where = f"{fault.filename}: " if fault.filename else ""
+        return f"{plain_line(f'{where}{fault.strerror}')}: {_OF_TEMPORARY}"
+    if fault.filename is None and not fault.strerror:
+        return ""
+    what = plain_line(f"{fault.filename or 'the system'}: {fault.strerror}")
+    return f"{what}: mend that and run again"
+
+
 def _stop(line: str, status: int) -> NoReturn:
-    print(f"quire: {plain_line(line)}", file=sys.stderr)
+    print(f"quire: {line}", file=sys.stderr)
     sys.exit(status)
 
 
 def _stop_unknown(fault: Exception) -> NoReturn:
     """Tell in one line of a fault that nobody foresaw, and save its traceback for a report."""
     told = "".join(traceback.format_exception(fault))
+    file = None
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="quire-fault-", suffix=".txt", delete=False, encoding="utf-8",
@@ -93,5 +117,9 @@ def _stop_unknown(fault: Exception) -> NoReturn:
             file.write(told)
         where = f"the traceback is in {file.name}, please report it"
     except OSError:
+        if file is not None:
+            with suppress(OSError):
+                Path(file.name).unlink()
         where = "please report it"
-    _stop(f"a fault of the workbook, {type(fault).__name__}: {fault}: {where}", _OURS)
+    what = plain_line(f"a fault of the workbook, {type(fault).__name__}: {fault}")
+    _stop(f"{what}: {where}", _OURS)

@@ -29,7 +29,9 @@ _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
 _TEMPORARY = re.compile(r"\.quire-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}(\..*)?")
 _TRIAL_BYTES = 1 << 16
 _SYNC_DATA = getattr(os, "fdatasync", os.fsync)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk, or of a share of one, that is full."""
+
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISCHR, "a device"),
@@ -82,7 +84,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as fault:
-        if inside and fault.errno not in _FULL:
+        if inside and fault.errno not in FULL:
             raise
         _refuse(f"could not write {path}", fault)
     finally:
@@ -268,7 +270,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _refuse(what: str, fault: Exception) -> NoReturn:
-    full = getattr(fault, "errno", None) in _FULL
+    full = getattr(fault, "errno", None) in FULL
     reason = getattr(fault, "strerror", None) or str(fault)
     raise UserError(
         f"{what} ({reason})", "free some space" if full else "choose a place you may write to"
