@@ -92,6 +92,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def grading(session: nox.Session) -> None:
+    """Grade right, blank and wrong homework of every chapter; -- --keep for the teaching page."""
+    install(session, "workbook,peers")
+    session.run("python", "benchmarks/grading.py", *session.posargs)
+
+
+@nox.session
 def gpu(session: nox.Session) -> None:
     """Hold the library's kernels against the processor's on a GPU, and keep their times."""
     if shutil.which("nvidia-smi") is None:

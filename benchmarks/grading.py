@@ -73,8 +73,8 @@ def returned(chapter: Chapter, folder: Path) -> Path:
     return folder / "returned"
 
 
-def row(chapter: Chapter) -> dict[str, str]:
-    """Return what each kind of notebook was worth in ``quire grade``, and what it said of them."""
+def row(chapter: Chapter) -> tuple[dict[str, str], list[str]]:
+    """Return what each kind of notebook was worth in ``quire grade``, and the notes it made."""
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "grades.csv"
         done = subprocess.run(
@@ -86,19 +86,17 @@ def row(chapter: Chapter) -> dict[str, str]:
             raise SystemExit(f"{chapter.slug}: {done.stderr.strip()}")
         with table.open(encoding="utf-8", newline="") as file:
             graded = {Path(each["notebook"]).stem: each for each in csv.DictReader(file)}
-    for name, each in graded.items():
-        if each["note"]:
-            print(f"{chapter.slug}, {name}: {each['note']}", file=sys.stderr)
-    return {
+    made = {
         "chapter": chapter.number,
         "exercises": str(len(questions(chapter.cells()))),
         **{name: graded[name]["total"] for name in ANSWERS},
     }
+    return made, [f"{name}: {each['note']}" for name, each in graded.items() if each["note"]]
 
 
-def is_fair(made: Mapping[str, str]) -> bool:
-    """Return whether the solutions had full marks and nothing else had any."""
-    return all(
+def is_fair(made: Mapping[str, str], notes: Sequence[str]) -> bool:
+    """Return whether the solutions had full marks, nothing else had any, and every cell ran."""
+    return not notes and all(
         made[name] == (made["exercises"] if name == "solutions" else "0") for name in ANSWERS
     )
 
@@ -122,10 +120,11 @@ def main(words: Sequence[str]) -> int:
     unfair = 0
     print("chapter exercises", *ANSWERS)
     for chapter in map(find_chapter, names) if names else all_chapters():
-        made = row(chapter)
-        print(*made.values(), "" if is_fair(made) else "UNFAIR", flush=True)
-        unfair += not is_fair(made)
-        if "--keep" in words:
+        made, notes = row(chapter)
+        fair = is_fair(made, notes)
+        print(*made.values(), *([] if fair else ["UNFAIR", *notes]), flush=True)
+        unfair += not fair
+        if "--keep" in words and fair:
             keep([made], home())
     return int(unfair > 0)
 

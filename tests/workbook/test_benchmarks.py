@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from quire.workbook.book.pages import performance
+from quire.workbook.book.pages import performance, teaching
 
 ROOT = Path(__file__).parents[2]
 
@@ -139,3 +139,31 @@ def test_on_a_gpu_tests_run_before_benchmarks_and_rows_are_kept() -> None:
 def test_every_benchmark_that_the_gpu_times_is_there() -> None:
     gpu = script("gpu")
     assert all((ROOT / "benchmarks" / f"test_{topic}.py").is_file() for topic in gpu.TIMED)
+
+
+FAIR = {"chapter": "15", "exercises": "4", "solutions": "4"} | dict.fromkeys(
+    ("blank", "zeros", "function", "neighbour"), "0"
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "notes", "fair"),
+    [
+        ({}, [], True),
+        ({"solutions": "3"}, [], False),
+        ({"neighbour": "1"}, [], False),
+        ({}, ["blank: a cell raised FileNotFoundError"], False),
+    ],
+)
+def test_what_is_fair_grading(changed: dict[str, str], notes: list[str], fair: bool) -> None:
+    assert script("grading").is_fair(FAIR | changed, notes) is fair
+
+
+def test_graded_rows_take_the_place_of_older_ones(tmp_path: Path) -> None:
+    (tmp_path / teaching.GRADED.parent).mkdir(parents=True)
+    grading = script("grading")
+    grading.keep([FAIR], tmp_path)
+    grading.keep([FAIR | {"chapter": "03"}, FAIR | {"exercises": "5"}], tmp_path)
+    kept = teaching.read_graded(tmp_path)
+    assert [(row["chapter"], row["exercises"]) for row in kept] == [("03", "4"), ("15", "5")]
+    assert teaching.read_graded(tmp_path / "none") == []

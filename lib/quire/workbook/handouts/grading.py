@@ -329,9 +329,13 @@ def _furnish(home: Path, chapter: Chapter) -> None:
     (home / "notebooks").mkdir(parents=True)
     (home / "data").mkdir()
     (home / "_toc.yml").write_text("format: jb-book\nroot: notebooks\n", encoding="utf-8")
-    registry = chapter.notebook.parents[1] / "data" / "registry.toml"
+    root = chapter.notebook.parents[1]
+    registry = root / "data" / "registry.toml"
     known = registry.read_text(encoding="utf-8") if registry.is_file() else ""
     (home / "data" / "registry.toml").write_text(known, encoding="utf-8")  # none of its data
+    for name in ("data/golden", "peers"):  # a set-up cell reads them, or asks what there is
+        if (root / name).is_dir():
+            shutil.copytree(root / name, home / name)
     card = chapter.notebook.with_suffix(".yml")
     shutil.copy(card, home / "notebooks")
     # Of the chapter's own notebook only what declares its parameters: the solutions stay here.

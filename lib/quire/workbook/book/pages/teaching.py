@@ -38,6 +38,12 @@ EXERCISE = 12
 GRADED = Path("data/golden/grading/matrix.csv")
 """What `quire grade` gave to right and wrong homework of each chapter: benchmarks/grading.py."""
 
+_GRADED = (
+    "What `quire grade` gave to five notebooks of each chapter, a point an exercise: to the page's "
+    "solutions, a blank copy, zeros, a function that gives nought, and the solution of the next "
+    "exercise:"
+)
+
 Executed = Mapping[Chapter, NotebookNode]
 
 
@@ -189,9 +195,9 @@ def _grades(root: Path, executed: Executed) -> str:
     by_number = {chapter.number: chapter for chapter in executed}
     there = [row for row in read_graded(root) if row["chapter"] in by_number]
     if not there:
-        return "No graded homework was kept."
+        return ""
     rows = [(linked(by_number[row["chapter"]]), *list(row.values())[1:]) for row in there]
-    return raw(grid(tuple(there[0]), rows, words=1))
+    return f"{_GRADED}\n\n{raw(grid(tuple(there[0]), rows, words=1))}"
 
 
 def _as_far_as_there(plan: Plan, notebook: NotebookNode) -> Plan:
