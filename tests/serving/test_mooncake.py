@@ -116,6 +116,37 @@ def test_compiled_hits_are_the_index(requests, capacity):
     assert prefix_hits(start, names, capacity).tolist() == wanted
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 9), max_size=5, unique=True), min_size=1, max_size=20),
+    st.integers(0, 8), st.sampled_from(["fifo", "farthest"]),
+)  # fmt: skip
+def test_other_rules_of_loss_are_their_definition(requests, capacity, rule):
+    kept, wanted = [], []
+
+    def ahead(block, r):
+        after = [(s, names.index(block)) for s, names in enumerate(requests) if block in names]
+        return min((each for each in after if each[0] > r), default=(10**6, 10**6))
+
+    for r, blocks in enumerate(requests):
+        count = 0
+        while count < len(blocks) and blocks[count] in kept:
+            count += 1
+        wanted.append(count)
+        kept += [b for b in reversed(blocks) if b not in kept]
+        while len(kept) > capacity:
+            if rule == "fifo":
+                kept.pop(0)
+            else:  # those that nobody names again all have the same claim to stay: none
+                worst = max(kept, key=lambda b: (ahead(b, r), -b))
+                kept.remove(worst)
+    start = np.concatenate([[0], np.cumsum([len(each) for each in requests])])
+    names = np.asarray([b for each in requests for b in each], np.int64)
+    assert prefix_hits(start, names, capacity, rule).tolist() == wanted
+    with pytest.raises(ValueError, match="eviction = 'random'"):
+        prefix_hits(start, names, capacity, "random")
+
+
 @pytest.mark.parametrize("start", [[0], [0, 2], [0, 2, 1], [1, 1], [[0, 1]], [0.0, 1.0]])
 def test_starts_are_checked(start):
     with pytest.raises(ValueError, match="block_start"):

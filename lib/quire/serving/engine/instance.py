@@ -1,5 +1,7 @@
 """One serving instance: a scheduler over a pool of KV blocks, driven step by step."""
 
+from typing import Any
+
 import numpy as np
 
 from quire.checks import integer, non_negative, real_array
@@ -151,6 +153,33 @@ class Instance:
             self.requests.reached[r] = computed + 1
             self.requests.first[r] = 0.0
         enqueue(self.requests, self.queues, r)
+
+    def preload(self, computed: Any, priority: Any) -> None:
+        """Say what of each prompt comes with its KV from elsewhere, and who goes first.
+
+        Whoever is put back later computes it anew. To be called before anything is submitted.
+
+        Parameters
+        ----------
+        computed
+            Tokens of each, less than its prompt.
+        priority
+            Of each; who has less goes first among those who wait.
+
+        Raises
+        ------
+        ValueError
+            When there is not one number for each request, or a prompt has nothing left to compute.
+        """
+        tokens = real_array("computed", computed, 1, least=0.0)
+        first = real_array("priority", priority, 1)
+        for name, each in (("computed", tokens), ("priority", first)):
+            if each.size != len(self.trace):
+                raise ValueError(f"{name} = {each.size} numbers: must be {len(self.trace)}")
+        if (tokens >= self.trace.n_in).any() or (tokens != np.floor(tokens)).any():
+            raise ValueError("computed: must be whole, and less than each prompt")
+        self.requests.computed[:] = tokens.astype(np.int64)
+        self.requests.priority[:] = first
 
     def share_tier(self, other: "Instance") -> None:
         """Use the lower tier of another instance, written and read by both."""

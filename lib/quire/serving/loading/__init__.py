@@ -18,7 +18,8 @@ Read in this order: `costs` (what a stage takes), `requests`, `policies` (whom a
 `stages` (`serve`, over the compiled `_loop` and `_queues`), `tandem` (three queues in a row, in
 closed form), `capacity` (what decoupling can gain, and where a loading-aware order pays),
 `recompute` (load or compute), `bounds` (what nobody can beat), `predictor` (what a scheduler can
-know), `copies` (what a copy in small pieces costs).
+know), `learned` (a priority fitted to a workload), `on_engine` (a real engine's steps as the
+device), `copies` (what a copy in small pieces costs).
 """
 
 from quire.serving.loading.bounds import (
@@ -42,6 +43,8 @@ from quire.serving.loading.costs import (
     chunked_prefill_s,
     fit_compute,
 )
+from quire.serving.loading.learned import Learned, learn
+from quire.serving.loading.on_engine import OnEngine, serve_on_engine
 from quire.serving.loading.policies import ALL_POLICIES, POLICIES, Policy
 from quire.serving.loading.predictor import LinearCost, fit_linear_cost, network_error, noisy
 from quire.serving.loading.recompute import (
@@ -64,9 +67,11 @@ __all__ = [
     "CopyTable",
     "Deadlock",
     "Engine",
+    "Learned",
     "LinearCost",
     "LinkSpeed",
     "LoadingCosts",
+    "OnEngine",
     "OnTimeBound",
     "Policy",
     "Requests",
@@ -83,6 +88,7 @@ __all__ = [
     "expected_disagreement",
     "fit_compute",
     "fit_linear_cost",
+    "learn",
     "mean_ttft_bound",
     "network_error",
     "noisy",
@@ -91,6 +97,7 @@ __all__ = [
     "random_requests",
     "requests_from",
     "serve",
+    "serve_on_engine",
     "shorter_prefix",
     "table_from_copies",
     "tandem",

@@ -11,6 +11,7 @@ from quire.serving.loading.policies import (
     EDF,
     FIFO,
     HYBRID,
+    LINEAR,
     LSTF_COMPUTE,
     LSTF_TOTAL,
     SHARING,
@@ -94,6 +95,11 @@ def key_of(rules, work, left, i, now, slow):
         key = work.deadline[i]
     elif p == SHARING:
         key = now
+    elif p == LINEAR:
+        w = rules.weights
+        key = w[0] * e[0, i] * slow + w[1] * e[1, i] + w[2] * e[2, i]
+        if w[3] > 0:
+            key += w[3] * (work.deadline[i] - work.arrival[i])
     else:
         net, copy, device = remaining(work, left, i, slow)
         if p == SRPT_TOTAL:

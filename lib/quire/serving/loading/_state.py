@@ -48,5 +48,6 @@ class Rules(NamedTuple):
     staging: float
     memory: float
     half_life: float
+    weights: tuple[float | int, ...]
     layers: int
     eager: bool

@@ -14,21 +14,22 @@ hybrid         those that can still be on time first, by deadline + weight (what
 
 Equal numbers are served in the order of arrival. ``aging`` adds its multiple of the waiting time:
 as all requests wait at the same speed, this is the key plus aging times the arrival, and no key
-needs to be renewed. A tenth rule, ``sharing``, gives each request a quantum in turn, as a link does
-that many flows share.
+needs to be renewed. Two rules more: ``sharing`` gives each request a quantum in turn, as a link
+does that many flows share; ``linear`` ranks by a weighted sum of the three stages and of the time
+that the deadline gives (`learned` chooses the weights).
 """
 
 from dataclasses import dataclass
 
-from quire.checks import non_negative
+from quire.checks import non_negative, real_array
 
 POLICIES = (
     "fifo", "sjf_compute", "sjf_total", "srpt_total", "sjf_bottleneck", "edf", "lstf_compute",
     "lstf_total", "hybrid",
 )  # fmt: skip
-ALL_POLICIES = (*POLICIES, "sharing")
+ALL_POLICIES = (*POLICIES, "sharing", "linear")
 FIFO, SJF_COMPUTE, SJF_TOTAL, SRPT_TOTAL, SJF_BOTTLENECK, EDF = range(6)
-LSTF_COMPUTE, LSTF_TOTAL, HYBRID, SHARING = range(6, 10)
+LSTF_COMPUTE, LSTF_TOTAL, HYBRID, SHARING, LINEAR = range(6, 11)
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,24 @@ class Policy:
         Seconds of the key that a second of waiting is worth; 0 for none.
     weight
         Of ``hybrid``: seconds of deadline that a second of remaining work is worth.
+    weights
+        Of ``linear``: of network, copy, computing, and of the time from arrival to deadline.
     """
 
     name: str = "fifo"
     aging: float | int = 0.0
     weight: float | int = 10.0
+    weights: tuple[float | int, ...] = (1.0, 1.0, 1.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.name not in ALL_POLICIES:
             raise ValueError(f"policy = {self.name!r}: must be one of {', '.join(ALL_POLICIES)}")
         non_negative("aging", self.aging)
         non_negative("weight", self.weight)
+        found = real_array("weights", self.weights, 1, least=0.0)
+        if found.size != 4:
+            raise ValueError(f"weights = {found.size} numbers: must be 4")
+        object.__setattr__(self, "weights", tuple(float(each) for each in found))
 
     @property
     def code(self) -> int:

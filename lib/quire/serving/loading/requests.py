@@ -125,7 +125,11 @@ class Requests:
 
 
 def requests_from(
-    trace: PrefixTrace, *, near_blocks: int = 0, far_blocks: int | None = None
+    trace: PrefixTrace,
+    *,
+    near_blocks: int = 0,
+    far_blocks: int | None = None,
+    eviction: str = "lru",
 ) -> Requests:
     """Return a trace's requests, with what a store keeps of the requests before them.
 
@@ -136,10 +140,12 @@ def requests_from(
     near_blocks
         Blocks that the host's memory keeps, least recently used lost first.
     far_blocks
-        Blocks that the store beyond the network keeps; None for all.
+        Blocks that the store beyond the network keeps; None for all. What it has lost is computed.
+    eviction
+        Which blocks that store loses, as in `prefix_hits`.
     """
     near = np.minimum(trace.hit_blocks(near_blocks) * trace.block_tokens, trace.n_in - 1)
-    hits = np.maximum(trace.hit_tokens(far_blocks), near)
+    hits = np.maximum(trace.hit_tokens(far_blocks, eviction), near)
     return Requests(trace.arrival_s, hits - near, trace.n_in - hits, near, trace.n_out)
 
 

@@ -286,6 +286,7 @@ def serve(
         float(quantum), float(_few(engine.budget)) if engine.decode else np.inf,
         _few(engine.seats),
         room["staging_bytes"], room["memory_bytes"], non_negative("half_life_s", half_life_s),
+        kind.weights,
         0 if engine.layers is None else _few(engine.layers), bool(engine.eager),
     )  # fmt: skip
     rows = np.zeros((_rows_of(requests, engine) if log else 0, 4))

@@ -89,16 +89,22 @@ class PrefixTrace:
         assert start is not None and blocks is not None
         return blocks[start[r] : start[r + 1]]
 
-    def hit_blocks(self, capacity: int | None = None) -> Int[np.ndarray, " requests"]:
+    def hit_blocks(
+        self, capacity: int | None = None, eviction: str = "lru"
+    ) -> Int[np.ndarray, " requests"]:
         """Return the leading blocks of each that a store of ``capacity`` blocks holds.
 
-        Requests that came before are known, none of the future; None means no limit.
+        Requests that came before are known, none of the future (but for the eviction
+        ``"farthest"``); None means no limit.
         """
-        return prefix_hits(*self.requests.named, capacity)
+        return prefix_hits(*self.requests.named, capacity, eviction)
 
-    def hit_tokens(self, capacity: int | None = None) -> Int[np.ndarray, " requests"]:
+    def hit_tokens(
+        self, capacity: int | None = None, eviction: str = "lru"
+    ) -> Int[np.ndarray, " requests"]:
         """Return the tokens of each that need no computing: at most all but the last one."""
-        return np.minimum(self.hit_blocks(capacity) * self.block_tokens, self.n_in - 1)
+        hits = self.hit_blocks(capacity, eviction)
+        return np.minimum(hits * self.block_tokens, self.n_in - 1)
 
     def select(self, which: Any) -> "PrefixTrace":
         """Return the trace of some requests, by number or by a mask.

@@ -3,9 +3,12 @@
 Names of blocks are chained: two requests share a name exactly where they agree in all tokens up to
 there, so that a set of names is an index of prefixes (no tree is needed). A store that is full
 loses the block that was used longest ago; a request uses its last block first, so that the
-beginning of a prompt, which others may share, lives longest.
+beginning of a prompt, which others may share, lives longest. Two other rules of loss stand beside
+it for a whole trace: first in, first out, and the block whose next use lies farthest ahead, which
+only a clairvoyant knows.
 """
 
+import heapq
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, no_type_check
@@ -15,6 +18,8 @@ from jaxtyping import Int
 from numba import njit
 
 from quire.checks import integer
+
+EVICTIONS = ("lru", "fifo", "farthest")
 
 
 class PrefixIndex:
@@ -60,6 +65,7 @@ def prefix_hits(
     block_start: Any,
     blocks: Any,
     capacity: int | None = None,
+    eviction: str = "lru",
 ) -> Int[np.ndarray, " requests"]:
     """Return how many leading blocks of each request are kept when it comes.
 
@@ -72,12 +78,18 @@ def prefix_hits(
         As in `Trace`: ``blocks[block_start[r]:block_start[r + 1]]`` are those of request r.
     capacity
         Blocks that the store holds; None for no limit.
+    eviction
+        Which block a full store loses: ``"lru"`` the one used longest ago, ``"fifo"`` the one that
+        came first, ``"farthest"`` the one that is named again last or never.
 
     Raises
     ------
     ValueError
-        When ``block_start`` does not run from 0 to the number of blocks without falling.
+        For another eviction, or when ``block_start`` does not run from 0 to the number of blocks
+        without falling.
     """
+    if eviction not in EVICTIONS:
+        raise ValueError(f"eviction = {eviction!r}: must be one of {', '.join(EVICTIONS)}")
     start, names = np.asarray(block_start), np.asarray(blocks)
     if start.ndim != 1 or start.dtype.kind not in "iu" or start.size < 2:
         raise ValueError("block_start: must be integers, one more than requests")
@@ -90,13 +102,17 @@ def prefix_hits(
     _, dense = np.unique(names, return_inverse=True)
     count = int(dense.max()) + 1
     limit = count if capacity is None else min(integer("capacity", capacity, 0), count)
-    return _hits(start.astype(np.int64), dense.astype(np.int64), count, limit)
+    start, dense = start.astype(np.int64), dense.astype(np.int64)
+    if eviction == "farthest" and limit < count:
+        return _hits_farthest(start, dense, _urgency(start, dense), count, limit)
+    return _hits(start, dense, count, limit, eviction == "lru")
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _hits(start, blocks, count, capacity):
-    # A ring of the kept blocks by last use; `count` is its anchor, oldest next to it.
+def _hits(start, blocks, count, capacity, renewed):
+    # A ring of the kept blocks by last use (or, not `renewed`, by their coming); `count` is its
+    # anchor, oldest next to it.
     older = np.full(count + 1, -1, np.int64)
     newer = np.full(count + 1, -1, np.int64)
     older[count] = newer[count] = count
@@ -109,6 +125,8 @@ def _hits(start, blocks, count, capacity):
             hits[r] += 1
         for i in range(start[r + 1] - 1, start[r] - 1, -1):
             b = blocks[i]
+            if newer[b] >= 0 and not renewed:
+                continue
             if newer[b] >= 0:
                 newer[older[b]] = newer[b]
                 older[newer[b]] = older[b]
@@ -123,4 +141,46 @@ def _hits(start, blocks, count, capacity):
             older[newer[first]] = count
             newer[first] = older[first] = -1
             kept -= 1
+    return hits
+
+
+def _urgency(start: Any, blocks: Any) -> Int[np.ndarray, " names"]:
+    """Return for each place a number that is larger, the earlier its block is named again.
+
+    Among blocks that the same request names again the first of its prompt is the most urgent; 0 for
+    those that nobody names again.
+    """
+    place = np.arange(blocks.size)
+    order = np.lexsort((place, blocks))
+    following = np.full(blocks.size, blocks.size)
+    again = blocks[order][1:] == blocks[order][:-1]
+    following[order[:-1][again]] = order[1:][again]
+    return blocks.size - following
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _hits_farthest(start, blocks, urgency, count, capacity):
+    # A heap of (urgency, block), the least urgent on top; entries that are not current are dropped.
+    heap = [(np.int64(0), np.int64(0))]
+    heap.pop()
+    current = np.full(count, -1, np.int64)  # of a kept block; -1 for one that is not kept
+    kept = 0
+    hits = np.zeros(start.size - 1, np.int64)
+    for r in range(start.size - 1):
+        for i in range(start[r], start[r + 1]):
+            if current[blocks[i]] < 0:
+                break
+            hits[r] += 1
+        for i in range(start[r], start[r + 1]):
+            b = blocks[i]
+            if current[b] < 0:
+                kept += 1
+            current[b] = urgency[i]
+            heapq.heappush(heap, (urgency[i], b))
+        while kept > capacity:
+            told, b = heapq.heappop(heap)
+            if current[b] == told:
+                current[b] = -1
+                kept -= 1
     return hits
