@@ -18,6 +18,11 @@ def main() -> NoReturn:
     ModuleNotFoundError
         When a module of this package itself is missing.
     """
+    if sys.argv[1:] == ["--version"]:  # also where only the library is installed
+        from quire import __version__
+
+        print(f"quire {__version__}")
+        sys.exit(0)
     try:
         from quire.workbook.cli import main as run
     except KeyboardInterrupt:

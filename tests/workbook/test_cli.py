@@ -143,6 +143,16 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert quire(capsys, "--version") == (0, f"quire {__version__}\n", "")
 
 
+def test_the_version_is_told_where_only_the_library_is_installed() -> None:
+    lacking = "import sys; sys.modules['pydantic'] = sys.modules['typer'] = None; import runpy; "
+    start = f"{lacking}sys.argv = ['quire', '--version']; runpy.run_module('quire.__main__', "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{start}run_name='__main__')"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, f"quire {__version__}\n")
+
+
 @pytest.mark.parametrize("home", ["~nosuchuser/x", "/nowhere", "\x01"])
 def test_a_home_that_is_none_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: str

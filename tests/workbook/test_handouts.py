@@ -3,11 +3,16 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
@@ -169,6 +174,31 @@ def test_a_loop_without_end_is_ended(homework: Chapter, tmp_path: Path) -> None:
     returned(homework, tmp_path / "returned", "loop", "while True: pass", RIGHT[1])
     (grade,) = handouts.grade(homework, tmp_path / "returned", limits=sandbox.Limits(seconds=4))
     assert (grade.total, grade.note) == (0, "it was still running after 4 s")
+
+
+@confined
+@pytest.mark.slow
+def test_a_killed_grader_leaves_no_notebook_running(homework: Chapter, tmp_path: Path) -> None:
+    folder, work = tmp_path / "returned", tmp_path / "work"
+    work.mkdir()
+    returned(homework, folder, "loop", "open('begun', 'w').close()\nwhile True: pass", RIGHT[1])
+    grader = subprocess.Popen(
+        [sys.executable, "-m", "quire", "grade", homework.slug, str(folder),
+         "-o", str(tmp_path / "grades.csv")],
+        env={**os.environ, "TMPDIR": str(work)},
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 200
+        while not [*work.glob(".quire-*/notebook-*/begun")]:
+            assert grader.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        family = psutil.Process(grader.pid).children(recursive=True)
+    finally:
+        grader.kill()
+        grader.wait()
+    _, left = psutil.wait_procs(family, timeout=30)
+    assert family and not left
+    assert not (tmp_path / "grades.csv").exists()
 
 
 def test_a_students_copy_keeps_the_other_imports() -> None:

@@ -12,11 +12,23 @@ import pytest
 
 from quire.ports import free_port
 from quire.workbook.chapters import Chapter
+from quire.workbook.errors import UserError
+from quire.workbook.lab import open_lab
 
 
 def read(url: str) -> str:
     with urllib.request.urlopen(url, timeout=30) as answer:
         return answer.read().decode()
+
+
+def test_lab_is_not_started_where_jupyter_may_not_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.execv", lambda *_: pytest.fail("started"))
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "file" / "runtime"))
+    with pytest.raises(UserError, match=r"can not write into .*: set HOME or JUPYTER_RUNTIME_DIR"):
+        open_lab(free_port(), browser=False)
 
 
 @pytest.mark.slow

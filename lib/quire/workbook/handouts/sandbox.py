@@ -2,14 +2,15 @@
 
 Limits of time, memory, files and processes hold on every POSIX system. On Linux with Landlock
 (kernel 5.13, network from 6.7) the process can further write nowhere but in its own folder, read
-nothing but Python, its packages and the system's libraries, and open no TCP connection. A grader
-who is root gives its rights up before the notebook's code runs.
+nothing but Python, its packages and the system's libraries, and open no TCP connection, and
+ends with the grader. A grader who is root gives its rights up before the notebook's code runs.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from pathlib import Path
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # system calls, the same on every architecture
 _ASK_VERSION, _RULE_PATH = 1, 1
-_NO_NEW_PRIVILEGES = 38
+_NO_NEW_PRIVILEGES, _DIE_WITH_PARENT = 38, 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | 1 << 14 | 1 << 15
@@ -87,6 +88,8 @@ def enter(folder: Path, readable: Sequence[Path], limits: Limits) -> None:
         os.chown(folder, _NOBODY, _NOBODY)
         _become_nobody()
     _limit(resource.RLIMIT_NPROC, _running() + limits.processes)
+    if sys.platform == "linux":  # only now: a change of the user would undo it
+        _libc().prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
     if is_confining():
         _confine(folder, readable)
 
