@@ -14,12 +14,13 @@ os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 # isort: split
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import jax
 import pytest
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 import quire
 
@@ -49,3 +50,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 install_import_hook([f"quire.{topic}" for topic in TOPICS], "beartype.beartype")
+
+
+@pytest.fixture
+def unchecked_types() -> Iterator[None]:
+    """Call the library as its users do: without the type checker that stands before it in tests."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

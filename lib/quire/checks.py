@@ -5,14 +5,39 @@ type that arithmetic needs, so that an integer is promoted before it is used.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-__all__ = ["between", "integer", "integers", "non_negative", "positive", "real_array"]
+__all__ = [
+    "between",
+    "instance",
+    "integer",
+    "integers",
+    "non_negative",
+    "positive",
+    "real_array",
+    "whole_array",
+]
+
+Kind = TypeVar("Kind")
+
+
+def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
+    """Return an object of the class that is asked for.
+
+    Raises
+    ------
+    ValueError
+        For an object of another.
+    """
+    if not isinstance(value, kind):
+        shown = repr(value) if len(repr(value)) <= 60 else f"a {type(value).__name__}"
+        raise ValueError(f"{name} = {shown}: must be a {kind.__name__}")
+    return value
 
 
 def positive(name: str, value: Any) -> float:
@@ -66,17 +91,20 @@ def integer(name: str, value: Any, least: int = 1, most: int | None = None) -> i
     return exact
 
 
-def integers(name: str, values: Sequence[Any], least: int = 1) -> list[int]:
-    """Return a sequence of integers, not empty, each ``least`` or more.
+def integers(name: str, values: Iterable[Any], least: int = 1) -> list[int]:
+    """Return a list of integers, not empty, each ``least`` or more; an iterator is read once.
 
     Raises
     ------
     ValueError
         For anything else.
     """
-    if not len(values):
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise ValueError(f"{name} = {values!r}: must be a list of integers")
+    found = [integer(name, value, least) for value in values]
+    if not found:
         raise ValueError(f"{name} = {values!r}: must hold at least one integer")
-    return [integer(name, value, least) for value in values]
+    return found
 
 
 def real_array(
@@ -124,6 +152,39 @@ def real_array(
         allowed = f"above {above:g}" if math.isfinite(above) else f"{least:g} or more"
         raise ValueError(f"{name} = {array[small][0]:g}: every entry must be {allowed}")
     return array
+
+
+def whole_array(
+    name: str,
+    values: Any,
+    dimensions: int,
+    *,
+    least: int = -(2**63),
+    most: int = 2**63 - 1,
+) -> Int[np.ndarray, "..."]:
+    """Return ``values`` as 64-bit integers: an array of that many dimensions, perhaps empty.
+
+    Any type of integer is taken, so that no small one overflows later.
+
+    Raises
+    ------
+    ValueError
+        For floats, text, truth values, another shape, or an entry outside ``least`` … ``most``.
+    """
+    found = np.asarray(values)
+    if found.size == 0 and found.dtype.kind == "f":
+        found = found.astype(np.int64)  # an empty list has no kind of its own
+    if found.dtype.kind not in "iu":
+        raise ValueError(f"{name} = an array of {found.dtype}: must hold integers")
+    if found.ndim != dimensions:
+        raise ValueError(
+            f"{name} = an array of shape {found.shape}: must have "
+            f"{dimensions} dimension{'' if dimensions == 1 else 's'}"
+        )
+    if found.size and (int(found.min()) < least or int(found.max()) > most):
+        outside = found[(found < least) | (found > most)]
+        raise ValueError(f"{name} = {outside[0]}: every entry must lie from {least} to {most}")
+    return found.astype(np.int64)
 
 
 def _number(name: str, value: Any, allowed: str, holds: Any) -> float:

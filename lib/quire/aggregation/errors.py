@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 
 class GraphError(ValueError):
@@ -27,6 +29,20 @@ def require(holds: bool, what: str) -> None:
     """
     if not holds:
         raise SettingError(what)
+
+
+def settled(check: Callable[..., Any], *arguments: Any, **bounds: Any) -> Any:
+    """Return what a check of :mod:`quire.checks` returns.
+
+    Raises
+    ------
+    SettingError
+        With the check's words, when it refuses.
+    """
+    try:
+        return check(*arguments, **bounds)
+    except ValueError as error:
+        raise SettingError(str(error)) from None
 
 
 def require_range(

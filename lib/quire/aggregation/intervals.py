@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from quire.aggregation.errors import SettingError, require_range
+from quire.aggregation.errors import SettingError, require_range, settled
+from quire.checks import real_array
 
 
 class Interval(NamedTuple):
@@ -32,9 +33,10 @@ def mean_interval(values: Float[np.ndarray, " S"], level: float = 0.95) -> Inter
     Raises
     ------
     SettingError
-        For fewer than two values.
+        For fewer than two values, or one that is not finite.
     """
     require_range("level", level, 0, 1, low_open=True, high_open=True)
+    values = settled(real_array, "values", values, 1)
     if len(values) < 2:
         raise SettingError(f"{len(values)} value has no interval; run at least two seeds")
     mean = float(np.mean(values))
@@ -52,13 +54,28 @@ def paired_interval(
     SettingError
         When the two have different numbers of seeds, or fewer than two.
     """
+    return mean_interval(_differences(left, right), level)
+
+
+def _differences(
+    left: Float[np.ndarray, " S"], right: Float[np.ndarray, " T"]
+) -> Float[np.ndarray, " S"]:
+    left, right = settled(real_array, "left", left, 1), settled(real_array, "right", right, 1)
     if len(left) != len(right):
         raise SettingError(f"{len(left)} seeds against {len(right)}; pair the same seeds")
-    return mean_interval(np.asarray(left) - np.asarray(right), level)
+    return left - right
 
 
 def holm(p_values: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-    """Return p-values adjusted for m comparisons. Source: Holm (1979)."""
+    """Return p-values adjusted for m comparisons. Source: Holm (1979).
+
+    Raises
+    ------
+    SettingError
+        When one does not lie from 0 to 1.
+    """
+    p_values = settled(real_array, "p_values", p_values, 1, least=0)
+    require_range("p_values", float(p_values.max()), 0, 1)
     order = np.argsort(p_values)
     scaled = np.maximum.accumulate((len(p_values) - np.arange(len(p_values))) * p_values[order])
     adjusted = np.empty(len(p_values))
@@ -67,8 +84,16 @@ def holm(p_values: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
 
 
 def paired_p_value(left: Float[np.ndarray, " S"], right: Float[np.ndarray, " S"]) -> float:
-    """Return the two-sided p-value of the paired t test; 1 when all differences are zero."""
-    difference = np.asarray(left) - np.asarray(right)
+    """Return the two-sided p-value of the paired t test; 1 when all differences are zero.
+
+    Raises
+    ------
+    SettingError
+        When the two have different numbers of seeds, fewer than two, or one is not finite.
+    """
+    difference = _differences(left, right)
+    if len(difference) < 2:
+        raise SettingError(f"{len(difference)} seed has no p-value; run at least two seeds")
     if np.ptp(difference) == 0:
         return 1.0 if difference[0] == 0 else 0.0
     return float(stats.ttest_1samp(difference, 0.0).pvalue)
@@ -97,7 +122,10 @@ def compare(
     """Compare one value per draw with every rival's on the same draws.
 
     Intervals are paired t intervals at ``level``, one by one; p-values are adjusted for all rivals.
+    Without a rival there is nothing to tell.
     """
+    if not others:
+        return ()
     p_values = holm(np.array([paired_p_value(ours, other) for other in others.values()]))
     return tuple(
         Comparison(name, paired_interval(ours, other, level), float(p))

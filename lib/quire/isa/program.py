@@ -71,8 +71,12 @@ class Kernel:
     workgroup: tuple[int, int, int] = (0, 0, 0)
 
     def __post_init__(self) -> None:
-        integer("registers", self.registers, 1, REGISTER_LIMIT)
-        integer("local_bytes", self.local_bytes, 0, 2**32 - 1)
+        object.__setattr__(
+            self, "registers", integer("registers", self.registers, 1, REGISTER_LIMIT)
+        )
+        object.__setattr__(
+            self, "local_bytes", integer("local_bytes", self.local_bytes, 0, 2**32 - 1)
+        )
         sizes = tuple(integer("workgroup", size, 0) for size in self.workgroup)
         object.__setattr__(self, "workgroup", sizes)
         if len(sizes) != 3 or (any(sizes) and not 1 <= _threads(sizes) <= THREAD_LIMIT):
@@ -145,7 +149,7 @@ class Launch:
                 raise ValueError(f"{name} = {given}: three numbers, each 1 or more")
             object.__setattr__(self, name, sizes)
         if self.local_bytes is not None:
-            integer("local_bytes", self.local_bytes, 0)
+            object.__setattr__(self, "local_bytes", integer("local_bytes", self.local_bytes, 0))
         if self.threads > THREAD_LIMIT:
             raise DispatchRejected(
                 f"workgroup = {self.workgroup}: the core takes {THREAD_LIMIT} threads, not"

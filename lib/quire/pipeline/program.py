@@ -268,8 +268,13 @@ def topological_order(
     Raises
     ------
     ValueError
-        If an arc leaves the operations, or the arcs close a cycle.
+        If an arc leaves the operations, the arcs close a cycle, or the ends are no whole numbers.
     """
+    n = checks.integer("n", n, 0)
+    source = checks.whole_array("source", source, 1)
+    target = checks.whole_array("target", target, 1)
+    if len(source) != len(target):
+        raise ValueError(f"target = {len(target)} ends: give as many as source, {len(source)}")
     ends = np.concatenate([source, target])
     if len(ends) and not (ends.min() >= 0 and ends.max() < n):
         raise ValueError(f"arcs name operations {ends.min()} to {ends.max()}: give 0 to {n - 1}")

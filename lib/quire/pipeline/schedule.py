@@ -63,7 +63,13 @@ def memory_curve(
     """Bytes kept on ``rank`` over time: ``(seconds, bytes from that second on)``.
 
     An operation's bytes count from its start, so a peak includes the operation being run.
+
+    Raises
+    ------
+    ValueError
+        If there is no such rank.
     """
+    rank = checks.integer("rank", rank, 0, schedule.program.ranks - 1)
     order = schedule.rank_order(rank)
     acquired, released = schedule.program.acquired[order], schedule.program.released[order]
     when = np.column_stack([schedule.start[order], schedule.end[order]]).ravel()

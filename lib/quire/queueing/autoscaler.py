@@ -46,8 +46,8 @@ class Autoscaler:
     metric: Metric = Metric.UTILISATION
 
     def __post_init__(self) -> None:
-        positive("target", self.target)
-        positive("window", self.window)
+        object.__setattr__(self, "target", positive("target", self.target))
+        object.__setattr__(self, "window", positive("window", self.window))
         object.__setattr__(self, "floor", integer("floor", self.floor, 1))
         if self.metric is Metric.UTILISATION and self.target > 1:
             raise ValueError(f"target = {self.target!r}: a utilisation must lie in (0, 1]")

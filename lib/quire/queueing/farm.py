@@ -111,7 +111,7 @@ def truncation_level(farm: Farm, tail: float = 1e-12) -> int:
     ValueError
         When the load or the setup is so extreme that more than a million levels would be needed.
     """
-    between("tail", tail, 0, 1)
+    tail = between("tail", tail, 0, 1)
     decay = slowest_decay(farm)
     beyond = math.log(tail) / math.log(decay) if decay < 1 else math.inf
     if beyond > MOST_LEVELS:

@@ -14,10 +14,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.checks import integer, non_negative, positive
+from quire.checks import instance, integer, non_negative, positive
 from quire.queueing.errors import UnstableSystem
 from quire.queueing.exact.closed_forms import best_static
-from quire.queueing.farm import Costs, Farm
+from quire.queueing.farm import MOST_LEVELS, Costs, Farm
 
 Targets = Int[np.ndarray, "levels phases"]
 
@@ -53,6 +53,8 @@ def release_rates(
 
 
 def _grid(farm: Farm, levels: int) -> tuple[np.ndarray, np.ndarray]:
+    instance("farm", farm, Farm)
+    levels = integer("levels", levels, 0, MOST_LEVELS)
     n, a = np.indices((levels + 1, farm.servers + 1))
     return n, a
 
@@ -63,8 +65,10 @@ def checked_targets(policy: Policy, farm: Farm, levels: int) -> Targets:
     Raises
     ------
     ValueError
-        Names the first state whose target lies outside 0..K.
+        Names the first state whose target lies outside 0..K; also for what is no policy.
     """
+    if not isinstance(policy, Policy):
+        raise ValueError(f"policy = {policy!r}: must offer a name and targets(farm, levels)")
     table = policy.targets(farm, levels)
     bad = np.argwhere((table < 0) | (table > farm.servers))
     if len(bad):
@@ -160,7 +164,14 @@ def floor_policy(floor: int) -> Band:
 
 
 def spare_policy(spare: int, floor: int = 0) -> Band:
-    """Return target ``max(floor, n + spare)``; a negative ``spare`` tolerates that many waiting."""
+    """Return target ``max(floor, n + spare)``; a negative ``spare`` tolerates that many waiting.
+
+    Raises
+    ------
+    ValueError
+        When a number is not whole.
+    """
+    spare = integer("spare", spare, -(10**9))
     return Band(floor, spare, max(spare, 0))
 
 
@@ -196,8 +207,8 @@ class DualThreshold:
     down: float
 
     def __post_init__(self) -> None:
-        positive("up", self.up)
-        non_negative("down", self.down)
+        object.__setattr__(self, "up", positive("up", self.up))
+        object.__setattr__(self, "down", non_negative("down", self.down))
         if not self.down < self.up:
             raise ValueError(
                 f"down threshold must be below up threshold: down = {self.down}, up = {self.up}"
@@ -230,7 +241,7 @@ class DelayedOff:
     floor: int = 0
 
     def __post_init__(self) -> None:
-        positive("release_rate", self.release_rate)
+        object.__setattr__(self, "release_rate", positive("release_rate", self.release_rate))
         object.__setattr__(self, "floor", integer("floor", self.floor, 0))
 
     @property

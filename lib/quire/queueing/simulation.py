@@ -163,12 +163,12 @@ def simulate(
     levels
         Requests up to which the policy is tabulated.
     """
-    integer("batches", batches, 2)
-    integer("requests", requests, 100 * batches)
-    integer("stages", stages, 0, 1000)
-    integer("levels", levels, 1)
-    integer("seed", seed, 0)
-    between("confidence", confidence, 0, 1)
+    batches = integer("batches", batches, 2)
+    requests = integer("requests", requests, 100 * batches)
+    stages = integer("stages", stages, 0, 1000)
+    levels = integer("levels", levels, 1)
+    seed = integer("seed", seed, 0)
+    confidence = between("confidence", confidence, 0, 1)
     releases = release_rates(policy, farm, levels)
     targets = checked_targets(policy, farm, levels)
     area_n, area_s, starts, length = _run(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from quire.checks import integer
 from quire.secure_sums.linear._leakage import check_collusion
 from quire.secure_sums.linear.protocols import Rates
 
@@ -35,7 +36,7 @@ def regular_graph_region(degree: int) -> Rates:
     ValueError
         When d < 2: a single neighbour's input is the sum itself.
     """
-    if degree < 2:
+    if (degree := integer("degree", degree, 0)) < 2:
         raise ValueError(f"degree = {degree}: one neighbour's input is the sum itself (d>=2)")
     return Rates(Fraction(1), Fraction(1), Fraction(degree))
 
@@ -50,8 +51,6 @@ def multi_server_key_rate(servers: int, users: int, colluders: int) -> int:
     ValueError
         When a number is below its least value.
     """
-    if servers < 1 or users < 1 or colluders < 0:
-        raise ValueError(
-            f"servers = {servers}, users = {users}, colluders = {colluders} are too few"
-        )
+    servers, users = integer("servers", servers, 1), integer("users", users, 1)
+    colluders = integer("colluders", colluders, 0)
     return min(servers + users + colluders - 2, servers * users - 1)

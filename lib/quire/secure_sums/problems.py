@@ -103,10 +103,17 @@ class AggregationProblem:
 
 
 def all_coalitions(users: int, sizes: Iterable[int]) -> tuple[Coalition, ...]:
-    """Return every observer with every set of so many others."""
+    """Return every observer with every set of so many others.
+
+    Raises
+    ------
+    ValueError
+        When a number is not whole, or a size is negative.
+    """
+    users = integer("users", users, 1)
     return tuple(
         (u, colluders)
-        for size in sorted(sizes)
+        for size in sorted(integer("sizes", size, 0) for size in sizes)
         for u in range(users)
         for colluders in combinations([j for j in range(users) if j != u], size)
     )
@@ -116,7 +123,13 @@ def everyone_wants_everything(users: int, sizes: Iterable[int]) -> AggregationPr
     """Return the problem of the theorem: a complete graph, and one sum for all.
 
     ``sizes`` are the numbers of colluders to be secure against: ``range(T + 1)`` for threshold T.
+
+    Raises
+    ------
+    ValueError
+        When a number is not whole, or a size is negative.
     """
+    users = integer("users", users, 1)
     hears = tuple(tuple(j != u for j in range(users)) for u in range(users))
     wants = (tuple(range(users)),) * users
     return AggregationProblem(hears, wants, all_coalitions(users, sizes))

@@ -36,7 +36,7 @@ class Shape:
         ValueError
             When it has none.
         """
-        integer("ranks", ranks)
+        ranks = integer("ranks", ranks)
         if ranks > self.products:
             raise ValueError(
                 f"ranks = {ranks}: at most the {self.products} multiplications of {self} are "
@@ -89,15 +89,15 @@ class Grid:
                 )
 
 
-def check_nystrom(n: int, r: int, ranks: int) -> None:
-    """Check that 1 <= r <= n and ranks >= 1.
+def check_nystrom(n: int, r: int, ranks: int) -> tuple[int, int, int]:
+    """Return the three as Python's integers, when 1 <= r <= n and ranks >= 1.
 
     Raises
     ------
     ValueError
         When they are not.
     """
-    for name, value in (("n", n), ("r", r), ("ranks", ranks)):
-        integer(name, value)
+    n, r, ranks = integer("n", n), integer("r", r), integer("ranks", ranks)
     if r > n:
         raise ValueError(f"r = {r}: at most n = {n} columns are allowed")
+    return n, r, ranks

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from quire.aggregation.errors import SettingError, require_range
+from quire.aggregation.errors import SettingError, require_range, settled
 from quire.aggregation.graphs.graph import Federation, Graph, graph_from_adjacency, stack
-from quire.aggregation.graphs.splits import Seed, split_nodes
+from quire.aggregation.graphs.splits import Seed, generator_of, split_nodes
+from quire.checks import integer, non_negative, real_array
 
 
 def block_model(
@@ -43,10 +44,12 @@ def block_model(
     """
     require_range("homophily", homophily, 0, 1)
     require_range("noise", noise, 0, float("inf"))
-    classes = len(centres)
+    centres = settled(real_array, "centres", centres, 2)
+    classes, nodes = len(centres), settled(integer, "nodes", nodes, 1)
+    degree = settled(non_negative, "degree", degree)
     if nodes < 2 * classes:
         raise SettingError(f"nodes = {nodes}: give at least {2 * classes}, two per class")
-    generator = np.random.default_rng(seed)
+    generator = generator_of(seed)
     labels = generator.permutation(np.arange(nodes) % classes)
     alike = labels[:, None] == labels[None, :]
     upper = np.triu(np.ones((nodes, nodes), bool), 1)
@@ -90,9 +93,11 @@ def block_federation(
     SettingError
         For a mean outside [0, 1], or a spread that leads outside.
     """
+    for name, number in (("clients", clients), ("classes", classes), ("width", width)):
+        settled(integer, name, number, 1)
     require_range("mean", mean, 0, 1)
     require_range("spread", spread, 0, 2 * min(mean, 1 - mean))
-    generator = np.random.default_rng(seed)
+    generator = generator_of(seed)
     centres = 2 * generator.standard_normal((classes, width)) / np.sqrt(width)
     levels = np.linspace(mean + spread / 2, mean - spread / 2, clients)
     graphs = [

@@ -7,16 +7,17 @@ zeros in the propagation operator - not even a self loop - and are in no mask.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from quire.aggregation.errors import GraphError
+from quire.checks import integer, whole_array
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Graph:
     Raises
     ------
     GraphError
-        For an edge id out of range, a self loop, an edge twice, features that are not finite, or a
-        label beyond the classes.
+        For an edge id out of range, a self loop, an edge twice, features that are not finite or no
+        matrix, a label beyond the classes, or ids, labels or classes that are no integers.
     """
 
     edges: Int[np.ndarray, "m 2"]
@@ -47,6 +48,24 @@ class Graph:
     classes: int
 
     def __post_init__(self) -> None:
+        edges = np.asarray(self.edges)
+        if edges.size == 0:
+            edges = np.zeros((0, 2), np.int64)
+        features = np.asarray(self.features)
+        if features.ndim != 2 or features.dtype.kind not in "biuf":
+            raise GraphError(
+                f"features = {features.dtype} of shape {features.shape}: give real numbers, a row "
+                "per node"
+            )
+        for name, value in (
+            ("edges", _checked(whole_array, "edges", edges, 2)),
+            ("features", features),
+            ("labels", _checked(whole_array, "labels", self.labels, 1)),
+            ("classes", _checked(integer, "classes", self.classes, 0)),
+        ):
+            object.__setattr__(self, name, value)
+        if self.edges.shape[1] != 2:
+            raise GraphError(f"edges = of shape {self.edges.shape}: give two node ids in each row")
         n = len(self.features)
         if self.edges.size and (self.edges.min() < 0 or self.edges.max() >= n):
             worst = int(self.edges.max() if self.edges.max() >= n else self.edges.min())
@@ -77,12 +96,35 @@ class Graph:
         return dense
 
     def induced(self, nodes: Int[np.ndarray, " k"]) -> Graph:
-        """Return the subgraph on ``nodes``, renumbered in their order; other edges are dropped."""
+        """Return the subgraph on ``nodes``, renumbered in their order; other edges are dropped.
+
+        Raises
+        ------
+        GraphError
+            When an id is no node's, or is given twice.
+        """
+        nodes = _checked(whole_array, "nodes", nodes, 1, least=0, most=self.nodes - 1)
+        if len(np.unique(nodes)) != len(nodes):
+            raise GraphError("nodes names a node twice; give each once")
         position = np.full(self.nodes, -1)
         position[nodes] = np.arange(len(nodes))
         mapped = position[self.edges]
         inside = np.all(mapped >= 0, axis=1)
         return Graph(mapped[inside], self.features[nodes], self.labels[nodes], self.classes)
+
+
+def _checked(check: Callable[..., Any], *arguments: Any, **bounds: Any) -> Any:
+    """Return what a check returns; what it refuses is an error of the graph.
+
+    Raises
+    ------
+    GraphError
+        With the check's words.
+    """
+    try:
+        return check(*arguments, **bounds)
+    except ValueError as error:
+        raise GraphError(str(error)) from None
 
 
 class Split(NamedTuple):
@@ -146,6 +188,10 @@ def check_adjacency(adjacency: Float[np.ndarray, "n n"]) -> None:
     GraphError
         When it is not; names the entry.
     """
+    if adjacency.ndim != 2 or adjacency.shape[0] != adjacency.shape[1]:
+        raise GraphError(f"adjacency = of shape {adjacency.shape}: give a square matrix")
+    if adjacency.dtype.kind not in "biuf":
+        raise GraphError(f"adjacency = of {adjacency.dtype}: give 0 and 1")
     if not np.array_equal(adjacency, adjacency.T):
         i, j = np.argwhere(adjacency != adjacency.T)[0]
         raise GraphError(f"adjacency is not symmetric at ({i}, {j}); GCN's operator needs it to be")
@@ -162,6 +208,7 @@ def graph_from_adjacency(
     classes: int,
 ) -> Graph:
     """Return the graph of a dense adjacency matrix, checked to be symmetric, 0-1 and loopless."""
+    adjacency = np.asarray(adjacency)
     check_adjacency(adjacency)
     upper = np.argwhere(np.triu(adjacency, 1))
     return Graph(upper, features, labels, classes)

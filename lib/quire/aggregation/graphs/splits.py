@@ -5,21 +5,46 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.aggregation.errors import SettingError, require_range
+from quire.aggregation.errors import SettingError, require_range, settled
 from quire.aggregation.graphs.graph import Graph, Split
+from quire.checks import integer, non_negative, real_array, whole_array
 
 Seed = int | np.random.Generator
+
+
+def generator_of(seed: Seed) -> np.random.Generator:
+    """Return the generator itself, or a new one: None would draw anew at every call.
+
+    Raises
+    ------
+    SettingError
+        When the seed is neither a generator nor an integer from 0 up.
+    """
+    if isinstance(seed, np.random.Generator):
+        return seed
+    return np.random.default_rng(settled(integer, "seed", seed, 0))
 
 
 def split_nodes(nodes: Int[np.ndarray, " k"], train: float, validation: float, seed: Seed) -> Split:
     """Shuffle a client's nodes and cut them into train, validation and test by shares.
 
-    At least one node is for training. ``SettingError`` for shares outside [0, 1] or above 1 in sum.
+    At least one node is for training.
+
+    Raises
+    ------
+    SettingError
+        For no node, shares outside [0, 1] or above 1 in sum, or a seed that is neither a whole
+        number nor a generator.
     """
+    nodes = settled(whole_array, "nodes", nodes, 1)
+    if not len(nodes):
+        raise SettingError("nodes = []: give at least one, to train on")
+    train = settled(non_negative, "train", train)
+    validation = settled(non_negative, "validation", validation)
     require_range("train", train, 0, 1, low_open=True)
     require_range("validation", validation, 0, 1)
     require_range("train + validation", train + validation, 0, 1)
-    shuffled = np.random.default_rng(seed).permutation(nodes)
+    shuffled = generator_of(seed).permutation(nodes)
     first = max(1, round(train * len(nodes)))
     second = first + round(validation * len(nodes))
     return Split(*(np.sort(part) for part in np.split(shuffled, [first, second])))
@@ -38,9 +63,11 @@ def louvain_communities(graph: Graph, clients: int, seed: int) -> Int[np.ndarray
     Raises
     ------
     SettingError
-        When there are fewer communities than clients.
+        When there are fewer communities than clients, or a number is not whole.
     """
     import networkx
+
+    clients, seed = settled(integer, "clients", clients, 1), settled(integer, "seed", seed, 0)
 
     whole: networkx.Graph = networkx.Graph()
     whole.add_nodes_from(range(graph.nodes))
@@ -69,8 +96,17 @@ def louvain_communities(graph: Graph, clients: int, seed: int) -> Int[np.ndarray
 def splits_of(
     owner: Int[np.ndarray, " n"], train: float, validation: float, seed: Seed
 ) -> tuple[Split, ...]:
-    """Split every client's nodes, given each node's client."""
-    generator = np.random.default_rng(seed)
+    """Split every client's nodes, given each node's client.
+
+    Raises
+    ------
+    SettingError
+        As :func:`split_nodes`, and for an owner that is no client's number.
+    """
+    owner = settled(whole_array, "owner", owner, 1, least=0)
+    if not len(owner):
+        raise SettingError("owner = []: give a client for each node")
+    generator = generator_of(seed)
     return tuple(
         split_nodes(np.flatnonzero(owner == client), train, validation, generator)
         for client in range(int(owner.max()) + 1)
@@ -83,9 +119,10 @@ def spectral_features(features: Float[np.ndarray, "n d"], width: int) -> Float[n
     Clients whose features name different things can not share a first layer; each projects by
     itself, since a basis fitted on everybody's nodes would leak. Signs are fixed by making each
     direction's largest entry positive. The result has ``width`` columns; those beyond the rank are
-    zero.
+    zero. ``SettingError`` for features that are no matrix of finite numbers.
     """
-    require_range("width", width, 1, float("inf"))
+    features = settled(real_array, "features", features, 2)
+    width = settled(integer, "width", width, 1)
     _, values, directions = np.linalg.svd(features, full_matrices=False)
     keep = min(width, len(values))
     directions = directions[:keep]

@@ -42,7 +42,7 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.kind not in ("lockstep", "random"):
             raise ValueError(f"schedule = {self.kind!r}: 'lockstep' or 'random'")
-        integer("quantum", self.quantum, 0, 31)
+        object.__setattr__(self, "quantum", integer("quantum", self.quantum, 0, 31))
 
 
 LOCKSTEP = Schedule()
@@ -82,7 +82,7 @@ class RunOptions:
         lanes = integer("lanes", self.lanes, 0)
         if not 256 <= lanes <= MOST_LANES or lanes & (lanes - 1):
             raise ValueError(f"lanes = {lanes}: a power of two from 256 to {MOST_LANES}")
-        integer("limit", self.limit, 1, 2**62 - 1)
+        object.__setattr__(self, "limit", integer("limit", self.limit, 1, 2**62 - 1))
 
     @property
     def switches(self) -> Deviation:

@@ -236,14 +236,22 @@ class ListScheduler:
         """
         n = self.program.operations
         start, end, order = np.empty(n), np.empty(n), np.full(n, -1, dtype=np.int64)
-        self._into(key.astype(np.int32), start, end, order)
+        self._into(self._narrow(key), start, end, order)
         return Schedule(self.program, order, start, end)
+
+    def _narrow(self, key: Int[np.ndarray, " keys"]) -> Int[np.ndarray, " keys"]:
+        """Return the key as 32-bit integers, once nothing can be lost by it."""
+        found = np.asarray(key)
+        if found.dtype != np.int32:
+            found = checks.whole_array("key", found, 1, least=-(2**31), most=2**31 - 1)
+            found = found.astype(np.int32)
+        return found
 
     def makespan(self, key: Int[np.ndarray, " keys"]) -> float:
         """Makespan of :meth:`run`, without building the schedule."""
         n = self.program.operations
         end = np.empty(n)
-        self._into(key.astype(np.int32), np.empty(n), end, np.empty(n, dtype=np.int64))
+        self._into(self._narrow(key), np.empty(n), end, np.empty(n, dtype=np.int64))
         return float(end.max())
 
     def _into(

@@ -93,10 +93,16 @@ def uniform_program(
     Raises
     ------
     ValueError
-        If there is no microbatch.
+        If there is no microbatch, rank or chunk, or a time, a memory or the hop is negative or not
+        finite.
     """
+    ranks, chunks = checks.integer("ranks", ranks), checks.integer("chunks", chunks)
+    forward = checks.non_negative("forward", forward)
+    backward = checks.non_negative("backward", backward)
+    weight = checks.non_negative("weight", weight)
+    memory = checks.non_negative("memory", memory)
     microbatches = checks.integer("microbatches", microbatches)
-    shape = (microbatches, max(ranks, 0) * chunks)
+    shape = (microbatches, ranks * chunks)
     return staged_program(
         np.full(shape, forward), np.full(shape, backward), np.full(shape, weight), ranks,
         memory=np.full(shape, memory), hop=hop, placement=placement,

@@ -164,7 +164,8 @@ class _Placement:
             choice = setting.choice.copy()
             span = anneal_choices(
                 setting.order, *self._fixed, *setting[2:5], choice, self._idle, self._end,
-                self._sequence, iterations, 0.1 * self._unit, floor, np.random.default_rng(seed),
+                self._sequence, iterations, 0.1 * self._unit, floor,
+                np.random.default_rng(checks.integer("seed", seed, 0)),
             )  # fmt: skip
             if span < best.span:
                 best = setting._replace(span=float(span), choice=choice)

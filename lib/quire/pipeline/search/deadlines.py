@@ -152,7 +152,14 @@ def timed_search(
     method: str = "swap",
     seed: int = 0,
 ) -> SearchResult:
-    """Search rankings and exchanges as :func:`search_step` does, half of the seconds for each."""
+    """Search rankings and exchanges as :func:`search_step` does, half of the seconds for each.
+
+    Raises
+    ------
+    ValueError
+        If ``seconds`` is negative or no number.
+    """
+    seconds = checks.non_negative("seconds", seconds)
     return search_step(
         scheduler, evaluations=evaluations, method=method, seed=seed, seconds=seconds / 2
     )

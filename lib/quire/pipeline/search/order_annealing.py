@@ -282,7 +282,7 @@ def anneal_order(
         order, program.rank, program.ranks, program.duration, program.acquired, program.released,
         program.dep_ptr, program.dep, program.lag, program.succ_ptr, program.succ, limit, offset,
         iterations, 0.2 * float(program.duration.mean()), target, reuse,
-        np.random.default_rng(seed),
+        np.random.default_rng(checks.integer("seed", seed, 0)),
     )  # fmt: skip
     found = emulate(program, order)
     better = _objective(found, offset) < _objective(schedule, offset)

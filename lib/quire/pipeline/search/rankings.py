@@ -7,8 +7,10 @@ modality modules; tree search and its rules here are a reconstruction, and ours.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -154,9 +156,12 @@ def best_so_far(
     Raises
     ------
     ValueError
-        If no evaluation is allowed.
+        If no evaluation is allowed, or a limit is no number.
     """
     evaluations = checks.integer("evaluations", evaluations)
+    epsilon = checks.non_negative("epsilon", epsilon)
+    if isinstance(seconds, bool) or not isinstance(seconds, Real) or math.isnan(seconds):
+        raise ValueError(f"seconds = {seconds!r}: must be a number, infinite for no limit")
     began = time.perf_counter()
     if bound is None:
         bound = lower_bound(scheduler.program, scheduler.rules.memory_limit).value
@@ -183,7 +188,7 @@ def swap_search(
     of the lower bound.
     """
     best = best_so_far(scheduler, evaluations, seconds, epsilon, bound)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(checks.integer("seed", seed, 0))
     assert best.ranking is not None
     ranking, cost = best.ranking.copy(), best.makespan
     groups = len(ranking)
@@ -230,7 +235,8 @@ def tree_search(
     does.
     """
     best = best_so_far(scheduler, evaluations, seconds, epsilon, bound)
-    steps, rng = best.steps, np.random.default_rng(seed)
+    steps, rng = best.steps, np.random.default_rng(checks.integer("seed", seed, 0))
+    exploration = checks.non_negative("exploration", exploration)
     assert best.ranking is not None
     worst = best.makespan * 1.25
     root = _Node(_actions(steps, []))

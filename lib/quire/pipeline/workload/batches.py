@@ -59,15 +59,26 @@ def vision_microbatch(images: int, uniforms: Float[np.ndarray, " k"]) -> Microba
     Raises
     ------
     ValueError
-        If the number of images is negative.
+        If the number of images is negative, or a fraction lies outside 0 to 1.
     """
     images = checks.integer("images", images, 0)
+    if np.size(uniforms):
+        uniforms = checks.real_array("uniforms", uniforms, 1, least=0)
+        if uniforms.max() > 1:
+            raise ValueError(f"uniforms = {uniforms.max():g}: every entry must lie from 0 to 1")
     total = float(max(PACKED_TOKENS, images * TOKENS_PER_IMAGE))
     return Microbatch((np.full(images, float(PATCHES_PER_IMAGE)), _documents(total, uniforms)))
 
 
 def video_microbatch(frames: Float[np.ndarray, " clips"]) -> Microbatch:
-    """Microbatch of a text-to-video model: one caption and one clip of ``frames`` each."""
+    """Microbatch of a text-to-video model: one caption and one clip of ``frames`` each.
+
+    Raises
+    ------
+    ValueError
+        If a number of frames is negative or not finite, or there is none.
+    """
+    frames = checks.real_array("frames", frames, 1, least=0)
     latent = np.maximum(np.round(frames / 8.0), 1.0) * TOKENS_PER_LATENT_FRAME
     return Microbatch((np.full(len(frames), float(CAPTION_TOKENS)), latent))
 

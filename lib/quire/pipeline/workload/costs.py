@@ -57,14 +57,40 @@ def layer_flops(module: Module, lengths: Float[np.ndarray, " items"]) -> tuple[f
 
     Causal attention counts half, as kernels that skip the masked blocks do.
     """
+    lengths = _real_lengths(lengths)
     linear = 2.0 * float(lengths.sum()) * module.layer_parameters
     attention = 4.0 * module.hidden * float((lengths**2).sum())
     return linear, attention / 2 if module.causal else attention
 
 
+def _real_lengths(lengths: Float[np.ndarray, " items"]) -> Float[np.ndarray, " items"]:
+    """Return lengths as doubles: the squares of small integers would overflow.
+
+    Raises
+    ------
+    ValueError
+        If one is negative or not finite, or they are no list of numbers; none at all is allowed.
+    """
+    found = np.asarray(lengths)
+    if found.dtype == np.float64 and found.ndim == 1 and found.size == 0:
+        return found
+    if found.dtype == np.float64 and found.ndim == 1 and found.min() >= 0 and found.max() < np.inf:
+        return found
+    if found.shape == (0,):
+        return found.astype(np.float64)
+    return checks.real_array("lengths", found, 1, least=0)
+
+
 def kernel_efficiency(tokens: float, hardware: Hardware) -> float:
-    """Share of the peak that a kernel over ``tokens`` reaches: ``η∞·t / (t + t_half)`` (ours)."""
-    if tokens <= 0:
+    """Share of the peak that a kernel over ``tokens`` reaches: ``η∞·t / (t + t_half)`` (ours).
+
+    Raises
+    ------
+    ValueError
+        If ``tokens`` is negative or not finite.
+    """
+    tokens = checks.non_negative("tokens", tokens)
+    if tokens == 0:
         return hardware.efficiency
     return hardware.efficiency * tokens / (tokens + hardware.half_tokens)
 
@@ -83,6 +109,7 @@ def layer_cost(
     ``B`` and only the layer's input stays in memory: ``2·t·h`` bytes instead of ``34·t·h/tp``
     (flash attention assumed, so no ``L²`` term).
     """
+    lengths = _real_lengths(lengths)
     tokens = float(lengths.sum())
     linear, attention = layer_flops(module, lengths)
     speed = hardware.peak_flops * hardware.tensor_parallel * kernel_efficiency(tokens, hardware)

@@ -99,6 +99,6 @@ def model_named(name: str) -> Model:
     ValueError
         If there is no model of that name.
     """
-    if name not in MODELS:
-        raise ValueError(f"model {name!r} is unknown: choose one of {', '.join(MODELS)}")
+    if not isinstance(name, str) or name not in MODELS:
+        raise ValueError(f"name = {name!r}: choose one of {', '.join(MODELS)}")
     return MODELS[name]

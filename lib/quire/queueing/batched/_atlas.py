@@ -93,8 +93,8 @@ def random_points(count: int, servers: Sequence[int], seed: int) -> list[Points]
     Load uniform in 0.1..0.95; setup rate 0.03..10 and delay weight 0.1..10 log-uniform; allocation
     fee 0 for half of the points and log-uniform in 0.1..10 for the others; c = gamma = mu = 1.
     """
-    integers("servers", servers, 1)
-    integer("count", count, len(servers))
+    servers = integers("servers", servers, 1)
+    count = integer("count", count, len(servers))
     rng = np.random.default_rng(integer("seed", seed, 0))
     groups = []
     for part, k in enumerate(servers):
@@ -132,8 +132,8 @@ def atlas(
     AtlasPage
         One batch, as soon as it is ready.
     """
-    integer("size", size, 1)
-    positive("tolerance", tolerance)
+    size = integer("size", size, 1)
+    tolerance = positive("tolerance", tolerance)
     offset = 0
     for group in groups:
         order = np.lexsort((group.setup_rate, np.round(group.load, 1)))

@@ -286,8 +286,8 @@ def committed_optimum(
     """
     k = integer("servers", batch.servers, 1, MOST_SERVERS)
     level = k + 64 if levels is None else integer("levels", levels, k + 10)
-    positive("tolerance", tolerance)
-    integer("max_iterations", max_iterations, 1)
+    tolerance = positive("tolerance", tolerance)
+    max_iterations = integer("max_iterations", max_iterations, 1)
     no_fee = replace(batch, allocation=np.zeros(len(batch)))
     end = tail(no_fee, full_setups(k))
     best_constant = static_costs(batch).argmin(axis=1) + 1.0

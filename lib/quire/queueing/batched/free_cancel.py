@@ -191,8 +191,8 @@ def optimum(
     """
     k = batch.servers
     level = k + 64 if levels is None else integer("levels", levels, k + 10)
-    positive("tolerance", tolerance)
-    integer("max_iterations", max_iterations, 1)
+    tolerance = positive("tolerance", tolerance)
+    max_iterations = integer("max_iterations", max_iterations, 1)
     end = tail(batch, full_setups(k)) if infinite else truncated(batch)
     least = _best_constant(batch)
     search, rule, lower, upper = _solve(

@@ -70,7 +70,7 @@ def fit_staffing_rule(
     ValueError
         For fewer than 12 points, as many as there are coefficients.
     """
-    integer("evaluations", evaluations, 1)
+    evaluations = integer("evaluations", evaluations, 1)
     count = sum(len(batch) for batch, _, _ in groups)
     if count < 12:
         raise ValueError(f"{count} points given: 12 coefficients need at least 12 points")

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from quire.checks import instance, integer, real_array
 from quire.queueing.batched._points import Points
 from quire.queueing.batched.free_cancel import end_values, parameters, static_costs
 from quire.queueing.batched.full_setup import full_setups, tail
@@ -120,8 +121,20 @@ def _widened(table: Table, width: int) -> Float[np.ndarray, "points wide"]:
 
 
 def dual_costs(batch: Points, up: Table, down: Table) -> Table:
-    """Return the average cost of dual-threshold policies, one row of candidates per point."""
-    k = batch.servers
+    """Return the average cost of dual-threshold policies, one row of candidates per point.
+
+    Raises
+    ------
+    ValueError
+        When a threshold is negative or not finite, or the tables are not alike.
+    """
+    k = instance("batch", batch, Points).servers
+    up, down = real_array("up", up, 2, above=0), real_array("down", down, 2, least=0)
+    if up.shape != down.shape or len(up) != len(batch):
+        raise ValueError(
+            f"up = {up.shape}, down = {down.shape}: must both have a row for each of "
+            f"{len(batch)} points"
+        )
     levels = max(k, int(np.ceil(up.max() * k)))
     end = end_values(tail(batch, (np.arange(k + 1) < k).astype(float)), levels)
     return np.asarray(_dual_costs(parameters(batch), end, up, down, k, levels))
@@ -206,6 +219,7 @@ def _improve(  # type: ignore[no-untyped-def]
 
 def tune_delayed_off(batch: Points, rates: int = 8) -> Tuned:
     """Return delayed-off, best over ``rates`` release rates from 0.01 to 10 and five floors."""
+    rates = integer("rates", rates, 1)
     floors = _around(batch, 5).astype(float)
     choices = np.logspace(-2, 1, rates)
     floor = np.repeat(floors, rates, axis=1)

@@ -5,8 +5,8 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 from jaxtyping import Float, Int
 
-from quire.checks import integer, positive
-from quire.queueing.decisions.semi_markov import SemiMarkov
+from quire.checks import instance, integer, positive
+from quire.queueing.decisions.semi_markov import SemiMarkov, checked_decisions
 from quire.queueing.decisions.value_iteration import OptimalPolicy, UniformisedModel
 from quire.queueing.errors import ConvergenceError
 
@@ -58,10 +58,11 @@ def policy_iteration(
         When the decisions do not repeat within ``max_iterations``, or the bounds end further apart
         than ``tolerance``.
     """
-    positive("tolerance", tolerance)
-    integer("max_iterations", max_iterations, 1)
+    tolerance = positive("tolerance", tolerance)
+    max_iterations = integer("max_iterations", max_iterations, 1)
+    instance("model", model, SemiMarkov)
     step = UniformisedModel(model)
-    taken = step.first[:-1].copy() if start is None else start
+    taken = step.first[:-1].copy() if start is None else checked_decisions("start", model, start)
     values = np.zeros(len(taken))
     gain = np.nan
     for iteration in range(1, max_iterations + 1):

@@ -57,7 +57,7 @@ MOST_STATES = 2_000_000
 
 
 def _check_size(farm: Farm, levels: int, per_level: int) -> None:
-    integer("levels", levels, farm.servers + 10)
+    levels = integer("levels", levels, farm.servers + 10)
     if (levels + 1) * per_level > MOST_STATES:
         raise ValueError(
             f"levels = {levels}: {(levels + 1) * per_level} states are more than {MOST_STATES}; "
@@ -151,7 +151,7 @@ def erlang_model(farm: Farm, costs: Costs, levels: int, stages: int) -> Decision
         For more than 4 servers with more than one stage (the state space would not fit).
     """
     k = farm.servers
-    integer("stages", stages, 1, 64)
+    stages = integer("stages", stages, 1, 64)
     if stages > 1 and k > 4:
         raise ValueError(f"servers = {k}: Erlang setup is modelled for at most 4 servers")
     _check_size(farm, levels, math.comb(k + stages + 1, stages + 1))

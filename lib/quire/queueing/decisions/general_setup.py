@@ -69,8 +69,8 @@ def setup_kernel(
     variation of the gamma setup time: 0 for a constant, 1 for an exponential one. A law whose tail
     is too long to sum is refused with a ``ValueError``.
     """
-    integer("active", active, 0, farm.servers)
-    non_negative("variability", variability)
+    active = integer("active", active, 0, farm.servers)
+    variability = non_negative("variability", variability)
     n = np.arange(levels + 1)
     up = np.where(n < levels, farm.arrival_rate, 0.0)
     down = np.minimum(n, active) * farm.service_rate
@@ -104,7 +104,7 @@ def general_setup_model(
         constant.
     """
     k = farm.servers
-    integer("levels", levels, k + 10, 400)
+    levels = integer("levels", levels, k + 10, 400)
     n_all = range(levels + 1)
     idle = [(n, a, 0) for n in n_all for a in range(k + 1)]
     waiting = [(n, a, 1) for n in n_all for a in range(k)]

@@ -38,7 +38,16 @@ class TradeOff:
 
 
 def lower_hull(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
-    """Return indices of the lower left convex hull, by rising ``x`` (Andrew's monotone chain)."""
+    """Return indices of the lower left convex hull, by rising ``x`` (Andrew's monotone chain).
+
+    Raises
+    ------
+    ValueError
+        When an entry is not finite, or the two differ in length.
+    """
+    x, y = real_array("x", x, 1), real_array("y", y, 1)
+    if len(x) != len(y):
+        raise ValueError(f"y = {len(y)} numbers: must be {len(x)}, as many as x")
     chain: list[int] = []
     for i in np.lexsort((y, x)):
         if chain and y[i] >= y[chain[-1]]:

@@ -10,10 +10,13 @@ and uniformisation with the largest total rate turns it into a discrete-time ave
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
+
+from quire.checks import real_array, whole_array
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,25 @@ class SemiMarkov:
         return 1.01 * float(self.total_rate.max())
 
 
+def checked_decisions(name: str, model: SemiMarkov, taken: Any) -> Int[np.ndarray, " pre"]:
+    """Return one decision for each state, each its own state's.
+
+    Raises
+    ------
+    ValueError
+        When a number names a decision of another state, or of none.
+    """
+    found = whole_array(name, taken, 1)
+    if len(found) != model.states:
+        raise ValueError(f"{name} = {len(found)} decisions: must be one for {model.states} states")
+    strange = np.flatnonzero((found < model.first[:-1]) | (found >= model.first[1:]))
+    if len(strange):
+        state = int(strange[0])
+        low, high = int(model.first[state]), int(model.first[state + 1]) - 1
+        raise ValueError(f"{name} = {found[state]} in state {state}: must lie from {low} to {high}")
+    return found
+
+
 def discrete_problem(
     transitions: Float[np.ndarray, "actions states states"],
     costs: Float[np.ndarray, "states actions"],
@@ -77,19 +99,17 @@ def discrete_problem(
         When the shapes do not fit, a row of ``transitions`` is not a distribution, or a cost is
         not a finite number.
     """
-    transitions = np.asarray(transitions, dtype=float)
-    costs = np.asarray(costs, dtype=float)
-    if transitions.ndim != 3 or transitions.shape[1] != transitions.shape[2]:
+    transitions = real_array("transitions", transitions, 3, least=0)
+    costs = real_array("costs", costs, 2)
+    if transitions.shape[1] != transitions.shape[2]:
         raise ValueError(
-            f"transitions have shape {transitions.shape}: must be (actions, states, states)"
+            f"transitions = of shape {transitions.shape}: must be (actions, states, states)"
         )
     actions, states, _ = transitions.shape
     if costs.shape != (states, actions):
         raise ValueError(f"costs have shape {costs.shape}: must be {(states, actions)}")
-    if not (transitions >= 0).all() or not (np.abs(transitions.sum(axis=2) - 1) <= 1e-9).all():
+    if not (np.abs(transitions.sum(axis=2) - 1) <= 1e-9).all():
         raise ValueError("transitions: every row must be a probability distribution")
-    if not np.isfinite(costs).all():
-        raise ValueError("costs: every entry must be a finite number")
     return SemiMarkov(
         rates=sp.csr_array(transitions.transpose(1, 0, 2).reshape(states * actions, states)),
         cost_rate=costs.reshape(-1),

@@ -7,7 +7,9 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 from jaxtyping import Float, Int
 
+from quire.checks import instance
 from quire.queueing.decisions.farm_models import DecisionModel, decisions_of
+from quire.queueing.decisions.semi_markov import checked_decisions
 from quire.queueing.policies import DecisionTable, Policy, release_rates
 
 
@@ -131,8 +133,9 @@ def evaluate_decisions(
     """Return the long-run performance when decision ``taken[x]`` is made in each state ``x``.
 
     Decisions that leave more than one recurrent class have no long-run average and are refused
-    with a ``ValueError``.
+    with a ``ValueError``, and so are decisions that are no decision of their state.
     """
+    taken = checked_decisions("taken", instance("model", model, DecisionModel), taken)
     generator = policy_generator(model, taken, releases)
     law = stationary_law(generator)
     after = model.choice[taken]

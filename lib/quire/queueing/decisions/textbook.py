@@ -26,10 +26,10 @@ def machine_replacement(
     limit (after Puterman 1994, example 4.7.6; wear law and prices ours). The share ``restart`` of
     steps leads anywhere, so that every policy has one recurrent class. There are at least 2 states.
     """
-    integer("states", states, 2, 10_000)
-    non_negative("running", running)
-    non_negative("replacing", replacing)
-    between("restart", restart, 0, 1)
+    states = integer("states", states, 2, 10_000)
+    running = non_negative("running", running)
+    replacing = non_negative("replacing", replacing)
+    restart = between("restart", restart, 0, 1)
     run = np.zeros((states, states))
     for wear in range(states):
         for more, chance in ((0, 0.3), (1, 0.4), (2, 0.3)):
@@ -49,11 +49,11 @@ def admission_control(
     action 1 admits it (Naor 1969). Rates and prices are positive; per step of the uniformised
     chain.
     """
-    positive("arrival_rate", arrival_rate)
-    positive("service_rate", service_rate)
-    positive("reward", reward)
-    positive("holding", holding)
-    integer("levels", levels, 2, 10_000)
+    arrival_rate = positive("arrival_rate", arrival_rate)
+    service_rate = positive("service_rate", service_rate)
+    reward = positive("reward", reward)
+    holding = positive("holding", holding)
+    levels = integer("levels", levels, 2, 10_000)
     total = arrival_rate + service_rate
     transitions = np.zeros((2, levels + 1, levels + 1))
     n = np.arange(levels + 1)

@@ -7,11 +7,12 @@ problem: the bounds hold whatever the iteration has reached.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.checks import integer, positive
+from quire.checks import instance, integer, positive, real_array
 from quire.queueing.decisions.semi_markov import SemiMarkov
 from quire.queueing.errors import ConvergenceError
 
@@ -72,10 +73,24 @@ class UniformisedModel:
 
 
 def cost_bounds(model: SemiMarkov, values: Float[np.ndarray, " pre"]) -> tuple[float, float]:
-    """Return lower and upper bound on the optimal average cost from any function of the state."""
-    step = UniformisedModel(model)
+    """Return lower and upper bound on the optimal average cost from any function of the state.
+
+    Raises
+    ------
+    ValueError
+        When ``values`` is not one finite number for each state.
+    """
+    instance("model", model, SemiMarkov)
+    step, values = UniformisedModel(model), _of_states("values", model, values)
     change = (step.best(values) - values) * step.rate
     return float(change.min()), float(change.max())
+
+
+def _of_states(name: str, model: SemiMarkov, values: Any) -> Float[np.ndarray, " pre"]:
+    found = real_array(name, values, 1)
+    if len(found) != model.states:
+        raise ValueError(f"{name} = {len(found)} values: must be one for {model.states} states")
+    return found
 
 
 def relative_value_iteration(
@@ -105,7 +120,7 @@ def modified_policy_iteration(
     (Puterman and Shin 1978, average-cost form.) After ``max_iterations`` optimality steps a
     ``ConvergenceError`` carries both bounds.
     """
-    integer("sweeps", sweeps, 1)
+    sweeps = integer("sweeps", sweeps, 1)
     return _sweep(model, sweeps, tolerance, max_iterations, start)
 
 
@@ -116,10 +131,13 @@ def _sweep(
     max_iterations: int,
     start: Float[np.ndarray, " pre"] | None,
 ) -> OptimalPolicy:
-    positive("tolerance", tolerance)
-    integer("max_iterations", max_iterations, 1)
-    step = UniformisedModel(model)
-    values = np.zeros(model.states) if start is None else start - start[0]
+    tolerance = positive("tolerance", tolerance)
+    max_iterations = integer("max_iterations", max_iterations, 1)
+    instance("model", model, SemiMarkov)
+    step, values = UniformisedModel(model), np.zeros(model.states)
+    if start is not None:
+        values = _of_states("start", model, start)
+        values -= values[0]
     lower, upper = -np.inf, np.inf
     for iteration in range(1, max_iterations + 1):
         following = step.best(values)

@@ -15,7 +15,7 @@ def erlang_b(servers: int, offered_load: float) -> float:
 
     A negative number of servers or load is refused with a ``ValueError``.
     """
-    integer("servers", servers, 0, MOST_SERVERS)
+    servers = integer("servers", servers, 0, MOST_SERVERS)
     load = non_negative("offered_load", offered_load)
     blocking = 1.0
     for k in range(1, int(servers) + 1):
@@ -31,8 +31,9 @@ def erlang_c(servers: int, offered_load: float) -> float:
     UnstableSystem
         At a load of one or more per server.
     """
-    integer("servers", servers, 1, MOST_SERVERS)
-    load = non_negative("offered_load", offered_load) / servers
+    servers = integer("servers", servers, 1, MOST_SERVERS)
+    offered_load = non_negative("offered_load", offered_load)
+    load = offered_load / servers
     if load >= 1:
         raise UnstableSystem(load, f"M/M/{servers}")
     return _waiting(servers, offered_load, erlang_b(servers, offered_load))
@@ -59,7 +60,7 @@ def static_cost(servers: int, farm: Farm, costs: Costs) -> float:
 
     Too few for the load are refused with ``UnstableSystem``.
     """
-    integer("servers", servers, 1, farm.servers)
+    servers = integer("servers", servers, 1, farm.servers)
     time = mmk_response_time(servers, farm.arrival_rate, farm.service_rate)
     return costs.server * servers + costs.delay * farm.arrival_rate * time
 
@@ -170,7 +171,7 @@ def n_policy(farm: Farm, threshold: int, variability: float = 1.0) -> NPolicyQue
     """
     if farm.servers != 1:
         raise ValueError(f"servers = {farm.servers}: the N-policy is for a farm of one server")
-    integer("threshold", threshold, 1)
+    threshold = integer("threshold", threshold, 1)
     second = 1 + non_negative("variability", variability)
     lam, rho, mean = farm.arrival_rate, farm.load, 1 / farm.setup_rate
     n = float(threshold)

@@ -122,9 +122,9 @@ def committed_joint_optimum(
     """
     total = check_sites(farms)
     far = checked_distances(distances, len(farms))
-    positive("tolerance", tolerance)
-    integer("max_iterations", max_iterations, 1)
-    integer("levels", levels, max(farm.servers for farm in farms) + 1)
+    tolerance = positive("tolerance", tolerance)
+    max_iterations = integer("max_iterations", max_iterations, 1)
+    levels = integer("levels", levels, max(farm.servers for farm in farms) + 1)
     servers = np.array([farm.servers for farm in farms])
     counts = (servers + 1) * (servers + 2) // 2
     shape = [size for count in counts for size in (levels + 1, int(count))]

@@ -141,9 +141,9 @@ def joint_optimum(
     """
     total = check_sites(farms)
     far = checked_distances(distances, len(farms))
-    positive("tolerance", tolerance)
-    integer("max_iterations", max_iterations, 1)
-    integer("levels", levels, max(farm.servers for farm in farms) + 1)
+    tolerance = positive("tolerance", tolerance)
+    max_iterations = integer("max_iterations", max_iterations, 1)
+    levels = integer("levels", levels, max(farm.servers for farm in farms) + 1)
     shape = [size for farm in farms for size in (levels + 1, farm.servers + 1)]
     count = checked_size(shape, levels)
     places = np.indices(shape).reshape(len(shape), -1).astype(np.int32)

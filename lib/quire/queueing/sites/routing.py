@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
-from quire.checks import integer, non_negative
+from quire.checks import instance, integer, non_negative
 from quire.queueing.decisions.stationary import stationary_law
 from quire.queueing.errors import UnstableSystem
 from quire.queueing.farm import Costs, Farm
@@ -38,6 +38,11 @@ class Site:
     distance: float = 0.0  # delta
 
     def __post_init__(self) -> None:
+        instance("farm", self.farm, Farm)
+        if not isinstance(self.policy, Policy):
+            raise ValueError(
+                f"policy = {self.policy!r}: must offer a name and targets(farm, levels)"
+            )
         object.__setattr__(self, "distance", non_negative("distance", self.distance))
 
 
@@ -154,9 +159,10 @@ def route(sites: Sequence[Site], costs: Costs, rule: RoutingRule, levels: int) -
     ValueError
         When the joint chain would have more than 400,000 states.
     """
+    sites = [instance("sites", site, Site) for site in sites]
     farms = [site.farm for site in sites]
     total = check_sites(farms)
-    integer("levels", levels, max(farm.servers for farm in farms) + 1)
+    levels = integer("levels", levels, max(farm.servers for farm in farms) + 1)
     sizes = [(levels + 1) * (farm.servers + 1) for farm in farms]
     if np.prod([float(size) for size in sizes]) > MOST_STATES:
         raise ValueError(f"levels = {levels}: the joint chain has more than {MOST_STATES} states")

@@ -40,7 +40,7 @@ def aggregation_model(problem: AggregationProblem, user: int | None = None) -> E
     keys = sum(0b010 << 3 * k for k in range(users))
     objectives: dict[str, dict[int, int]] = {"total key": {keys: 1}}
     if user is not None:
-        integer("user", user, 0, users - 1)
+        user = integer("user", user, 0, users - 1)
         objectives |= {"message": {0b100 << 3 * user: 1}, "key": {0b010 << 3 * user: 1}}
     symmetries: tuple[tuple[int, ...], ...] = ()
     alike = None
@@ -151,8 +151,8 @@ def groupwise_model(users: int, group: int, sizes: Iterable[int] = ()) -> Entrop
     ValueError
         When G is outside 1 … K, or a number of colluders outside 0 … K-1.
     """
-    integer("users", users, 3)
-    integer("group", group, 1, users)
+    users = integer("users", users, 3)
+    group = integer("group", group, 1, users)
     groups = list(combinations(range(users), group))
     first = 2 * users + 1
     total, inputs = 1 << 2 * users, sum(1 << 2 * k for k in range(users))

@@ -84,7 +84,7 @@ def paces(users: int, length: int, seed: int, repetitions: int = 15) -> Pace:
     ValueError
         When a number is out of its range.
     """
-    integer("repetitions", repetitions, 1)
+    repetitions = integer("repetitions", repetitions, 1)
     rng = np.random.default_rng(seed)
     order = [KINDS[i] for _ in range(repetitions + 1) for i in rng.permutation(len(KINDS))]
     words = words_of(users, length, seed)
@@ -138,7 +138,7 @@ def mpyc_race(users: int, length: int, seed: int, repetitions: int = 15) -> Mpyc
     ValueError
         When a number is out of its range.
     """
-    integer("repetitions", repetitions, 1)
+    repetitions = integer("repetitions", repetitions, 1)
     peer = mpyc_sum(users, length, seed, repetitions + 1)
     words = mpyc_inputs(users, length, seed)
     run = run_mesh(words, rounds=repetitions + 1, timeout=60.0)

@@ -45,8 +45,8 @@ def worked_example(users: int = 4, digits: int = 4, seed: int = 0) -> list[Worke
     ValueError
         When K < 3, or there are no digits.
     """
-    integer("users", users, 3)
-    integer("digits", digits, 1)
+    users = integer("users", users, 3)
+    digits = integer("digits", digits, 1)
     rng = np.random.default_rng(seed)
     inputs = rng.integers(0, 10, (users, digits))
     pads = rng.integers(0, 10, (users, digits))
@@ -152,7 +152,7 @@ def shared_pad(users: int, q: int = 3) -> list[TwinRow]:
     ValueError
         When K < 4.
     """
-    integer("users", users, 4)
+    users = integer("users", users, 4)
     matrix = zero_sum_matrix(users, q).copy()
     matrix[1] = matrix[0]
     matrix[-1] = -matrix[:-1].sum(axis=0) % q
@@ -201,7 +201,7 @@ def enumerate_schemes(largest: int) -> list[EnumerationRow]:
     ValueError
         When ``largest`` is neither 3 nor 4.
     """
-    integer("largest", largest, 3, 4)
+    largest = integer("largest", largest, 3, 4)
     cases = [(3, 2), (3, 3), (3, 5)] + ([(4, 2), (4, 3)] if largest == 4 else [])
     rows = []
     for users, q in cases:

@@ -68,12 +68,12 @@ def check_collusion(users: int, colluders: int) -> None:
     ValueError
         When K < 3, T < 0 or T > K-3, or a number is not whole.
     """
-    if integer("K", users, 1) < 3:
-        raise ValueError(f"K = {users}: nothing to protect (K>=3)")
-    if not 0 <= integer("T", colluders, -(2**31)) <= users - 3:
+    if (users := integer("users", users, 1)) < 3:
+        raise ValueError(f"users = {users}: K = {users} have nothing to protect (K>=3)")
+    if not 0 <= integer("colluders", colluders, -(2**31)) <= users - 3:
         raise ValueError(
-            f"T = {colluders} is outside 0 … {users - 3}: with K = {users} and T >= {users - 2}"
-            " the last input follows from the sum and security is vacuous; lower T"
+            f"colluders = {colluders}: T is outside 0 … {users - 3}: with K = {users} and "
+            f"T >= {users - 2} the last input follows from the sum and security is vacuous; lower T"
         )
 
 

@@ -36,8 +36,8 @@ def second_round_rate(survivors: int, colluders: int) -> Fraction:
     ValueError
         When a number is negative or not whole.
     """
-    integer("T", colluders, 0)
-    if integer("U", survivors, 0) <= colluders + 1:
+    colluders = integer("colluders", colluders, 0)
+    if (survivors := integer("survivors", survivors, 0)) <= colluders + 1:
         raise InfeasibleError(
             f"U = {survivors} survivors against T = {colluders} colluders: infeasible, "
             f"take U >= {colluders + 2}"
@@ -74,11 +74,15 @@ class DropoutScheme:
 
     def __post_init__(self) -> None:
         second_round_rate(self.survivors, self.colluders)
-        if self.survivors > integer("K", self.users, 1):
+        for name in ("survivors", "colluders"):
+            object.__setattr__(self, name, int(getattr(self, name)))
+        object.__setattr__(self, "users", integer("users", self.users, 1))
+        if self.survivors > self.users:
             raise ValueError(f"U = {self.survivors} survivors of K = {self.users} users; lower U")
         if self.privacy is not None:
-            integer("privacy", self.privacy, 0)
-        if prime(self.q) <= self.users + self.width:
+            object.__setattr__(self, "privacy", integer("privacy", self.privacy, 0))
+        object.__setattr__(self, "q", prime(self.q))
+        if self.q <= self.users + self.width:
             raise ValueError(
                 f"q = {self.q}: a prime above {self.users + self.width} is needed, so that the "
                 "points of the Cauchy matrix are distinct"

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Int
 
 from quire.checks import integer
 from quire.secure_sums.linear._leakage import check_collusion, coalitions
-from quire.secure_sums.linear.fields import prime
+from quire.secure_sums.linear.fields import FiniteField, prime
 from quire.secure_sums.linear.ranks import prefix_ranks
 
 BATCH = 65_536
@@ -34,7 +34,14 @@ class SchemeCount:
 
 
 def general_linear_order(dimension: int, q: int) -> int:
-    """Return |GL_d(F_q)| = Π_{i<d} (q^d - q^i)."""
+    """Return |GL_d(F_q)| = Π_{i<d} (q^d - q^i).
+
+    Raises
+    ------
+    ValueError
+        When d is negative, or q is no prime power.
+    """
+    dimension, q = integer("dimension", dimension, 0, 10_000), FiniteField(q).q
     return prod(q**dimension - q**i for i in range(dimension))
 
 
@@ -56,7 +63,8 @@ def count_schemes(users: int, q: int, sources: int, colluders: int = 0) -> Schem
         When q is not prime, T is outside its range, r < 0, or there are too many matrices.
     """
     check_collusion(users, colluders)
-    total = prime(q) ** (users * integer("sources", sources, 0))
+    users, sources, q = int(users), integer("sources", sources, 0), prime(q)
+    total = q ** (users * sources)
     if total > LARGEST:
         raise ValueError(f"{q}**{users * sources} matrices exceed {LARGEST}; take fewer users")
     found = 0

@@ -76,6 +76,7 @@ class FiniteField:
 
     def __post_init__(self) -> None:
         prime_power(self.q)
+        object.__setattr__(self, "q", int(self.q))
 
     @property
     def p(self) -> int:

@@ -78,8 +78,8 @@ def best_scheme(
         When q is not prime, or a user wants an input that it neither holds nor hears.
     """
     prime(q)
-    integer("at_least", at_least, 0)
-    rng = np.random.default_rng(seed)
+    at_least = integer("at_least", at_least, 0)
+    rng = np.random.default_rng(integer("seed", seed, 0))
     base = _wanted_matrix(problem)
     at_least = max(1, at_least, counted_columns(problem))
     best: Int[np.ndarray, "K r"] | None = None

@@ -7,7 +7,7 @@ from itertools import combinations, permutations
 import numpy as np
 from jaxtyping import Bool
 
-from quire.checks import integer
+from quire.checks import instance, integer, integers
 
 NAMED = {
     "path3": (3, ((0, 1), (1, 2))),
@@ -27,6 +27,7 @@ def named_graph(name: str) -> Bool[np.ndarray, "K K"]:
     ValueError
         When there is no graph of that name.
     """
+    instance("name", name, str)
     kind, size = name.rstrip("0123456789"), name[len(name.rstrip("0123456789")) :]
     if name in NAMED:
         users, edges = NAMED[name]
@@ -62,8 +63,8 @@ def circulant(users: int, steps: tuple[int, ...]) -> Bool[np.ndarray, "K K"]:
     ValueError
         When there are fewer than three users, or a distance is outside 1 … K-1.
     """
-    integer("users", users, 1)
-    if users < 3 or any(not 0 < s < users for s in steps):
+    users, steps = integer("users", users, 1), tuple(integers("steps", steps, 1))
+    if users < 3 or any(s >= users for s in steps):
         raise ValueError(f"users = {users} and steps = {steps} make no circulant graph")
     apart = (np.arange(users)[:, None] - np.arange(users)) % users
     return np.isin(apart, [*steps, *(users - s for s in steps)])
@@ -77,6 +78,7 @@ def prism(side: int) -> Bool[np.ndarray, "K K"]:
     ValueError
         When a ring has fewer than three.
     """
+    side = integer("side", side, 3)
     one, joined = ring(side), np.eye(side, dtype=bool)
     return np.block([[one, joined], [joined, one]])
 
@@ -89,8 +91,7 @@ def connected_graphs(users: int) -> tuple[Bool[np.ndarray, "K K"], ...]:
     ValueError
         When K is not 3, 4 or 5.
     """
-    if not 3 <= users <= 5:
-        raise ValueError(f"users = {users}: the classes are enumerated for 3, 4 and 5 users")
+    users = integer("users", users, 3, 5)  # the classes are enumerated for these
     pairs = list(combinations(range(users), 2))
     seen: dict[tuple[int, ...], Bool[np.ndarray, "K K"]] = {}
     relabel = [np.array(g) for g in permutations(range(users))]

@@ -31,7 +31,7 @@ def groupwise_key_rate(users: int, colluders: int, group: int) -> Fraction:
         When G = 1 or G >= K-T: no key length suffices.
     """
     check_collusion(users, colluders)
-    if group <= 1 or group >= users - colluders:
+    if integer("group", group, 0) <= 1 or group >= users - colluders:
         raise InfeasibleError(
             f"groups of G = {group} with K = {users}, T = {colluders}: infeasible, "
             f"take 2 <= G <= {users - colluders - 1}"
@@ -53,12 +53,12 @@ def groupwise_protocol(
     ValueError
         When q is not prime, G is outside 1 … K, L < 1 or L_S < 0.
     """
-    prime(q)
-    integer("users", users, 3)
-    integer("group", group, 1, users)
-    integer("symbols", symbols, 1)
-    integer("key_symbols", key_symbols, 0)
-    rng = np.random.default_rng(seed)
+    q = prime(q)
+    users = integer("users", users, 3)
+    group = integer("group", group, 1, users)
+    symbols = integer("symbols", symbols, 1)
+    key_symbols = integer("key_symbols", key_symbols, 0)
+    rng = np.random.default_rng(integer("seed", seed, 0))
     groups = list(combinations(range(users), group))
     sources = len(groups) * key_symbols
     inputs = input_rows(users, symbols, sources)

@@ -48,6 +48,7 @@ class LinearProtocol:
 
     def __post_init__(self) -> None:
         field = FiniteField(self.q)
+        object.__setattr__(self, "q", field.q)
         for name in ("inputs", "keys", "messages", "wanted"):
             part = np.asarray(getattr(self, name))
             if part.ndim != 3 or part.shape[::2] != np.shape(self.inputs)[::2]:

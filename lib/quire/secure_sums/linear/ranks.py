@@ -24,8 +24,10 @@ def rank(matrix: Integer[np.ndarray, "r c"], q: int) -> int:
     Raises
     ------
     ValueError
-        When q is not a prime power, or an entry is not an element 0 … q-1.
+        When q is not a prime power, an entry is not an element 0 … q-1, or there are not two axes.
     """
+    if np.ndim(matrix) != 2:
+        raise ValueError(f"matrix has {np.ndim(matrix)} axes: two are needed (r, c)")
     if np.asarray(matrix).size == 0:
         FiniteField(q)
         return 0
@@ -44,6 +46,7 @@ def prefix_ranks(matrices: Integer[np.ndarray, "b r c"], q: int) -> Int[np.ndarr
         When q is not a prime power, an entry is not an element, or there are not three axes.
     """
     field = FiniteField(q)
+    q = field.q
     if np.ndim(matrices) != 3:
         raise ValueError(f"matrices has {np.ndim(matrices)} axes: three are needed (b, r, c)")
     batch, rows, columns = np.shape(matrices)
@@ -62,9 +65,11 @@ def null_space(matrix: Integer[np.ndarray, "r c"], q: int) -> Int[np.ndarray, "c
     Raises
     ------
     ValueError
-        When q is not prime, or an entry is no whole number.
+        When q is not prime, an entry is no whole number, or there are not two axes.
     """
-    prime(q)
+    q = prime(q)
+    if np.ndim(matrix) != 2:
+        raise ValueError(f"matrix has {np.ndim(matrix)} axes: two are needed (r, c)")
     work = whole_numbers("matrix", matrix) % q
     columns = work.shape[1]
     pivots: list[int] = []

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int, UInt32
 
-from quire.checks import integer
+from quire.checks import integer, whole_array
 from quire.secure_sums.linear.fields import FiniteField
 from quire.secure_sums.linear.protocols import LinearProtocol, complete_graph, one_pad_protocol
 
@@ -26,8 +27,13 @@ def seeded_entropy(seed: int) -> Entropy:
 
     With it the guarantee is only computational, and not even that: anybody who knows the seed
     knows the pads. The default everywhere else is the operating system's generator.
+
+    Raises
+    ------
+    ValueError
+        For anything but an integer from 0 up: without a seed nothing would repeat.
     """
-    return np.random.default_rng(seed).bytes
+    return np.random.default_rng(integer("seed", seed, 0)).bytes
 
 
 def enough_users(users: int) -> int:
@@ -38,9 +44,9 @@ def enough_users(users: int) -> int:
     ValueError
         When K < 3.
     """
-    if integer("K", users, 1) < 3:
-        raise ValueError(f"K = {users}: nothing to protect (K>=3)")
-    return int(users)
+    if (number := integer("users", users, 1)) < 3:
+        raise ValueError(f"users = {users}: K = {users} have nothing to protect (K>=3)")
+    return number
 
 
 def zero_sum_matrix(users: int, q: int) -> Int[np.ndarray, "K r"]:
@@ -118,15 +124,41 @@ def draw_pads(users: int, length: int, entropy: Entropy = os.urandom) -> UInt32[
 def mask(
     words: UInt32[np.ndarray, "*L"], pad: UInt32[np.ndarray, "*L"]
 ) -> UInt32[np.ndarray, "*L"]:
-    """Return the broadcast message X_k = W_k + Z_k in Z_{2^32}."""
+    """Return the broadcast message X_k = W_k + Z_k in Z_{2^32}.
+
+    Raises
+    ------
+    ValueError
+        When an argument does not hold unsigned 32-bit words, or the shapes differ.
+    """
+    words, pad = _words("words", words), _words("pad", pad)
+    if words.shape != pad.shape:
+        raise ValueError(f"pad = of shape {pad.shape}: must be {words.shape}, as words")
     return words + pad
 
 
 def unmask(
     heard: UInt32[np.ndarray, "M L"], words: UInt32[np.ndarray, " L"], pad: UInt32[np.ndarray, " L"]
 ) -> UInt32[np.ndarray, " L"]:
-    """Return ΣW from the K-1 messages heard, the own input and the own pad."""
-    total: UInt32[np.ndarray, " L"] = words + pad
+    """Return ΣW from the K-1 messages heard, the own input and the own pad.
+
+    Raises
+    ------
+    ValueError
+        When an argument does not hold unsigned 32-bit words, or the shapes differ.
+    """
+    total: UInt32[np.ndarray, " L"] = mask(words, pad)
     for message in heard:
-        total += message
+        word = _words("heard", message)
+        if word.shape != total.shape:
+            raise ValueError(f"heard = of shape {word.shape}: must be {total.shape}, as words")
+        total += word
     return total
+
+
+def _words(name: str, values: Any) -> UInt32[np.ndarray, "..."]:
+    """Return ``values`` as words that wrap around; wider integers would not."""
+    found = np.asarray(values)
+    if found.dtype != np.uint32:
+        found = whole_array(name, found, found.ndim, least=0, most=2**32 - 1).astype(np.uint32)
+    return found

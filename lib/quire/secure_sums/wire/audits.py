@@ -79,10 +79,10 @@ def audit_masks(
     ValueError
         When a sampled symbol is outside 0 … levels-1, or a number is not whole and positive.
     """
-    for name, number in (("length", length), ("samples", samples), ("seed_bytes", seed_bytes)):
-        integer(name, number, 1)
-    integer("levels", levels, 2)
-    rng = np.random.default_rng(seed)
+    length, samples = integer("length", length, 1), integer("samples", samples, 1)
+    seed_bytes = integer("seed_bytes", seed_bytes, 1)
+    levels = integer("levels", levels, 2)
+    rng = np.random.default_rng(integer("seed", seed, 0))
     folded = seed_bytes * 8
     for width in (1, 2, 4, 8, 16):
         if 2 * width < seed_bytes + 1 and _folds(generate, rng.bytes(seed_bytes), width, levels):

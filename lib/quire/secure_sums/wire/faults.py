@@ -42,8 +42,8 @@ class InjectedFault:
     round: int = 0
 
     def __post_init__(self) -> None:
-        integer("user", self.user, 0)
-        integer("round", self.round, 0)
+        object.__setattr__(self, "user", integer("user", self.user, 0))
+        object.__setattr__(self, "round", integer("round", self.round, 0))
         if self.fault not in FAULTS:
             raise ValueError(f"fault = {self.fault!r}: one of {', '.join(FAULTS)}")
 
@@ -61,11 +61,22 @@ class Intruders:
         with its own secret, and would deal a pad of zeros.
     victim
         The user that the impostor calls.
+
+    Raises
+    ------
+    ValueError
+        When a number is negative or not whole.
     """
 
     strays: int = 0
     impostor: int | None = None
     victim: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strays", integer("strays", self.strays, 0))
+        object.__setattr__(self, "victim", integer("victim", self.victim, 0))
+        if self.impostor is not None:
+            object.__setattr__(self, "impostor", integer("impostor", self.impostor, 0))
 
 
 def faulty_bytes(fault: Fault, session: Session, user: int, number: int, payload: bytes) -> bytes:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, UInt32
 
-from quire.checks import integer
+from quire.checks import integer, positive, whole_array
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,9 @@ class FixedPoint:
     rounding: Literal["nearest", "stochastic"] = "nearest"
 
     def __post_init__(self) -> None:
-        integer("users", self.users, 1)
-        integer("frac_bits", self.frac_bits, 0, 30)
-        if not (np.isfinite(self.clip) and self.clip > 0):
-            raise ValueError(f"clip = {self.clip}: a positive finite number is needed")
+        object.__setattr__(self, "users", integer("users", self.users, 1))
+        object.__setattr__(self, "frac_bits", integer("frac_bits", self.frac_bits, 0, 30))
+        object.__setattr__(self, "clip", positive("clip", self.clip))
         if self.overflow not in ("raise", "saturate"):
             raise ValueError(f"overflow = {self.overflow!r}: 'raise' or 'saturate'")
         if self.rounding not in ("nearest", "stochastic"):
@@ -98,7 +97,10 @@ class FixedPoint:
             When a value is not finite, or beyond ±c under the "raise" policy; the message names the
             first such index. Also when stochastic rounding has no ``rng``.
         """
-        values = np.asarray(values, dtype=np.float64)
+        values = np.asarray(values)
+        if values.dtype.kind not in "iuf":
+            raise ValueError(f"values = an array of {values.dtype}: must hold real numbers")
+        values = values.astype(np.float64)
         if not np.isfinite(values).all():
             raise ValueError(f"values[{_first(~np.isfinite(values))}] is not finite; nothing coded")
         beyond = np.abs(values) > self.clip
@@ -119,8 +121,17 @@ class FixedPoint:
         return Encoded(scaled.astype(np.int64).astype(np.uint32), saturated)
 
     def decode(self, total: UInt32[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-        """Return the sum that a word stands for."""
-        return np.asarray(total, dtype=np.uint32).view(np.int32) * self.step
+        """Return the sum that a word stands for.
+
+        Raises
+        ------
+        ValueError
+            When ``total`` does not hold unsigned 32-bit words.
+        """
+        words = np.asarray(total)
+        if words.dtype != np.uint32:
+            words = whole_array("total", words, words.ndim, least=0, most=2**32 - 1)
+        return words.astype(np.uint32).view(np.int32) * self.step
 
     def mean_error_bound(self) -> float:
         """Return the largest error of the decoded mean: half a step, or a step if stochastic."""

@@ -153,7 +153,7 @@ def run_mesh(
         On a system without forkserver, sendmsg or SIGKILL.
     """
     session = _session(inputs, rounds, masks, key, timeout)
-    integer("keep", keep, 0)
+    keep = integer("keep", keep, 0)
     if fault is not None:
         integer("fault.user", fault.user, 0, session.users - 1)
     if not processes_supported():
@@ -220,8 +220,8 @@ def _session(
         raise ValueError("inputs must be one row of 32-bit unsigned words per user")
     users, length = np.shape(inputs)
     enough_users(users)
-    integer("length", length, 1)
-    integer("rounds", rounds, 1, 2**32 - 1)
+    length = integer("length", length, 1)
+    rounds = integer("rounds", rounds, 1, 2**32 - 1)
     kinds = masks if isinstance(masks, str) else tuple(masks)
     for kind in (kinds,) if isinstance(kinds, str) else kinds:
         if kind not in ("dealt", "pairwise", "none"):

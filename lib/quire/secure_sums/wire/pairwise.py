@@ -22,9 +22,12 @@ def pair_seeds(user: int, users: int, secret: bytes) -> dict[int, bytes]:
     Raises
     ------
     ValueError
-        When the user's number is outside 0 … K-1.
+        When the user's number is outside 0 … K-1, or there is no secret.
     """
-    integer("user", user, 0, users - 1)
+    users = integer("users", users, 1)
+    user = integer("user", user, 0, users - 1)
+    if not isinstance(secret, bytes) or not secret:
+        raise ValueError("secret: must be bytes, at least one")
     seeds = {}
     for peer in range(users):
         low, high = sorted((user, peer))
@@ -54,8 +57,12 @@ def pairwise_pad(
     Raises
     ------
     ValueError
-        When the user shares a seed with itself.
+        When the user shares a seed with itself, or a number is negative or not whole.
     """
+    user, length = integer("user", user, 0), integer("length", length, 0)
+    number = integer("number", number, 0, 2**64 - 1)
+    if not isinstance(seeds, Mapping):
+        raise ValueError(f"seeds = {seeds!r}: must map each other user to a seed")
     if user in seeds:
         raise ValueError(f"user = {user}: seeds are shared with others, not with oneself")
     pad = np.zeros(length, dtype=np.uint32)

@@ -10,7 +10,7 @@ from jax.scipy.linalg import cholesky, solve_triangular
 from jaxtyping import Array, Float
 
 from quire.sketching.problem import check_nystrom
-from quire.sketching.programs.algorithms import check_matrix
+from quire.sketching.programs.algorithms import as_matrix
 from quire.sketching.random_matrix.blocks import Distribution, block
 
 
@@ -40,10 +40,10 @@ def nystrom(
         When A is not square, not finite, not symmetric (to 1e-10 of its largest entry in double,
         1e-4 in single precision) or visibly not positive semidefinite, or when r > n.
     """
-    check_matrix(a)
+    a = as_matrix("A", a)
     if a.shape[0] != a.shape[1]:
         raise ValueError(f"A = of shape {tuple(a.shape)}: a square matrix is allowed")
-    check_nystrom(a.shape[0], r, 1)
+    _, r, _ = check_nystrom(a.shape[0], r, 1)
     scaled, exponent = _scaled("A", a)
     asymmetry = float(jnp.max(jnp.abs(scaled - scaled.T)))
     if asymmetry > (1e-10 if a.dtype == jnp.float64 else 1e-4):
@@ -70,13 +70,15 @@ def from_products(y: Float[Array, "n r"], omega: Float[Array, "n r"]) -> LowRank
         When shapes differ, an entry is not finite, or ΩᵀY is not positive semidefinite even after
         shifts up to 10^6 ν.
     """
-    check_matrix(y)
+    y, omega = as_matrix("y", y), as_matrix("omega", omega)
     if y.shape != omega.shape or y.dtype != omega.dtype:
         raise ValueError(
             f"omega = {omega.dtype} of shape {omega.shape}: {y.dtype} of shape {y.shape} is "
             "allowed, as y has"
         )
-    scaled, exponent = _scaled("Y", y)
+    scaled, exponent = _scaled("y", y)
+    if not np.isfinite(np.asarray(omega)).all():
+        raise ValueError("omega has non-finite entries: finite numbers are allowed")
     if not bool(jnp.any(scaled)):
         return LowRank(jnp.linalg.qr(omega)[0], jnp.zeros(y.shape[1], y.dtype))
     largest = float(jnp.linalg.eigvalsh(scaled.T @ scaled)[-1]) ** 0.5  # ||Y||_2

@@ -4,14 +4,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from quire.checks import real_array
+from quire.checks import integer, real_array
 
 
-def _oversampled(rank: int, columns: int, least: int) -> None:
+def _oversampled(rank: int, columns: int, least: int) -> tuple[int, int]:
+    """Return both as Python's integers.
+
+    Raises
+    ------
+    ValueError
+        When there are not ``least`` columns more than the rank.
+    """
+    rank, columns = integer("rank", rank), integer("columns", columns)
     if rank < 1 or columns - rank < least:
         raise ValueError(
             f"rank = {rank}: 1 to {columns - least} is allowed with r = {columns} columns"
         )
+    return rank, columns
 
 
 def _decreasing(name: str, values: Num[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -34,7 +43,7 @@ def range_finder_bound(singular_values: Num[np.ndarray, " n"], columns: int, ran
     For any rank k with p = r - k >= 2: sqrt(1 + k/(p - 1)) (sum_{j>k} s_j^2)^(1/2).
     Source: Halko, Martinsson, Tropp 2011, theorem 10.5.
     """
-    _oversampled(rank, columns, 2)
+    rank, columns = _oversampled(rank, columns, 2)
     tail = _decreasing("singular_values", singular_values)[rank:]
     return float(np.sqrt((1 + rank / (columns - rank - 1)) * np.sum(tail**2)))
 
@@ -45,19 +54,31 @@ def nystrom_bound(eigenvalues: Num[np.ndarray, " n"], columns: int, rank: int) -
     For a Gaussian sketch of r ``columns`` of a positive semidefinite A, k <= r - 2.
     Source: Tropp, Yurtsever, Udell, Cevher 2017, theorem 4.1.
     """
-    _oversampled(rank, columns, 2)
+    rank, columns = _oversampled(rank, columns, 2)
     tail = _decreasing("eigenvalues", eigenvalues)[rank:]
     return float((1 + rank / (columns - rank - 1)) * np.sum(tail))
 
 
 def best_nystrom_bound(eigenvalues: Num[np.ndarray, " n"], columns: int) -> float:
     """Return the least of :func:`nystrom_bound` over the rank k, which is free to choose."""
-    _oversampled(1, columns, 2)
-    return min(nystrom_bound(eigenvalues, columns, rank) for rank in range(1, columns - 1))
+    _, columns = _oversampled(1, columns, 2)
+    values = _decreasing("eigenvalues", eigenvalues)
+    # beyond the last eigenvalue nothing is left to lose
+    most = min(columns - 2, len(values))
+    return min(nystrom_bound(values, columns, rank) for rank in range(1, most + 1))
 
 
 def range_error(a: Float[Array, "n1 n2"], b: Float[Array, "n1 r"]) -> float:
-    """Return ||A - Q Qᵀ A||_F for an orthonormal basis Q of the sketch B."""
+    """Return ||A - Q Qᵀ A||_F for an orthonormal basis Q of the sketch B.
+
+    Raises
+    ------
+    ValueError
+        When a matrix is empty or not finite, or B has not as many rows as A.
+    """
+    a, b = jnp.asarray(real_array("a", a, 2)), jnp.asarray(real_array("b", b, 2))
+    if a.shape[0] != b.shape[0]:
+        raise ValueError(f"b = an array of shape {b.shape}: must have {a.shape[0]} rows, as a has")
     q, _ = jnp.linalg.qr(b)
     return float(jnp.linalg.norm(a - q @ (q.T @ a)))
 
@@ -70,7 +91,6 @@ def truncation_error(singular_values: Num[np.ndarray, " n"], rank: int) -> float
     ValueError
         When the rank is negative.
     """
-    if isinstance(rank, bool) or rank < 0:
-        raise ValueError(f"rank = {rank}: an integer >= 0 is allowed")
+    rank = integer("rank", rank, 0)
     tail = _decreasing("singular_values", singular_values)[rank:]
     return float(np.sqrt(np.sum(tail**2)))

@@ -20,7 +20,7 @@ def eigenvalues(spectrum: Spectrum, n: int) -> Float[np.ndarray, " n"]:
     ValueError
         For another name.
     """
-    integer("n", n)
+    n = integer("n", n)
     j = np.arange(n, dtype=float)
     if spectrum == "exp8":
         return np.exp(-j / 8)
@@ -34,8 +34,15 @@ def eigenvalues(spectrum: Spectrum, n: int) -> Float[np.ndarray, " n"]:
 
 
 def matrix_of(values: Float[np.ndarray, " n"], seed: int) -> Float[Array, "n n"]:
-    """Return Q diag(values) Qᵀ for a Haar-distributed orthogonal Q drawn from ``seed``."""
+    """Return Q diag(values) Qᵀ for a Haar-distributed orthogonal Q drawn from ``seed``.
+
+    Raises
+    ------
+    ValueError
+        When a value is not finite, or the seed is no integer in [0, 2^63).
+    """
     values = real_array("values", values, 1)
+    seed = integer("seed", seed, 0, 2**63 - 1)
     n = values.shape[0]
     gaussian = jax.random.normal(jax.random.key(seed), (n, n), jnp.float64)
     q, upper = jnp.linalg.qr(gaussian)

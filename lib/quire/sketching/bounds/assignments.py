@@ -40,7 +40,7 @@ def enumerate_two_ranks(n: int, r: int) -> int:
     ValueError
         Beyond 16 products (12870 splits), or when n or r is odd.
     """
-    check_nystrom(n, r, 2)
+    n, r, _ = check_nystrom(n, r, 2)
     products = list(product(range(n), range(r), range(r)))
     if len(products) > 16 or n % 2 or r % 2:
         raise ValueError(f"n = {n}, r = {r}: even n and r with n r^2 <= 16 are allowed")
@@ -139,7 +139,7 @@ def least_words(
     ValueError
         When P does not divide n and r², or beyond 128 products.
     """
-    check_nystrom(n, r, ranks)
+    n, r, ranks = check_nystrom(n, r, ranks)
     products = n * r * r + (0 if first_product_free else n * n * r)
     if n % ranks or (r * r) % ranks or products > 128:
         raise ValueError(

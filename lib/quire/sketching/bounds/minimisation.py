@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import scipy  # scipy.optimize is loaded at its first use, and not by every MPI process
 
+from quire.checks import instance
 from quire.sketching.problem import Shape, check_nystrom
 
 _TIGHT = {"ftol": 1e-14, "maxiter": 500}
@@ -21,7 +22,7 @@ def minimise_free_operand(shape: Shape, ranks: int) -> float:
     In logarithms the programme min x + y with x y w >= (n1 n2 r/P)^2 is convex; SLSQP solves it
     over (log x, log y, log w). Source: ours, an independent check of :func:`free_operand_bound`.
     """
-    shape.check_ranks(ranks)
+    instance("shape", shape, Shape).check_ranks(ranks)
     n1, n2, r = shape.n1, shape.n2, shape.r
     local = shape.products / ranks
     lower = np.log([n1 * n2 / ranks, n1 * r / ranks])
@@ -45,7 +46,7 @@ def minimise_nystrom_decoupled(n: int, r: int, ranks: int) -> float:
 
     Variables are the logarithms of a, b, c (entries of A, Y, Z touched). Source: ours.
     """
-    check_nystrom(n, r, ranks)
+    n, r, ranks = check_nystrom(n, r, ranks)
     first, second = n * n * r / ranks, n * r * r / ranks
     random_first, random_second = min(n * r, first), min(n * r, second)
     lower = np.log([n * n / ranks, n * r / ranks, r * r / ranks])

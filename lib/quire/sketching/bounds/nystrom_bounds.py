@@ -25,7 +25,7 @@ def nystrom_decoupled_bound(n: int, r: int, ranks: int) -> Bound:
     ValueError
         When r > n or P exceeds the multiplications of the first product.
     """
-    check_nystrom(n, r, ranks)
+    n, r, ranks = check_nystrom(n, r, ranks)
     if ranks > n * n * r:
         raise ValueError(
             f"ranks = {ranks}: at most the {n * n * r} multiplications of the first product are "
@@ -67,7 +67,7 @@ def nystrom_coupled_bound(n: int, r: int, ranks: int) -> float:
     ValueError
         When r > n or P > n.
     """
-    check_nystrom(n, r, ranks)
+    n, r, ranks = check_nystrom(n, r, ranks)
     if ranks > n:
         raise ValueError(f"ranks = {ranks}: at most n = {n} is allowed, a row per processor")
     return (1 - 1 / ranks) * min(float(r * r), n * r / ranks)
@@ -87,8 +87,8 @@ def nystrom_words(n: int, r: int, ranks: int, algorithm: str, p2: int = 1) -> fl
     ValueError
         For another name, for p2 that does not divide P, or for p2 > 1 without ``"2d-noredist"``.
     """
-    check_nystrom(n, r, ranks)
-    integer("p2", p2)
+    n, r, ranks = check_nystrom(n, r, ranks)
+    p2 = integer("p2", p2)
     if algorithm not in NYSTROM_ALGORITHMS:
         raise ValueError(f"algorithm = {algorithm!r}: one of {NYSTROM_ALGORITHMS} is allowed")
     if ranks % p2 or (p2 > 1 and algorithm != "2d-noredist"):

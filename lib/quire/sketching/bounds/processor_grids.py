@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from quire.checks import integer, non_negative
+from quire.checks import instance, integer, integers, non_negative
 from quire.sketching.problem import Grid, Shape
 
 
@@ -27,7 +27,7 @@ class Rates:
 
     def __post_init__(self) -> None:
         for name in ("word", "random_number", "flop"):
-            non_negative(name, getattr(self, name))
+            object.__setattr__(self, name, non_negative(name, getattr(self, name)))
 
     def seconds(self, cost: GridCost) -> float:
         """Return the time of ``cost`` when the three resources are used one after another."""
@@ -68,7 +68,7 @@ def grids(shape: Shape, ranks: int) -> tuple[Grid, ...]:
     ValueError
         When there is none.
     """
-    integer("ranks", ranks)
+    shape, ranks = instance("shape", shape, Shape), integer("ranks", ranks, 1, 10**12)
     divisors = [d for d in range(1, math.isqrt(ranks) + 1) if ranks % d == 0]
     divisors = sorted({*divisors, *(ranks // d for d in divisors)})
     found = tuple(
@@ -117,8 +117,14 @@ def pareto_front(shape: Shape, ranks: int) -> tuple[GridCost, ...]:
 
 
 def regeneration_limit(shape: Shape, rates: Rates, ranks: list[int]) -> int | None:
-    """Return the least of ``ranks`` at which another grid than (P, 1, 1) is fastest, or None."""
-    for count in sorted(ranks):
+    """Return the least of ``ranks`` at which another grid than (P, 1, 1) is fastest, or None.
+
+    Raises
+    ------
+    ValueError
+        When ``ranks`` is not a list of positive integers.
+    """
+    for count in sorted(integers("ranks", ranks)):
         if fastest_grid(shape, count, rates).grid.p1 != count:
             return count
     return None

@@ -11,6 +11,7 @@ it.
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, DTypeLike, Float, UInt32
 
-from quire.checks import integer
+from quire.checks import integer, real_array
 from quire.sketching.problem import Grid, Shape, check_nystrom
 from quire.sketching.programs.devices import mesh_of
 from quire.sketching.random_matrix.blocks import Distribution, block_of_key, key_of
@@ -46,9 +47,9 @@ def sketch(
     ValueError
         When A is not a matrix of floats, is empty or has a non-finite entry, or r < 1.
     """
-    check_matrix(a)
-    integer("r", r)
-    integer("tile_entries", tile_entries)
+    a = as_matrix("A", a)
+    r = integer("r", r)
+    tile_entries = integer("tile_entries", tile_entries)
     b, finite = _sketch(a, key_of(seed), r, distribution, tile_entries)
     # one non-finite entry of A spoils its whole row of B, which is far smaller than A
     if not finite and not jnp.isfinite(a).all():
@@ -56,19 +57,24 @@ def sketch(
     return b
 
 
-def check_matrix(a: Array) -> None:
-    """Check that ``a`` is a float32 or float64 matrix that is not empty.
+def as_matrix(name: str, a: Any) -> Array:
+    """Return ``a`` if it is a float32 or float64 matrix that is not empty; lists hold doubles.
 
     Raises
     ------
     ValueError
-        When it is not.
+        For anything else.
     """
+    if isinstance(a, list | tuple):
+        a = real_array(name, a, 2)
+    elif not isinstance(a, jax.Array | np.ndarray):
+        raise ValueError(f"{name} = {a!r}: a non-empty float32 or float64 matrix is allowed")
     if a.ndim != 2 or a.size == 0 or a.dtype not in (jnp.float32, jnp.float64):
         raise ValueError(
-            f"A = {a.dtype} of shape {tuple(a.shape)}: a non-empty float32 or float64 matrix is "
-            "allowed"
+            f"{name} = {a.dtype} of shape {tuple(a.shape)}: a non-empty float32 or float64 matrix "
+            "is allowed"
         )
+    return cast(Array, a)
 
 
 @partial(jax.jit, static_argnames=("r", "distribution", "tile_entries"))
@@ -256,7 +262,7 @@ def nystrom_products(
     ValueError
         When P does not divide n and r, or for another name.
     """
-    check_nystrom(n, r, ranks)
+    n, r, ranks = check_nystrom(n, r, ranks)
     if algorithm not in ("noredist", "redist"):
         raise ValueError(f"algorithm = {algorithm!r}: 'noredist' or 'redist' is allowed")
     for name, size in (("n", n), ("r", r)):

@@ -48,12 +48,12 @@ def certify(
         For a bound that is negative or not finite, word_bytes < 1, no specs, and a collective
         inside a loop (in its body, its condition, or anything these call).
     """
-    non_negative("bound", bound)
+    bound = non_negative("bound", bound)
     leaves = jax.tree.leaves(specs)
     if not leaves:
         raise ValueError("specs = nothing: a ShapeDtypeStruct with a sharding per argument")
     if word_bytes is not None:
-        integer("word_bytes", word_bytes)
+        word_bytes = integer("word_bytes", word_bytes)
     jitted = fn if hasattr(fn, "lower") else jax.jit(fn)
     size = word_bytes if word_bytes is not None else int(np.dtype(leaves[0].dtype).itemsize)
     collectives = executed_collectives(_compiled_text(jitted.lower(*specs)))

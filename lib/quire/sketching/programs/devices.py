@@ -6,7 +6,7 @@ import os
 import jax
 from jax.sharding import Mesh
 
-from quire.checks import integer
+from quire.checks import instance, integer
 from quire.sketching.problem import Grid
 
 AXES = ("i", "j", "k")  # rows of A, contraction, columns of Ω
@@ -17,7 +17,7 @@ def request_devices(count: int) -> None:
 
     Raises ``RuntimeError`` with the flag to set, when the backend already runs with fewer devices.
     """
-    integer("count", count)
+    count = integer("count", count)
     if "--xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         # refused once the backend has started; what it has may still be enough
         with contextlib.suppress(RuntimeError):
@@ -39,7 +39,7 @@ def mesh_of(grid: Grid) -> Mesh:
 
     Raises ``RuntimeError`` when there are too few devices.
     """
-    _require(grid.ranks)
+    _require(instance("grid", grid, Grid).ranks)
     devices = jax.devices("cpu")[: grid.ranks]
     return jax.make_mesh(
         (grid.p1, grid.p2, grid.p3),

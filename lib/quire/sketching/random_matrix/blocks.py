@@ -39,7 +39,18 @@ def threefry2x32(
     """Return two random words per counter (``high``, ``low``), by the 20-round Threefry-2x32.
 
     JAX and NumPy arrays both work (NumPy warns of overflow, which is meant).
+
+    Raises
+    ------
+    ValueError
+        When an argument is not an array of uint32: the sums must wrap around at 2^32.
     """
+    for name, value in (("key", key), ("high", high), ("low", low)):
+        kind = getattr(value, "dtype", type(value).__name__)
+        if kind != np.uint32:
+            raise ValueError(f"{name} = an array of {kind}: must hold uint32")
+    if key.shape != (2,):
+        raise ValueError(f"key = an array of shape {key.shape}: must hold two words")
     schedule = (key[0], key[1], key[0] ^ key[1] ^ _PARITY)
     x, y = high + schedule[0], low + schedule[1]
     for group in range(5):
@@ -59,8 +70,7 @@ def key_of(seed: int) -> UInt32[np.ndarray, " 2"]:
     ValueError
         For anything else.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
-        raise ValueError(f"seed = {seed!r}: an integer in [0, 2^64) is allowed")
+    seed = integer("seed", seed, 0, 2**64 - 1)
     return np.array([seed >> 32, seed & 0xFFFFFFFF], dtype=np.uint32)
 
 
@@ -108,9 +118,9 @@ def block_of_key(
     ValueError
         As :func:`block`.
     """
-    integer("rows", rows)
-    integer("columns", columns)
-    integer("row_multiple", row_multiple)
+    rows = integer("rows", rows)
+    columns = integer("columns", columns)
+    row_multiple = integer("row_multiple", row_multiple)
     if distribution not in get_args(Distribution):
         raise ValueError(
             f"distribution = {distribution!r}: one of {get_args(Distribution)} is allowed"
@@ -122,7 +132,12 @@ def block_of_key(
         ("row_start", row_start, rows),
         ("column_start", column_start, columns),
     ):
-        if isinstance(start, int | np.integer) and not 0 <= start <= 2**32 - count:
+        if isinstance(start, jax.Array):
+            if start.ndim or not jnp.issubdtype(start.dtype, jnp.integer):
+                raise ValueError(
+                    f"{name} = {start.dtype} of shape {start.shape}: must be an integer"
+                )
+        elif not 0 <= integer(name, start, 0) <= 2**32 - count:
             raise ValueError(
                 f"{name} = {start}: with {count} entries, 0 to {2**32 - count} is allowed"
             )

@@ -142,6 +142,8 @@ def normal_from_bits(bits: UInt[Array, "..."]) -> Float[Array, "..."]:
     ValueError
         For any other type of word.
     """
+    if not isinstance(bits, Array | np.ndarray):
+        raise ValueError(f"bits = {bits!r}: an array of uint32 or uint64 is allowed")
     if bits.dtype not in (jnp.uint32, jnp.uint64):
         raise ValueError(f"bits = an array of {bits.dtype}: uint32 or uint64 is allowed")
     width = bits.dtype.itemsize * 8

@@ -22,7 +22,7 @@ from numba import njit
 from quire.checks import integer
 from quire.spacetime.cuts.detection import least_of_worst, some_crossed
 from quire.spacetime.cuts.segments import EVER, segments_of
-from quire.spacetime.geometry.sites import delay_matrix
+from quire.spacetime.geometry.sites import LATEST, delay_matrix
 from quire.spacetime.quotes.streams import NO_ASK, NO_BID, check_streams
 
 _MOST_SITES = 62  # of which a mask of 64 bits can tell
@@ -73,7 +73,14 @@ class LightConeNbbo:
         return self.crossed & (self.rest_bid <= self.rest_ask)
 
     def at(self, time: int) -> int:
-        """Return the piece that holds at ``time``, or -1 before the first."""
+        """Return the piece that holds at ``time``, whole ns, or -1 before the first.
+
+        Raises
+        ------
+        ValueError
+            For a time that is no integer.
+        """
+        time = integer("time", time, -LATEST, LATEST)
         return int(np.searchsorted(self.times, time, side="right")) - 1
 
     def share(self, marked: Any, start: Any, stop: Any) -> float:

@@ -47,13 +47,20 @@ class Processor:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        non_negative("median_ns", self.median_ns)
-        non_negative("spread", self.spread)
-        integer("seed", self.seed, 0)
+        object.__setattr__(self, "median_ns", non_negative("median_ns", self.median_ns))
+        object.__setattr__(self, "spread", non_negative("spread", self.spread))
+        object.__setattr__(self, "seed", integer("seed", self.seed, 0))
         _refuse_too_long(self.median_ns, self.spread)
 
     def times_ns(self, count: int) -> Int[np.ndarray, " messages"]:
-        """Return processing times in whole ns, drawn from the log-normal law."""
+        """Return processing times in whole ns, drawn from the log-normal law.
+
+        Raises
+        ------
+        ValueError
+            When ``count`` is negative or not whole.
+        """
+        count = integer("count", count, 0)
         draws = np.random.default_rng(self.seed).standard_normal(count)
         return np.round(self.median_ns * np.exp(self.spread * draws)).astype(np.int64)
 

@@ -229,6 +229,6 @@ def _coordinates(name: str, place: Any) -> Float[np.ndarray, " 2"]:
     ValueError
         For anything else.
     """
-    if not isinstance(place, list | tuple | np.ndarray) or len(place) != 2:
+    if isinstance(place, str | bytes) or np.shape(place) != (2,):
         raise ValueError(f"{name} = {place!r}: must be (latitude, longitude) in degrees")
     return real_array(name, place, 1)

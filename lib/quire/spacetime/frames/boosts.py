@@ -69,7 +69,7 @@ def boost(
     ValueError
         For |v| >= c, numbers that are not finite, or shapes that do not fit.
     """
-    t, x = _pairs(times_ns, positions_km)
+    t, x = _pairs(times_ns, positions_km, ("times_ns", "positions_km"))
     beta = _beta(velocity_km_s)
     square = float(beta @ beta)
     gamma = 1 / np.sqrt(1 - square)
@@ -154,9 +154,9 @@ def _beta(velocity_km_s: Any) -> Float[np.ndarray, " 3"]:
 
 
 def _pairs(
-    dt_ns: Any, dx_km: Any
+    dt_ns: Any, dx_km: Any, names: tuple[str, str] = ("dt_ns", "dx_km")
 ) -> tuple[Float[np.ndarray, " pairs"], Float[np.ndarray, "pairs 3"]]:
-    dt, dx = real_array("dt_ns", dt_ns, 1), real_array("dx_km", dx_km, 2)
+    dt, dx = real_array(names[0], dt_ns, 1), real_array(names[1], dx_km, 2)
     if dx.shape != (len(dt), 3):
-        raise ValueError(f"dx_km = shape {dx.shape}: must be ({len(dt)}, 3), a row per time")
+        raise ValueError(f"{names[1]} = shape {dx.shape}: must be ({len(dt)}, 3), a row per time")
     return dt, dx

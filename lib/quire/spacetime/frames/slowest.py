@@ -37,7 +37,10 @@ def slowest_beta(normals: Any, lows: Any, highs: Any) -> float:
         For shapes that do not fit, NaN, a low above its high, or more than 20 strips.
     """
     planes = real_array("normals", normals, 2)
-    low, high = np.asarray(lows, dtype=np.float64), np.asarray(highs, dtype=np.float64)
+    low, high = np.asarray(lows), np.asarray(highs)
+    if low.dtype.kind not in "iuf" or high.dtype.kind not in "iuf":
+        raise ValueError(f"lows, highs = of {low.dtype}, {high.dtype}: must hold real numbers")
+    low, high = low.astype(np.float64), high.astype(np.float64)
     if planes.shape[1] != 3 or low.shape != (len(planes),) or high.shape != low.shape:
         raise ValueError("normals, lows, highs: must be rows of three and one limit each per row")
     if not (low <= high).all():

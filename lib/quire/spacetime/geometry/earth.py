@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from quire.checks import real_array
+from quire.checks import between, real_array
 
 LIGHT_KM_PER_S = 299_792.458
 """The speed of light in vacuum, km/s (exact, by the definition of the metre)."""
@@ -73,6 +73,13 @@ def geodesic_km(latitude_a: Any, longitude_a: Any, latitude_b: Any, longitude_b:
         For coordinates out of range, and for points so nearly opposite each other that the
         iteration does not settle.
     """
+    for name, value in (
+        ("latitude_a", latitude_a),
+        ("longitude_a", longitude_a),
+        ("latitude_b", latitude_b),
+        ("longitude_b", longitude_b),
+    ):
+        between(name, value, -361, 361)
     (a, b), (start, end) = _degrees([latitude_a, latitude_b], [longitude_a, longitude_b])
     u1, u2 = (math.atan((1 - FLATTENING) * math.tan(x)) for x in (a, b))
     apart = math.remainder(end - start, 2 * math.pi)

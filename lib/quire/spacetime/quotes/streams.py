@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from numba import njit
 
-from quire.checks import positive
+from quire.checks import integer, positive
 from quire.spacetime.geometry.sites import LATEST
 
 NO_BID = -(2**62)
@@ -45,7 +45,14 @@ class Stream:
         return len(self.times)
 
     def at(self, time: Any) -> tuple[int, int]:
-        """Return (bid, ask) that hold at ``time``."""
+        """Return (bid, ask) that hold at ``time``, whole ns.
+
+        Raises
+        ------
+        ValueError
+            For a time that is no integer.
+        """
+        time = integer("time", time, -LATEST, LATEST)
         k = int(np.searchsorted(self.times, time, side="right")) - 1
         return (NO_BID, NO_ASK) if k < 0 else (int(self.bids[k]), int(self.asks[k]))
 

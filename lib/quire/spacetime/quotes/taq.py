@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from quire.checks import positive
+from quire.checks import instance, non_negative, positive
 from quire.spacetime.quotes.stamps import StampModel, moments_within_stamps
 from quire.spacetime.quotes.streams import NO_ASK, NO_BID, Stream, stream, ticks
 
@@ -149,6 +149,8 @@ def between_hours(tape: Tape, start: Any, stop: Any) -> Tape:
     ValueError
         When no row lies between.
     """
+    instance("tape", tape, Tape)
+    start, stop = non_negative("start", start), non_negative("stop", stop)
     hours = tape.stamps / 3.6e12
     kept = (hours >= start) & (hours < stop)
     if not kept.any():
@@ -168,6 +170,7 @@ def streams_of_tape(tape: Tape, model: StampModel | str, seed: Any = 0) -> dict[
 
     Another model is refused with a ``ValueError``.
     """
+    instance("tape", tape, Tape)
     moments = moments_within_stamps(tape.stamps, tape.venues, model, seed)
     found = {}
     for number, letter in enumerate(tape.letters):
