@@ -6,10 +6,14 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -260,3 +264,30 @@ def test_the_commands(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     torn = tmp_path / "torn.zip"
     torn.write_bytes(made.read_bytes()[:-5000])
     assert quire("verify", torn)[0] == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone ends a child with its parent")
+def test_a_killed_verification_leaves_no_replay_running(tmp_path: Path) -> None:
+    package = tmp_path / "root" / "lib" / "quire" / "workbook" / "bundles"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent, package.parent.parent):
+        (folder / "__init__.py").touch()
+    endless = "import sys, time\nopen(sys.argv[2] + '/begun', 'w').close()\ntime.sleep(600)\n"
+    (package / "replaying.py").write_text(endless)
+    (tmp_path / "out").mkdir()
+    start = (
+        "import sys; from pathlib import Path; from quire.workbook.bundles import verification; "
+        "verification._run(sys.executable, Path('root').absolute(), Path('out').absolute(), None)"
+    )
+    verifier = subprocess.Popen([sys.executable, "-c", start], cwd=tmp_path)
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "out" / "begun").exists():
+            assert verifier.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        family = psutil.Process(verifier.pid).children(recursive=True)
+    finally:
+        verifier.kill()
+        verifier.wait()
+    _, left = psutil.wait_procs(family, timeout=30)
+    assert family and not left

@@ -21,6 +21,7 @@ from quire.workbook.comparisons import is_volatile, tolerance_of
 from quire.workbook.entries import CLAIM_MIME, figure
 from quire.workbook.errors import ChapterFailed, UserError, check_timeout, plain_line
 from quire.workbook.files import work_folder
+from quire.workbook.lifelines import ending_with_parent
 from quire.workbook.tolerances import data_differences
 
 Answer = Literal["same bytes", "same verdict", "differs", "could not run"]
@@ -116,7 +117,9 @@ def _environment(folder: Path, root: Path, tell: Callable[[str], None]) -> str:
         [*pip, "-r", str(root / "packages.txt"), "-c", str(root / "constraints.txt")],
     )
     for step in steps:
-        done = subprocess.run(step, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(
+            ending_with_parent(step), capture_output=True, text=True, errors="replace", check=False
+        )
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
             told = plain_line(errors[-1] if errors else done.stderr[-300:])
@@ -128,7 +131,7 @@ def _run(python: str, root: Path, out: Path, timeout: float | None) -> None:
     environment = {**os.environ, "QUIRE_HOME": str(root), "PYTHONPATH": str(root / "lib")}
     words = ["-m", "quire.workbook.bundles.replaying", str(root / RECORD), str(out)]
     done = subprocess.run(
-        [python, *words, *([str(timeout)] if timeout else [])],
+        ending_with_parent([python, *words, *([str(timeout)] if timeout else [])]),
         env=environment,
         capture_output=True,
         text=True,
