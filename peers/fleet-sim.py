@@ -42,6 +42,31 @@ def best_plan(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], 
 
 
 @call
+def plans_timed(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Plan by its formulas alone, eleven gammas for each rate, again and again.
+
+    ``rows``, ``rates``, ``boundary``, ``slo_ms`` and ``rounds``; the answer has arrays ``seconds``,
+    processor time of one plan by round, and ``gpus`` (rate, gamma, pool).
+    """
+    from fleet_sim import A100_80GB, FleetOptimizer
+
+    cdf = [(int(t), float(f)) for t, f in request["rows"]]
+    planner = FleetOptimizer(
+        gpu_short=A100_80GB,
+        gpu_long=A100_80GB,
+        B_short=int(request["boundary"]),
+        t_slo_ms=float(request["slo_ms"]),
+    )
+    seconds, found = [], []
+    for _ in range(int(request["rounds"])):
+        began = time.process_time()
+        found = [planner.sweep_analytical(cdf, float(rate)) for rate in request["rates"]]
+        seconds.append((time.process_time() - began) / sum(map(len, found)))
+    rows = [[(r.n_s, r.n_l) for r in sorted(plans, key=lambda r: r.gamma)] for plans in found]
+    return {}, {"seconds": np.array(seconds), "gpus": np.array(rows)}
+
+
+@call
 def utilisation(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
     """Simulate a pool of ``gpus`` A100s by its fleet simulator; answer with utilisation and wait.
 

@@ -25,6 +25,7 @@ Read in this order:
 from quire.serving.planning.calibration import (
     Calibration,
     calibrate,
+    calibrate_by_sums,
     calibrate_exactly,
     calibrate_pairs,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "availability",
     "by_window",
     "calibrate",
+    "calibrate_by_sums",
     "calibrate_exactly",
     "calibrate_pairs",
     "compress_and_route",

@@ -1,7 +1,8 @@
 """What a pool's GPU can serve: mean and spread of the time that a request holds a slot.
 
 ``calibrate`` follows the upstream planner to the digit: 3,000 lengths drawn with Python's
-``random.Random(42)``. ``calibrate_exactly`` sums over every whole length instead.
+``random.Random(42)``. ``calibrate_exactly`` sums over every whole length instead, and
+``calibrate_by_sums`` gives the same from running sums that all pools share: a grid's way.
 """
 
 import math
@@ -94,6 +95,51 @@ def calibrate_exactly(
     prefill = float((p * -(-n_in // gpu.chunk)).sum()) * gpu.step_s(1)
     slots = gpu.slots(top)
     return Calibration(slots / first, max(0.01, second / first**2 - 1), slots, prefill)
+
+
+SUMMED = 2**20
+"""Windows up to here are calibrated by running sums."""
+
+
+@lru_cache(maxsize=32)
+def _running(chunk: int, top: int) -> np.ndarray:
+    """Return sums over the lengths 1 to l, l = 0 to top, of what S and the prompt are made of.
+
+    With k the steps of a request of l tokens: k, k l, k^2, k^2 l, k^2 l^2, and a prompt's chunks.
+    """
+    length = np.arange(1, top + 1)
+    n_in, n_out = split(length)
+    chunks = (-(-n_in // chunk)).astype(float)
+    k, each = chunks + n_out, length.astype(float)
+    terms = np.stack([k, k * each, k * k, k * k * each, (k * each) ** 2, chunks])
+    return np.concatenate([np.zeros((6, 1)), np.cumsum(terms, axis=1)], axis=1)
+
+
+def calibrate_by_sums(
+    lengths: Lengths, window: int, gpu: GpuProfile, least: int = 1
+) -> Calibration:
+    """Return what `calibrate_exactly` does, to a rounding; the arguments of `calibrate`.
+
+    Between two points of F all whole lengths are equally likely, so that an interval's part of a
+    mean is a difference of two running sums.
+    """
+    top, low = integer("window", window), integer("least", least)
+    if top > SUMMED:
+        return calibrate_exactly(lengths, top, gpu, low)
+    sums = _running(gpu.chunk, 1 << max(16, (top - 1).bit_length()))
+    ends = np.array(lengths.tokens)
+    mass = np.diff(np.array(lengths.shares), prepend=0.0)
+    first = np.minimum(np.maximum(low, np.append(0, ends[:-1]) + 1), top)
+    last = np.minimum(ends, top)
+    first = np.where(first > last, top, first)  # an interval above the window counts as the window
+    last = np.maximum(first, last)
+    part = (sums[:, last] - sums[:, first - 1]) / (last - first + 1)
+    k, kl, kk, kkl, kkll, chunks = (part * (mass / mass.sum())).sum(axis=1).tolist()
+    slots = gpu.slots(top)
+    a, b = float(gpu.fixed_s), gpu.per_sequence_s / gpu.context * slots
+    mean, second = a * k + b * kl, a * a * kk + 2 * a * b * kkl + b * b * kkll
+    spread = max(0.01, second / mean**2 - 1)
+    return Calibration(slots / mean, spread, slots, chunks * gpu.step_s(1))
 
 
 def calibrate_pairs(n_in: Any, n_out: Any, window: int, gpu: GpuProfile) -> Calibration:

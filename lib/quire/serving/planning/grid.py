@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit, prange
 
 from quire.checks import integers, real_array
-from quire.serving.planning.calibration import Calibration, calibrate_exactly
+from quire.serving.planning.calibration import Calibration, calibrate_by_sums
 from quire.serving.planning.erlang import least_gpus_kernel, p99_wait_kernel
 from quire.serving.planning.gpus import LARGEST, GpuProfile
 from quire.serving.planning.lengths import Lengths
@@ -134,8 +134,18 @@ def plan_grid(
             edge[i, j] = int(min(g * b, LARGEST))
             more = max(0.0, lengths.share(int(edge[i, j])) - below)
             share[i, j] = min(1.0, below + more * rules.safe_share)
-    near = [[[_short(lengths, b, k)] * stretch.size for b in kept] for k in gpus]
-    far = [[[_long(lengths, int(e), k, rules) for e in row] for row in edge] for k in gpus]
+    below_each = [lengths.up_to(b) for b in kept]
+    above_each = {e: lengths.above(e) for e in set(edge.ravel().tolist())}
+    near = [
+        [
+            [calibrate_by_sums(each, b, k)] * stretch.size
+            for b, each in zip(kept, below_each, strict=True)
+        ]
+        for k in gpus
+    ]
+    far = [
+        [[_long(above_each[int(e)], int(e), k, rules) for e in row] for row in edge] for k in gpus
+    ]
     slo = rules.slo_ms / 1000
     sizes, meets = [], []
     for table, part in ((near, share), (far, 1 - share)):
@@ -164,12 +174,7 @@ def plan_grid(
     return Grid(np.array(kept), stretch, lam, sizes[0], sizes[1], prices, meets[0], meets[1])
 
 
-def _short(lengths: Lengths, boundary: int, gpu: GpuProfile) -> Calibration:
-    return calibrate_exactly(lengths.up_to(boundary), boundary, gpu)
-
-
-def _long(lengths: Lengths, edge: int, gpu: GpuProfile, rules: Rules) -> Calibration:
-    rest = lengths.above(edge)
+def _long(rest: Lengths | None, edge: int, gpu: GpuProfile, rules: Rules) -> Calibration:
     if rest is None:
         return Calibration(0.01, 1.0, 1, 0.0)
-    return calibrate_exactly(rest, rules.long_window, gpu, max(1, edge))
+    return calibrate_by_sums(rest, rules.long_window, gpu, max(1, edge))

@@ -185,6 +185,38 @@ def cap_rows(
 
 
 @dataclass(frozen=True)
+class FocusRow:
+    """How often two caps fire together, by how narrowly the queries gather around their middle."""
+
+    threshold: float | int
+    uniform: float | int
+    loose: float | int
+    close: float | int
+    closer: float | int
+
+
+KAPPAS = (0.0, 300.0, 900.0, 2700.0)
+
+
+def focus_rows(
+    dimension: int = 384, degrees: float | int = 30.0, kappas: Sequence[float] = KAPPAS
+) -> list[FocusRow]:
+    """Return the closed form for thresholds 0.70 to 0.85, four concentrations of the queries each.
+
+    Queries are uniform on the sphere, or von Mises-Fisher around the middle of the two centres.
+    """
+    half = np.deg2rad(degrees) / 2
+    middle, across = np.eye(dimension)[:2]
+    centres = [np.cos(half) * middle + side * np.sin(half) * across for side in (1, -1)]
+    rows = []
+    for theta in (0.70, 0.75, 0.80, 0.85):
+        first, second = (Cap(c, theta) for c in centres)
+        told = [firing_probability(first, second, middle, kappa) for kappa in kappas]
+        rows.append(FocusRow(theta, *told))
+    return rows
+
+
+@dataclass(frozen=True)
 class BanditRow:
     """A policy's regret in per cent of what the oracle earns: median and range over seeds."""
 
