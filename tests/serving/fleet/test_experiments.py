@@ -1,11 +1,22 @@
 """Chapter 08's experiments on small cases, and its exercises with right and wrong answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from quire.serving import exercises
-from quire.serving.experiments.fleet import directions, judged, law, matrix, plans, routers
-from quire.serving.planning import H100, Lengths, by_window, engine_of, stream
+from quire.serving.experiments.fleet import (
+    directions,
+    energy,
+    judged,
+    law,
+    matrix,
+    plans,
+    routers,
+    speed,
+)
+from quire.serving.planning import H100, Lengths, by_window, engine_of, plan, stream
 from quire.serving.workload.mooncake import PrefixTrace
 from quire.serving.workload.trace import Trace
 
@@ -70,12 +81,82 @@ def test_judges_agree_with_erlang_and_ciw():
     assert max(judged.against_ciw(400, range(2))) < 1e-9
 
 
-def test_matrix_gains_are_never_negative_and_stand_still_without_coupling():
+def test_matrix_gains_are_never_negative_and_come_again():
     total = MIXED.sample(3000, 1)
     cells = matrix.matrix("x", total, 1, 3)
-    assert len(cells) == 9 and all(c.gain >= -1e-9 for c in cells)
+    assert len(cells) == 9 and all(c.gain >= 0 and len(c.samples) == 1 for c in cells)
+    assert all((c.gain > 0) == (c.next_best < 0) for c in cells)
+    assert all((c.pays_below > 0) <= (c.reacts == "workload") for c in cells)
     again = matrix.matrix("x", total, 0, 3)
-    assert [c.gain for c in again] == [c.gain for c in cells]
+    assert matrix.farthest(cells, again) == 0
+    moved = [*again[:-1], replace(again[-1], gain=again[-1].gain + 0.5)]
+    assert matrix.farthest(cells, moved) == pytest.approx(0.5)
+    other = [replace(cells[0], samples=(cells[0].samples[0] + 2,)), *cells[1:]]
+    assert matrix.farthest(cells, other) == pytest.approx(2)
+
+
+def test_refusing_pays_below_its_price_and_not_above():
+    total = np.concatenate([np.full(2000, 700), np.full(30, 60_000)])  # a costly tail
+    free = matrix.gains(total, 1e-6)["router", "workload"]
+    assert free and all(r.pays_below > 0 or r.next_best > 0 for r in free)
+    dear = matrix.gains(total, 100.0)["router", "workload"]
+    assert all(r.gain == 0 and r.next_best > 0 for r in dear)
+    limit = max(r.pays_below for r in dear)
+    assert 0 < limit < 100
+    # the first fleet changes with the price only where it refuses somebody itself
+    told = [
+        max(r.gain for r in matrix.gains(total, p)["router", "workload"])
+        for p in (0.9 * limit, 1.1 * limit)
+    ]
+    assert told[1] == 0
+    zero = matrix.Cell("x", "pool", "workload", "k", 0.0, 0.0, 0.0, 4.0, 1.25, ())
+    near, far = (replace(zero, reacts=r, next_best=n) for r, n in (("router", 0.5), ("pool", 7.0)))
+    gained = replace(zero, moved="router", gain=9.0)
+    assert matrix.zero_cells([zero, near, far, gained]) == [
+        ("pool", "workload"), ("pool", "router"), ("pool", "pool")]  # fmt: skip
+    told = matrix.why_zero([zero, near, far, gained])
+    assert "pool then workload (the setting's: refusing pays below a price of 1.25" in told
+    assert "pool then router (the setting's: the next choice costs only 0.5 % more)" in told
+    assert "pool then pool (structural over these ranges: the next choice costs 7.0 %" in told
+    assert "No cell is zero on every trace." in matrix.why_zero([gained])
+
+
+def test_energy_counts_watts_and_keeps_what_nothing_beats():
+    rows = energy.topology_rows(MIXED, 800)
+    assert [r.pools[:3] for r in rows] == ["one", "two"] * 3
+    assert rows[0].gain == 1 == rows[2].gain and rows[1].gain > 1
+    for r in rows:  # tokens of the answers over watts
+        assert r.tokens_per_joule == pytest.approx(
+            800 * energy.mean_answer(MIXED) / r.kilowatts / 1e3
+        )
+    assert energy.mean_answer(Lengths((5, 6), (0.0, 1.0))) == 2  # 6 = 4 + 2
+    h100, b200 = energy.sheet("H100"), energy.sheet("B200")
+    assert h100.fixed_s == pytest.approx(141.2e9 / 8 / (0.8 * 3.35e12) + 240e-6)
+    assert b200.kv_blocks > 2 * h100.kv_blocks and b200.nominal_w == 860
+    points = [(1, 5), (2, 2), (5, 1), (3, 3), (2, 2), (1, 6)]
+    assert energy.undominated(points).tolist() == [True, True, True, False, True, False]
+    tried, front = energy.front_rows(MIXED, 20, rhos=(0.5, 0.85))
+    assert 1 <= len(front) <= tried and front == sorted(front, key=lambda r: r.dollars)
+    values = [(r.dollars, r.joules, r.p99_ms) for r in front]
+    assert energy.undominated(values).all() and len(set(front)) == len(front)
+
+
+def test_narrower_queries_fire_two_caps_more_often():
+    for row in routers.focus_rows(24, 30.0, (0.0, 20.0, 60.0, 200.0)):
+        told = [row.uniform, row.loose, row.close, row.closer]
+        assert told[0] >= 0 and told == sorted(told) and told[-1] <= 1 + 1e-9
+    first, last = (r.close for r in routers.focus_rows(24, 30.0)[::3])
+    assert first >= last
+
+
+def test_speeds_are_positive_and_plans_one_at_a_time_are_the_planner_s():
+    seconds, counts = speed.plan_seconds(MIXED, (20, 60), 1000, 2)
+    assert len(seconds) == 2 and counts.shape == (2, 11, 2)
+    again = plan(MIXED, 60, 1000, 1.3)
+    assert counts[1, 3].tolist() == [again.short.gpus, again.long.gpus]
+    assert speed.times_faster([1.0, 2.0, 3.0], [40.0, 50.0, 60.0]) == (25.0, 40 / 3, 60.0)
+    cell, routed = speed.bounds(conversations(100), 8)
+    assert 0 < cell < routed
 
 
 def test_routers_caps_and_learning_tell_rows():

@@ -17,6 +17,7 @@ from quire.serving.planning import (
     Rules,
     availability,
     calibrate,
+    calibrate_by_sums,
     calibrate_exactly,
     calibrate_pairs,
     erlang_c,
@@ -250,6 +251,21 @@ def test_plans_are_upstreams():
         if name == "azure_cdf":
             found = one_pool(AZURE, rate, gpu=gpu(card))
             assert found.gpus == count and found.p99_ms == pytest.approx(p99, rel=1e-9)
+
+
+@pytest.mark.parametrize("lengths", [AZURE, MIXED, UNEVEN], ids=["azure", "mixed", "uneven"])
+@pytest.mark.parametrize(
+    ("window", "least"),
+    [(1, 1), (99, 1), (500, 500), (501, 7), (4096, 4096), (65536, 6144), (200_000, 1), (2**21, 9)],
+)
+def test_running_sums_calibrate_as_the_sum_over_all_lengths(lengths, window, least):
+    wide = replace(A100, kv_blocks=2**20, seats=2**13)
+    for card in (wide, replace(wide, chunk=1024, fixed_s=0.004)):
+        told, exact = (
+            f(lengths, window, card, least) for f in (calibrate_by_sums, calibrate_exactly)
+        )
+        for a, b in zip(vars(told).values(), vars(exact).values(), strict=True):
+            assert a == pytest.approx(b, rel=1e-9, abs=1e-12)
 
 
 def test_exact_calibration_is_the_limit_of_many_draws():

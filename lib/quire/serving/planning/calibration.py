@@ -7,6 +7,7 @@
 
 import math
 import random
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -64,15 +65,15 @@ def calibrate(lengths: Lengths, window: int, gpu: GpuProfile, least: int = 1) ->
     """
     top, low = integer("window", window), integer("least", least)
     slots, rng = gpu.slots(top), random.Random(SEED)
+    befores = (0, *lengths.tokens)
+    limits = [
+        (max(low, before + 1), min(top, at))
+        for before, at in zip(befores, lengths.tokens, strict=False)
+    ]
     drawn = []
     for _ in range(DRAWS):
-        u, before = rng.random(), 0
-        for at, share in zip(lengths.tokens, lengths.shares, strict=True):
-            if u <= share:
-                first, last = max(low, before + 1), min(top, at)
-                drawn.append(rng.randint(first, last) if first <= last else top)
-                break
-            before = at
+        first, last = limits[bisect_left(lengths.shares, rng.random())]
+        drawn.append(rng.randint(first, last) if first <= last else top)
     n_in, n_out = split(np.array(drawn))
     held = gpu.service_s(n_in, n_out, top).tolist()
     alone = gpu.step_s(1)
@@ -110,7 +111,7 @@ def _running(chunk: int, top: int) -> np.ndarray:
     length = np.arange(1, top + 1)
     n_in, n_out = split(length)
     chunks = (-(-n_in // chunk)).astype(float)
-    k, each = chunks + n_out, length.astype(float)
+    k, each = chunks + n_out, (n_in + n_out).astype(float)
     terms = np.stack([k, k * each, k * k, k * k * each, (k * each) ** 2, chunks])
     return np.concatenate([np.zeros((6, 1)), np.cumsum(terms, axis=1)], axis=1)
 

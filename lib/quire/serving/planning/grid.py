@@ -135,7 +135,12 @@ def plan_grid(
             more = max(0.0, lengths.share(int(edge[i, j])) - below)
             share[i, j] = min(1.0, below + more * rules.safe_share)
     below_each = [lengths.up_to(b) for b in kept]
-    above_each = {e: lengths.above(e) for e in set(edge.ravel().tolist())}
+    above_each = {e: (e, lengths.above(e)) for e in {*edge.ravel().tolist(), *kept}}
+
+    def beyond(b: int, e: int) -> tuple[int, Lengths | None]:
+        told = above_each[e]
+        return above_each[b] if told[1] is None and rules.leftover_lengths else told
+
     near = [
         [
             [calibrate_by_sums(each, b, k)] * stretch.size
@@ -144,7 +149,11 @@ def plan_grid(
         for k in gpus
     ]
     far = [
-        [[_long(above_each[int(e)], int(e), k, rules) for e in row] for row in edge] for k in gpus
+        [
+            [_long(*beyond(b, int(e)), k, rules) for e in row]
+            for b, row in zip(kept, edge, strict=True)
+        ]
+        for k in gpus
     ]
     slo = rules.slo_ms / 1000
     sizes, meets = [], []
@@ -174,7 +183,7 @@ def plan_grid(
     return Grid(np.array(kept), stretch, lam, sizes[0], sizes[1], prices, meets[0], meets[1])
 
 
-def _long(rest: Lengths | None, edge: int, gpu: GpuProfile, rules: Rules) -> Calibration:
+def _long(edge: int, rest: Lengths | None, gpu: GpuProfile, rules: Rules) -> Calibration:
     if rest is None:
         return Calibration(0.01, 1.0, 1, 0.0)
     return calibrate_by_sums(rest, rules.long_window, gpu, max(1, edge))

@@ -42,6 +42,10 @@ class Rules:
         True for the upstream planner's 3,000 draws, False for sums over all lengths.
     prefill_at_load
         Whether the prompt is computed beside full slots, and not alone on its GPU.
+    leftover_lengths
+        Where no request is longer than gamma B, whether the long pool's requests (those between B
+        and gamma B that cannot be compressed) have their own lengths; else they have one slot of a
+        GPU and a hundred seconds each, as upstream.
     """
 
     slo_ms: float | int = 500.0
@@ -51,6 +55,7 @@ class Rules:
     availability: float | int = 1.0
     draws: bool = True
     prefill_at_load: bool = False
+    leftover_lengths: bool = False
 
     def __post_init__(self) -> None:
         positive("slo_ms", self.slo_ms)
@@ -238,6 +243,8 @@ def plan(
     share = min(1.0, below + max(0.0, lengths.share(edge) - below) * rules.safe_share)
     to_long = (1.0 - share) * lam
     rest = lengths.above(edge)
+    if rest is None and rules.leftover_lengths:
+        rest, edge = lengths.above(b), b
     # below the first point nothing is known of short requests: each counts as B tokens
     mine = Lengths((b,), (1.0,)) if b < lengths.tokens[0] else lengths.up_to(b)
     short = size_pool(gpu_short, b, share * lam, mine, rules)

@@ -23,7 +23,7 @@ LLAMA_70B = {"weight_bytes": 141.2e9, "kv_bytes_per_token": 327_680, "layers": 8
 """Of Llama 3.1 70B in two bytes: 70.6e9 weights; 80 layers of 8 heads of 128, keys and values."""
 
 SHEETS = {"H100": (3.35e12, 80 * 2**30, 700, 4.02), "B200": (8.0e12, 180 * 2**30, 1000, 8.0)}
-"""Bytes a second, bytes, watts and dollars an hour, as the upstream planner's catalogue has them."""
+"""Bytes a second, bytes, watts, dollars an hour: the upstream planner's catalogue."""
 
 
 def sheet(name: str) -> GpuProfile:
@@ -133,35 +133,39 @@ def front_rows(
     lengths: Lengths,
     rate: Any = 200,
     gpus: Sequence[GpuProfile] = (A100, H100),
-    rhos: Sequence[float] = (0.5, 0.7, 0.85),
+    rhos: Any = (0.5, 0.7, 0.85),
 ) -> tuple[int, list[FrontRow]]:
     """Return how many plans there are, and those on the front of dollars, joules and P99.
 
-    Boundaries as above, gamma 1, 1.5 and 2, either type of GPU for either pool, and caps of the
-    utilisation; joules are those of a token of the answers.
+    Boundaries as above and 3,072, gamma 1, 1.2, 1.5 and 2, either type of GPU for either pool, and
+    caps of the utilisation; joules are those of a token of the answers. Plans whose long pool is
+    empty are one plan.
     """
     answers = float(rate) * mean_answer(lengths)
-    plans = []
+    plans: dict[tuple[Any, ...], tuple[float, Plan]] = {}
     for rho in rhos:
         rules = Rules(draws=False, rho_max=rho)
-        for b in BOUNDARIES:
-            for g in (1.0, 1.5, 2.0):
+        for b in sorted((*BOUNDARIES, 3072)):
+            for g in (1.0, 1.2, 1.5, 2.0):
                 for near in gpus:
                     for far in gpus:
                         found = plan(lengths, rate, b, g, gpu_short=near, gpu_long=far, rules=rules)
+                        beyond = (far.name, found.long.gpus, g) if found.long.gpus else ()
                         if found.meets:
-                            plans.append((rho, found))
+                            key = (b, near.name, found.short.gpus, *beyond)
+                            plans.setdefault(key, (rho, found))
     if not plans:
         return 0, []
-    values = [(p.dollars_per_hour, watts(p) / answers, p.p99_ms) for _, p in plans]
+    kept = list(plans.values())
+    values = [(p.dollars_per_hour, watts(p) / answers, p.p99_ms) for _, p in kept]
     rows = [
         FrontRow(
             f"{p.short.gpus} {p.short.gpu.name}, B {p.boundary:,}, gamma {p.gamma:g}",
-            f"{p.long.gpus} {p.long.gpu.name}",
+            f"{p.long.gpus} {p.long.gpu.name}" if p.long.gpus else "none",
             rho,
             *value,
         )
-        for (rho, p), value, kept in zip(plans, values, undominated(values), strict=True)
-        if kept
+        for (rho, p), value, best in zip(kept, values, undominated(values), strict=True)
+        if best
     ]
     return len(plans), sorted(rows, key=lambda r: r.dollars)

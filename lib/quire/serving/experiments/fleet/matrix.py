@@ -25,6 +25,8 @@ BOUNDARIES = (1024, 2048, 3072, 4096, 6144, 8192, 12288, 16384)
 GAMMAS = (1.0, 1.25, 1.5, 2.0)
 REFUSED = (0.0, 0.005, 0.01, 0.02, 0.05)
 RATE = 1000.0
+LONGEST = 65536
+"""Longer requests count as this long: the long pool's window."""
 PRICE = 2.0
 """A refused token costs so many times what a token of the first fleet does, refusing nobody."""
 
@@ -59,8 +61,9 @@ class Cell:
         Coupling gain in per cent, and 5 to 95 % of the resamples of the requests: each resample
         has its own largest value.
     next_best
-        What the reacting dimension's best other choice would cost more than the frozen fleet, per
-        cent of the first cost, at that value (negative: it saves).
+        What the reacting dimension's best choice of another cost would cost more than the frozen
+        fleet, per cent of the first cost, at that value (negative: it saves; infinite: there is
+        none).
     pays_below
         In the workload's column: the highest price of a refused token, in costs of a token, at
         which refusing would pay for some value of the knob.
@@ -94,7 +97,7 @@ def costs(total: Any, gpus: Sequence[GpuProfile]) -> Costs:
     gpus
         Types that either pool may have.
     """
-    tokens = np.sort(np.asarray(total, dtype=np.int64))
+    tokens = np.sort(np.minimum(np.asarray(total, dtype=np.int64), LONGEST))
     found = {}
     for share in REFUSED:
         kept = tokens[: tokens.size - round(share * tokens.size)]
@@ -104,7 +107,7 @@ def costs(total: Any, gpus: Sequence[GpuProfile]) -> Costs:
             GAMMAS,
             [RATE * kept.size / tokens.size],
             list(gpus),
-            Rules(slo_ms=2000.0),
+            Rules(slo_ms=2000.0, leftover_lengths=True),
         )
         lost = RATE * float(tokens[kept.size :].sum()) / tokens.size
         cost = grid.cost()[:, :, 0]
@@ -149,7 +152,7 @@ def _moves(tokens: np.ndarray, table: Costs, best: State) -> dict[str, list[Move
     own = best.long if far > dollars / 2 else best.short
     told: dict[str, list[Move]] = {d: [] for d in DIMENSIONS}
     for scale in SCALES:
-        longer = np.clip(np.ceil(tokens * scale).astype(np.int64), 1, 65536)
+        longer = np.ceil(tokens * scale).astype(np.int64)
         told["workload"].append((f"lengths x {scale:g}", costs(longer, types), best))
     place = BOUNDARIES.index(best.boundary)
     for step in STEPS:
@@ -173,7 +176,7 @@ def gains(total: Any, price: float | int = PRICE) -> dict[tuple[str, str], list[
     price
         Of a refused token.
     """
-    tokens = np.asarray(total, dtype=np.int64)
+    tokens = np.minimum(np.asarray(total, dtype=np.int64), LONGEST)
     table = costs(tokens, (A100, H100))
     least = min(each[0] for state, each in table.items() if state.refused == 0)
     unit = least / (RATE * float(tokens.mean()))
@@ -189,7 +192,11 @@ def gains(total: Any, price: float | int = PRICE) -> dict[tuple[str, str], list[
             frozen = after.get(held, np.inf)
             if not np.isfinite(frozen):
                 continue
-            free = [s for s in after if s != held and _agrees(s, held, reacts, knob)]
+            free = [  # a fleet of the same cost is the same fleet: its long pool is empty
+                s
+                for s in after
+                if abs(after[s] - frozen) > 1e-9 * frozen and _agrees(s, held, reacts, knob)
+            ]
             more = 100 * (min((after[s] for s in free), default=np.inf) - frozen) / start
             pays = [
                 (raw[held][0] - raw[s][0]) / (raw[s][2] - raw[held][2]) / unit
@@ -240,3 +247,61 @@ def matrix(name: str, total: Any, resamples: int, seed: int) -> list[Cell]:
             )
         )
     return cells
+
+
+STRUCTURE = {
+    ("pool", "router"): "lost memory takes the same share of the slots of either window, and a "
+    "boundary trades the one for the other",
+}
+"""Why a cell may be zero whatever the size of its knob."""
+
+
+def zero_cells(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Return the places (moved, reacts) whose gain is below 0.05 % on every trace."""
+    places = dict.fromkeys((c.moved, c.reacts) for c in cells)
+    return [
+        place
+        for place in places
+        if all(c.gain < 0.05 for c in cells if (c.moved, c.reacts) == place)
+    ]
+
+
+def why_zero(cells: Sequence[Cell]) -> str:
+    """Return, in words, which cells are zero on every trace, and whether that is structural.
+
+    Zero is structural over a range where no value of the knob brings the next choice within 3 % of
+    the first cost; it is the setting's where a price or a value near by would turn it.
+    """
+    told = []
+    for place in zero_cells(cells):
+        mine = [c for c in cells if (c.moved, c.reacts) == place]
+        nearest = min(c.next_best for c in mine)
+        if place[1] == "workload":
+            pays = max(c.pays_below for c in mine)
+            why = f"the setting's: refusing pays below a price of {pays:.2f}, {PRICE:g} is asked"
+        elif nearest > 3:
+            why = (
+                f"structural over these ranges: the next choice costs {nearest:.1f} % more or above"
+            )
+            why += f"; {STRUCTURE[place]}" if place in STRUCTURE else ""
+        else:
+            why = f"the setting's: the next choice costs only {nearest:.1f} % more"
+        told.append(f"{place[0]} then {place[1]} ({why})")
+    some = sum(c.gain < 0.05 for c in cells)
+    alike = sum(c.gain < 0.05 and c.next_best > 3 for c in cells)
+    counts = (
+        f" Of all {len(cells)} numbers {some} are zero; for {alike} of them no value of the knob "
+        "brings the next choice within 3 % of the first cost."
+    )
+    return (
+        f"Zero on every trace: {'; '.join(told)}." if told else "No cell is zero on every trace."
+    ) + counts
+
+
+def farthest(stored: Sequence[Cell], own: Sequence[Cell]) -> float:
+    """Return the largest difference of gains, and of those resamples that both have."""
+    told = [0.0]
+    for a, b in zip(stored, own, strict=True):
+        pairs = [(a.gain, b.gain), *zip(a.samples, b.samples, strict=False)]
+        told += [abs(x - y) for x, y in pairs]
+    return float(max(told))

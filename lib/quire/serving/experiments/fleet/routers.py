@@ -199,7 +199,7 @@ KAPPAS = (0.0, 300.0, 900.0, 2700.0)
 
 
 def focus_rows(
-    dimension: int = 384, degrees: float | int = 30.0, kappas: Sequence[float] = KAPPAS
+    dimension: int = 384, degrees: float | int = 30.0, kappas: Any = KAPPAS
 ) -> list[FocusRow]:
     """Return the closed form for thresholds 0.70 to 0.85, four concentrations of the queries each.
 

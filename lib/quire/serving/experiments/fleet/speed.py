@@ -1,14 +1,24 @@
 """Speed: a grid of plans, single plans, and a router's replay, beside rivals and bounds."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from quire.serving.experiments.fleet.routers import replicas, route_trace
-from quire.serving.planning import A10G, A100, GAMMAS, H100, Lengths, calibrate, plan, plan_grid
+from quire.serving.planning import (
+    A10G,
+    A100,
+    GAMMAS,
+    H100,
+    Lengths,
+    Plan,
+    calibrate,
+    plan,
+    plan_grid,
+)
 from quire.serving.routing import replay_router
 from quire.serving.workload.mooncake import PrefixTrace
 
@@ -22,7 +32,7 @@ class SpeedRow:
     what: str
     who: str
     microseconds: float | int
-    over_bound: float | int
+    over_bound: float | int | None
 
 
 def grid_seconds(lengths: Lengths, rounds: int, clock: Clock = time.perf_counter) -> list[float]:
@@ -40,14 +50,15 @@ def grid_seconds(lengths: Lengths, rounds: int, clock: Clock = time.perf_counter
 
 
 def plan_seconds(
-    lengths: Lengths, rates: Sequence[float], boundary: int, rounds: int
+    lengths: Lengths, rates: Any, boundary: int, rounds: int
 ) -> tuple[list[float], np.ndarray]:
     """Return processor seconds of one plan by round, one plan at a time, as upstream plans.
 
     With them the numbers of GPUs: (rate, gamma, pool). Calibrations are forgotten before each
     rate, as the upstream planner keeps none.
     """
-    told, found = [], []
+    told: list[float] = []
+    found: list[list[Plan]] = []
     for _ in range(rounds):
         begin, found = time.process_time(), []
         for rate in rates:
@@ -95,7 +106,7 @@ def bounds(trace: PrefixTrace, count: int = 8) -> tuple[float, float]:
     return 8 / rate, (4 * count + 16 * blocks) / rate
 
 
-def times_faster(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float, float]:
+def times_faster(ours: Any, theirs: Any) -> tuple[float, float, float]:
     """Return how many times longer theirs takes, by medians, and the least and most by rounds."""
     a, b = sorted(ours), sorted(theirs)
     return float(np.median(b) / np.median(a)), b[0] / a[-1], b[-1] / a[0]
