@@ -2,12 +2,13 @@
 
 A leaf is ``SHA256(00 data)``, a node ``SHA256(01 left right)``; the left subtree of ``n`` leaves
 holds the largest power of two below ``n``.
+
+It needs the standard library alone: a safety kernel's process starts with nothing else.
 """
 
 import hashlib
 from collections.abc import Sequence
-
-from quire.checks import integer
+from numbers import Integral
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -37,7 +38,7 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
         For an index that is no leaf's.
     """
     leaves = _hashes(leaves)
-    index = integer("index", index, 0, len(leaves) - 1)
+    index = _place("index", index, 0, len(leaves) - 1)
     proof: list[bytes] = []
     low, high = 0, len(leaves)
     while high - low > 1:
@@ -75,7 +76,7 @@ def consistency_proof(leaves: Sequence[bytes], older: int) -> list[bytes]:
         For a size that is no earlier size of this tree.
     """
     leaves = _hashes(leaves)
-    older = integer("older", older, 1, len(leaves))
+    older = _place("older", older, 1, len(leaves))
 
     def part(count: int, low: int, high: int, whole: bool) -> list[bytes]:
         if count == high - low:
@@ -159,3 +160,9 @@ def _hashes(leaves: Sequence[bytes]) -> list[bytes]:
         if not isinstance(leaf, bytes) or len(leaf) != 32:
             raise ValueError(f"leaves[{k}] = {leaf!r:.40}: must be 32 bytes, a leaf's hash")
     return list(leaves)
+
+
+def _place(name: str, value: int, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
+        raise ValueError(f"{name} = {value!r}: must be an integer, from {least} to {most}")
+    return int(value)

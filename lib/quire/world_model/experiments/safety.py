@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.checks import integer
-from quire.world_model.kernel import attempts, gauntlet
 from quire.world_model.kernel.client import Kernel
+from quire.world_model.kernel.gauntlet import classes
+from quire.world_model.kernel.gauntlet.arena import WEAKER, Arena
 from quire.world_model.kernel.obligations import Rules, rules, weakening
 from quire.world_model.kernel.policy import Policy
 from quire.world_model.kernel.proposals import DOMAIN, Outcome, judge, proposals
@@ -28,14 +29,14 @@ TANK = Policy(
 )
 
 
-def attacked(count: int, seed: int) -> list[gauntlet.Tally]:
+def attacked(count: int, seed: int) -> list[classes.Tally]:
     """Return the gauntlet's tallies: ``count`` attempts in the paper's classes, and ours beside."""
-    fixed = sum(gauntlet.TIER_ONE.values()) + gauntlet.AMBIGUOUS + gauntlet.TIER_TWO
+    fixed = sum(classes.TIER_ONE.values()) + classes.AMBIGUOUS + classes.TIER_TWO
     with tempfile.TemporaryDirectory() as folder:
-        rows = gauntlet.run(Path(folder), seed, max(1, integer("count", count, 1) - fixed))
+        rows = classes.run(Path(folder), seed, max(1, integer("count", count, 1) - fixed))
     with tempfile.TemporaryDirectory() as folder:
-        three = gauntlet.ambiguous(Path(folder))
-    unclear = gauntlet.Tally("floor evasion, ambiguous", len(three), 0, 0, sum(g for _, g in three))
+        three = classes.ambiguous(Path(folder))
+    unclear = classes.Tally("floor evasion, ambiguous", len(three), 0, 0, sum(g for _, g in three))
     return [*rows[:2], unclear, *rows[2:]]
 
 
@@ -51,9 +52,9 @@ class Weaker:
 def weaker(seed: int, fuzzed: int = 150) -> list[Weaker]:
     """Return what the gauntlet lets through when the policy lacks one thing."""
     rows = []
-    for name in attempts.WEAKER:
+    for name in WEAKER:
         with tempfile.TemporaryDirectory() as folder:
-            told = gauntlet.run(Path(folder), seed, fuzzed, weakened=name)
+            told = classes.run(Path(folder), seed, fuzzed, weakened=name)
         rows.append(Weaker(name, sum(r.attempts for r in told), sum(r.escaped for r in told)))
     return rows
 
@@ -66,7 +67,7 @@ def changes(hostile: int, benign: int, killed: int, seed: int) -> list[Outcome]:
     """
     rows = judge(proposals(hostile, benign, seed))
     passed = sum(r.passed for r in rows if not r.hostile)
-    with tempfile.TemporaryDirectory() as folder, attempts.Arena(Path(folder)) as arena:
+    with tempfile.TemporaryDirectory() as folder, Arena(Path(folder)) as arena:
         good = dict.fromkeys(("static", "obligations", "sandbox", "regression"), True)
         params = {"module": "tank", "by": "sio", "verification": good}
         granted = sum(arena.granted("modify_code", params, run_id=f"m{k}") for k in range(passed))

@@ -6,18 +6,14 @@ in ``OURS`` name checks that the contract has no reason for.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import unicodedata
-import urllib.parse
-from collections.abc import Iterator
+import pathlib
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from quire.world_model.errors import WorldModelError
 from quire.world_model.kernel import canonical
+from quire.world_model.kernel.targets import Surroundings, kept, protected, texts
 
 THEIRS = (
     "prod_requires_allow_subjects",
@@ -77,8 +73,10 @@ class Policy:
     barriers
         Linear inequalities over the parameters.
     protected
-        Paths that no parameter may name, however deep, by resolved path and by inode; nor, for an
-        action above level 0, a folder that holds one.
+        Paths to which no text in the parameters may lead, however deep and however named (see
+        ``targets``); nor, for an action above level 0, to a folder that holds one.
+    folders
+        Folders in which devices read a relative path, beside the one in which the agent stands.
     immutable_modules
         Modules that no code modification may touch.
     operator
@@ -96,6 +94,7 @@ class Policy:
     envelope: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
     barriers: tuple[Barrier, ...] = ()
     protected: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     immutable_modules: tuple[str, ...] = ("kernel", "policy", "ledger", "keys")
     operator: str = ""
     exact: bool = False
@@ -119,6 +118,9 @@ class Policy:
                     raise WorldModelError(
                         f"envelope[{action}][{name}] = {low, high}: must be a range"
                     )
+        for folder in self.folders:
+            if not pathlib.Path(folder).is_absolute():
+                raise WorldModelError(f"folders: {folder!r} must be an absolute path")
         for barrier in self.barriers:
             numbers = [*barrier.coefficients.values(), barrier.at_least]
             if not barrier.coefficients or not all(map(math.isfinite, numbers)):
@@ -145,6 +147,7 @@ def from_json(value: dict[str, Any]) -> Policy:
             "allow_actions",
             "deny_actions",
             "protected",
+            "folders",
             "immutable_modules",
         ):
             if name in made:
@@ -162,7 +165,12 @@ def from_json(value: dict[str, Any]) -> Policy:
 
 
 def decide(
-    policy: Policy, request: Any, ceiling: int, killed: bool, grant: dict[str, Any] | None
+    policy: Policy,
+    request: Any,
+    ceiling: int,
+    killed: bool,
+    grant: dict[str, Any] | None,
+    around: Surroundings | None = None,
 ) -> str:
     """Return the reason of the decision, ``allowed`` where the request is granted.
 
@@ -179,6 +187,8 @@ def decide(
         Whether the kill switch has been thrown: then nothing is granted, whoever asks.
     grant
         What the capability says, None where it is not genuine.
+    around
+        Where the agent stands, and which files are the kernel's own.
     """
     if killed:
         return "kill_switch"
@@ -211,7 +221,7 @@ def decide(
     if grant is None or grant.get("subject") != subject or action not in grant.get("actions", ()):
         return "capability"
     above = policy.levels.get(action, LEVELS - 1) > 0  # what acts may not reach it from above
-    if any(_protected(policy, text, above) for text in _texts(params)):
+    if _reaches(policy, params, above, around or Surroundings()):
         return "protected_target"
     if policy.levels.get(action, LEVELS - 1) > min(ceiling, policy.ceiling):
         return "autonomy_ceiling"
@@ -243,6 +253,14 @@ def decide(
     return "allowed"
 
 
+def _reaches(policy: Policy, params: dict[str, Any], above: bool, around: Surroundings) -> bool:
+    """Return whether a text in the parameters leads to what is protected."""
+    what = kept(policy.protected)
+    what = what if around.own is None else what | around.own
+    folders = (*policy.folders, *around.folders)
+    return any(protected(what, text, above, folders) for text in texts(params))
+
+
 def _modification(policy: Policy, params: dict[str, Any]) -> str | None:
     module = params.get("module")
     if params.get("by") != "sio":
@@ -270,58 +288,3 @@ def _number(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:  # an integer beyond every double
         return False
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in a JSON value, however deep, keys included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield name
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
-
-
-def _protected(policy: Policy, text: str, above: bool) -> bool:
-    """Return whether a text, read as a path, leads to what is protected, links included.
-
-    With ``above`` a folder that holds something protected counts too: who moves or removes it moves
-    what is in it. The kernel does not know in which folder the agent stands: a relative path is
-    refused where one of its parts is called as something protected.
-    """
-    target = unicodedata.normalize("NFKC", text).strip()
-    if target[:5].lower() == "file:":
-        rest = urllib.parse.unquote(target[5:])
-        target = "/" + rest.lstrip("/").removeprefix("localhost/")
-    if "\x00" in target:
-        return True
-    with contextlib.suppress(RuntimeError):  # of an unknown user
-        target = str(Path(target).expanduser())
-    if not Path(target).is_absolute():
-        parts = {part.casefold() for part in target.replace("\\", "/").split("/")}
-        if any(Path(name).name.casefold() in parts for name in policy.protected):
-            return True
-    return any(_leads_there(policy, one, above) for one in {target, text})
-
-
-def _leads_there(policy: Policy, target: str, above: bool) -> bool:
-    if "\x00" in target:
-        return True
-    try:
-        resolved = Path(os.path.realpath(target))
-        for name in policy.protected:
-            kept = Path(os.path.realpath(name))
-            if resolved == kept or kept in resolved.parents:
-                return True
-            if str(resolved).casefold() == str(kept).casefold():  # one file where case is no matter
-                return True
-            if above and Path(target).is_absolute() and resolved in kept.parents:
-                return True
-            if resolved.exists() and kept.exists() and resolved.samefile(kept):
-                return True
-    except (OSError, ValueError):
-        return True
-    return False

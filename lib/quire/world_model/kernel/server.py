@@ -15,14 +15,17 @@ import pathlib
 import secrets
 import selectors
 import socket
+import struct
 import sys
 import time
 from typing import Any
 
-from quire.merkle import inclusion_proof
+from quire import merkle
+from quire.world_model import errors
 from quire.world_model.errors import WorldModelError
 from quire.world_model.kernel import canonical, ed25519, ledger, tokens
 from quire.world_model.kernel.policy import Policy, decide, from_json
+from quire.world_model.kernel.targets import Surroundings, kept
 
 LINE = canonical.LENGTH
 
@@ -37,8 +40,11 @@ class KernelState:
         seed: bytes,
         answer_first: bool = False,
         crash_after: int = 0,
+        own: tuple[str, ...] = (),
     ) -> None:
         self.policy, self.log, self.seed = policy, log, seed
+        self.own = kept(own)  # no text may lead to these, whatever the policy says
+        self.folders: tuple[str, ...] = ()  # where the agent stands that is asking
         self.public = ed25519.public_key(seed)
         self.secret = secrets.token_bytes(32)
         self.ceiling, self.killed = policy.ceiling, False
@@ -47,8 +53,12 @@ class KernelState:
         self.directives: set[str] = set()
         self.broken = False  # a ledger that ends in a torn line takes no more entries
 
-    def reply(self, line: bytes) -> dict[str, Any]:
-        """Return the answer to a line; what cannot be read is entered by its hash."""
+    def reply(self, line: bytes, folders: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Return the answer to a line; what cannot be read is entered by its hash.
+
+        ``folders`` are those in which the agent may mean a relative path.
+        """
+        self.folders = folders
         try:
             answer = self.answer(canonical.read(line))
         except WorldModelError:
@@ -92,7 +102,8 @@ class KernelState:
     def _authorize(self, message: dict[str, Any]) -> dict[str, Any]:
         request = message.get("request")
         grant = self._open(request.get("capability")) if isinstance(request, dict) else None
-        reason = decide(self.policy, request, self.ceiling, self.killed, grant)
+        around = Surroundings(self.folders, self.own)
+        reason = decide(self.policy, request, self.ceiling, self.killed, grant, around)
         known = request if isinstance(request, dict) else {}
         now = time.time()
         entry: dict[str, Any] = {
@@ -219,7 +230,7 @@ class KernelState:
         last = len(self.tree.leaves) - 1
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index <= last:
             raise WorldModelError(f"index: must be an integer from 0 to {last}")
-        proof = inclusion_proof(self.tree.leaves, index)
+        proof = merkle.inclusion_proof(self.tree.leaves, index)
         return {
             "proof": [p.hex() for p in proof],
             "leaf": self.tree.leaves[index].hex(),
@@ -287,7 +298,7 @@ def _converse(
         buffers[connection] += data
         while b"\n" in buffers[connection]:
             line, buffers[connection] = buffers[connection].split(b"\n", 1)
-            answer = state.reply(line)
+            answer = state.reply(line, _standing(connection))
             late = answer.pop("late", None)
             connection.sendall(json.dumps(answer).encode() + b"\n")
             if late is not None:
@@ -296,6 +307,17 @@ def _converse(
         return len(buffers[connection]) <= LINE
     except (OSError, TimeoutError):
         return False
+
+
+def _standing(connection: socket.socket) -> tuple[str, ...]:
+    """Return the folder in which the process stands that connected, where the system tells it."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return ()
+    try:
+        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return (str(pathlib.Path(f"/proc/{struct.unpack('3i', told)[0]}/cwd").readlink()),)
+    except OSError:
+        return ()
 
 
 def main() -> None:
@@ -317,6 +339,7 @@ def main() -> None:
         seed,
         bool(begin.get("answer_first")),
         int(begin.get("crash_after", 0)),
+        _own_files(begin),
     )
     try:
         serve(begin["socket"], state, 0)
@@ -324,6 +347,12 @@ def main() -> None:
         os.close(log)
         if begin.get("folder"):
             _leave(pathlib.Path(begin["folder"]))
+
+
+def _own_files(begin: dict[str, Any]) -> tuple[str, ...]:
+    """Return what the kernel itself consists of: its program, ledger, socket and process."""
+    code = (pathlib.Path(__file__).parent, merkle.__file__, errors.__file__, sys.executable)
+    return (*map(str, code), begin["log"], begin["socket"], begin.get("folder") or begin["socket"])
 
 
 def _leave(folder: pathlib.Path) -> None:

@@ -1,4 +1,4 @@
-"""The gauntlet: the eight classes of attempts of the authors' paper, two of ours, and controls.
+"""The gauntlet: the eight classes of attempts of the authors' paper, three of ours, and controls.
 
 An attempt *escapes* when something that the policy forbids is granted, or a token is accepted for
 what it was not made for. Permitted requests are mixed in: a kernel that refuses everything fails.
@@ -6,11 +6,12 @@ what it was not made for. Permitted requests are mixed in: a kernel that refuses
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quire.checks import integer
-from quire.world_model.kernel import attempts
+from quire.world_model.kernel.gauntlet import arena as arenas
+from quire.world_model.kernel.gauntlet import directives, messages, paths, replays
 
 TIER_ONE = {
     "directive or attestation forgery": 30,
@@ -23,7 +24,11 @@ TIER_ONE = {
     "trust-anchor substitution": 3,
 }
 AMBIGUOUS, TIER_TWO, TIER_THREE = 3, 102, 6038
-OURS = {"protected paths in disguise (ours)": 12, "replay after a restart (ours)": 3}
+OURS = {
+    "protected paths in disguise (ours)": 12,
+    "links and readings of paths (ours)": 58,
+    "replay after a restart (ours)": 3,
+}
 
 
 @dataclass(frozen=True)
@@ -51,19 +56,19 @@ def run(
     fuzzed
         How many of these; the other classes are always whole.
     weakened
-        A name of `attempts.WEAKER`: the policy lacks one thing, and attempts must get through.
+        A name of `arena.WEAKER`: the policy lacks one thing, and attempts must get through.
     """
     integer("fuzzed", fuzzed, 1)
     rows = []
-    with attempts.Arena(folder, weakened) as arena:
+    with arenas.Arena(folder, weakened) as arena:
         known = [
-            ("directive or attestation forgery", attempts.forgeries(arena)),
-            ("safety-core floor evasion", attempts.evasions(arena)),
-            ("ceiling escalation", attempts.escalations(arena)),
-            ("cross-claim replay", attempts.claim_replays(arena)),
-            ("cross-target replay", attempts.target_replays(arena)),
-            ("asynchronous context", attempts.asynchronous(arena)),
-            ("trust-anchor substitution", attempts.anchors(arena)),
+            ("directive or attestation forgery", directives.forgeries(arena)),
+            ("safety-core floor evasion", paths.evasions(arena)),
+            ("ceiling escalation", directives.escalations(arena)),
+            ("cross-claim replay", replays.claim_replays(arena)),
+            ("cross-target replay", replays.target_replays(arena)),
+            ("asynchronous context", replays.asynchronous(arena)),
+            ("trust-anchor substitution", replays.anchors(arena)),
         ]
         for name, tried in known:
             rows.append(_tally(arena, name, list(tried)[: TIER_ONE[name]]))
@@ -71,18 +76,23 @@ def run(
             _tally(
                 arena,
                 "malformed and forged messages",
-                list(attempts.malformed(arena, seed))[:TIER_TWO],
+                list(messages.malformed(arena, seed))[:TIER_TWO],
             )
         )
-        rows.append(_tally(arena, "fuzzed requests", list(attempts.fuzzed(arena, seed, fuzzed))))
-        ours = (attempts.disguises(arena), attempts.after_restart(arena, folder / "nonces"))
+        rows.append(_tally(arena, "fuzzed requests", list(messages.fuzzed(arena, seed, fuzzed))))
+        ours = (
+            paths.disguises(arena),
+            paths.readings(arena),
+            replays.after_restart(arena, folder / "nonces"),
+        )
         for (name, count), tried in zip(OURS.items(), ours, strict=True):
             rows.append(_tally(arena, name, list(tried)[:count]))
+        rows[-2] = _also_granted(rows[-2], list(paths.harmless(arena)))
         rows.append(
             _tally(
                 arena,
                 "kill-switch dominance",
-                list(attempts.after_kill(arena))[:11],
+                list(directives.after_kill(arena))[:11],
                 controls=False,
             )
         )
@@ -91,7 +101,7 @@ def run(
 
 def ambiguous(folder: Path) -> list[tuple[str, bool]]:
     """Return three requests on which reasonable policies differ, and whether ours grants them."""
-    with attempts.Arena(folder) as arena:
+    with arenas.Arena(folder) as arena:
         copy = folder / "copy"
         copy.write_bytes(arena.protected.read_bytes())
         return [
@@ -107,8 +117,14 @@ def ambiguous(folder: Path) -> list[tuple[str, bool]]:
         ]
 
 
+def _also_granted(row: Tally, good: list[arenas.Attempt]) -> Tally:
+    """Return a row with more controls: what a kernel that refuses too much would refuse."""
+    granted = row.granted + sum(bool(attempt()) for attempt in good)
+    return replace(row, controls=row.controls + len(good), granted=granted)
+
+
 def _tally(
-    arena: attempts.Arena, name: str, tried: list[attempts.Attempt], controls: bool = True
+    arena: arenas.Arena, name: str, tried: list[arenas.Attempt], controls: bool = True
 ) -> Tally:
     escaped = sum(bool(attempt()) for attempt in tried)
     count = max(1, len(tried) // 10) if controls else 0
