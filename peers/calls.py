@@ -33,6 +33,28 @@ def calls(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arra
     return {"calls": told}, {}
 
 
+@call
+def several(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """Answer the requests of ``asked`` in their order, their arrays named ``NUMBER/NAME``.
+
+    Raises
+    ------
+    ValueError
+        When there is no call of a name.
+    """
+    answers, out = [], {}
+    for number, one in enumerate(request["asked"]):
+        rest, first = dict(one), f"{number}/"
+        name = rest.pop("call")
+        if name not in CALLS:
+            raise ValueError(f"no call {name!r}, there are {', '.join(CALLS)}")
+        own = {key[len(first) :]: arrays[key] for key in arrays if key.startswith(first)}
+        answer, found = CALLS[name](rest, own)
+        answers.append(answer)
+        out |= {first + key: array for key, array in found.items()}
+    return {"answers": answers}, out
+
+
 def serve() -> None:
     """Answer the one request of the folder on the command line."""
     folder = Path(sys.argv[1])

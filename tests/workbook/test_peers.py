@@ -82,13 +82,26 @@ def test_an_answer_and_its_arrays_come_back(echo: str) -> None:
     assert told["calls"]["double"] == "Double every array."
 
 
+def test_several_answers_come_from_one_process(echo: str) -> None:
+    make_ready(echo)
+    asked = [({"call": "double", "times": k}, {"a": np.arange(k), "b": np.ones(1)}) for k in (3, 4)]
+    told = peers.call_each(echo, *asked, ({"call": "double", "times": 0}, {}))
+    assert [answer["times"] for answer, _ in told] == [3, 4, 0]
+    for (_, given), (_, arrays) in zip(asked, told[:2], strict=True):
+        assert {n: a.tolist() for n, a in arrays.items()} == {
+            n: (2 * a).tolist() for n, a in given.items()
+        }
+    with pytest.raises(peers.PeerFailed, match="no call 'treble'"):
+        peers.call_each(echo, asked[0], ({"call": "treble"}, {}))
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
         ({"call": "fail"}, "peer echo: ValueError: broken on purpose"),
         ({"call": "die"}, "gave no answer (last words)"),
         ({"call": "torn"}, "peer echo gave no answer"),
-        ({"call": "nothing"}, "no call 'nothing', there are calls, double"),
+        ({"call": "nothing"}, "no call 'nothing', there are calls, several, double"),
         ({}, "KeyError"),
     ],
 )

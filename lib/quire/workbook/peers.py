@@ -202,6 +202,29 @@ def call(
     return dict(reply["answer"]), found
 
 
+def call_each(
+    name: str, *asked: tuple[Mapping[str, Any], Mapping[str, np.ndarray]], timeout: float = 600.0
+) -> list[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+    """Ask a peer several things in one process, which starts and imports once, and return each.
+
+    Parameters
+    ----------
+    name
+        The peer.
+    *asked
+        Requests and their arrays, as for `call`, which raises what may be wrong.
+    timeout
+        Seconds that the peer may take for all.
+    """
+    requests = [dict(request) for request, _ in asked]
+    sent = {f"{k}/{key}": v for k, (_, arrays) in enumerate(asked) for key, v in arrays.items()}
+    told, found = call(name, {"call": "several", "asked": requests}, sent, timeout)
+    return [
+        (answer, {key.partition("/")[2]: found[key] for key in found if key.startswith(f"{k}/")})
+        for k, answer in enumerate(told["answers"])
+    ]
+
+
 def run(name: str, arguments: Sequence[str]) -> int:
     """Run the peer's own Python with ``arguments`` and return its exit status; `UserError`."""
     return subprocess.run(

@@ -17,11 +17,12 @@ _WORK = r"""
 import json, os, sys
 cores = int(sys.argv[1])
 if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    allowed = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, allowed[:cores] if len(allowed) >= cores else range(cores))
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(cores)
 import numpy as np
 from quire.world_model.experiments.reproducible import hashes
-print(json.dumps(hashes()))
+print(json.dumps(hashes(cores)))
 """
 
 
@@ -34,8 +35,8 @@ class Kept:
     hashes: int
 
 
-def hashes() -> dict[str, str]:
-    """Return the hash of each piece of work, done here."""
+def hashes(cores: int) -> dict[str, str]:
+    """Return the hash of each piece of work, done here; the control is cut into ``cores`` sums."""
     import numpy as np
 
     from quire.world_model.composition.discrete_gradient import simulate
@@ -48,8 +49,7 @@ def hashes() -> dict[str, str]:
     rng = np.random.default_rng(0)
     theta = np.array([1.4, -0.6, 0.05, 0.02, 0.01, 0.0, -0.05, 0.01, 0.001])
     u, x = rng.normal(size=20_000), rng.normal(size=(5_000, 8))
-    allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
-    parts = np.array_split(rng.normal(size=1_000_000), len(allowed))
+    parts = np.array_split(rng.normal(size=1_000_000), cores)
     run = simulate(coupled(), np.array([1.0, 0.0, 0.5, 0.0, 0.0]), np.zeros((500, 0)), 0.05)
     return {
         "free run": state_hash(free_run(theta, u, u)),
@@ -62,19 +62,22 @@ def hashes() -> dict[str, str]:
     }
 
 
-def kept(cores: tuple[int, ...] = (1, 2)) -> list[Kept]:
-    """Return how many hashes each piece of work has, here and in processes with so many cores."""
+def kept() -> list[Kept]:
+    """Return how many hashes each piece of work has, here and in a process with fewer cores.
+
+    Where this process may use one core alone, the other is given two.
+    """
     library = str(Path(quire.__file__).resolve().parent.parent)
     environment = {**os.environ, "PYTHONPATH": library}
-    found = [hashes()]
-    for count in cores:
-        told = subprocess.run(
-            [sys.executable, "-c", _WORK, str(count)],
-            capture_output=True,
-            text=True,
-            env=environment,
-            check=True,
-            timeout=300,
-        )
-        found.append(json.loads(told.stdout.splitlines()[-1]))
+    here = len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0))
+    found = [hashes(here)]
+    told = subprocess.run(
+        [sys.executable, "-c", _WORK, str(1 if here > 1 else 2)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+        timeout=300,
+    )
+    found.append(json.loads(told.stdout.splitlines()[-1]))
     return [Kept(name, len(found), len({f[name] for f in found})) for name in (*KEPT, CONTROL)]

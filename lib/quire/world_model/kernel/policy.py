@@ -13,7 +13,7 @@ from typing import Any
 
 from quire.world_model.errors import WorldModelError
 from quire.world_model.kernel import canonical
-from quire.world_model.kernel.targets import Surroundings, kept, protected, texts
+from quire.world_model.kernel.targets import Surroundings, any_protected, kept, texts
 
 THEIRS = (
     "prod_requires_allow_subjects",
@@ -258,7 +258,7 @@ def _reaches(policy: Policy, params: dict[str, Any], above: bool, around: Surrou
     what = kept(policy.protected)
     what = what if around.own is None else what | around.own
     folders = (*policy.folders, *around.folders)
-    return any(protected(what, text, above, folders) for text in texts(params))
+    return any_protected(what, texts(params), above, folders)
 
 
 def _modification(policy: Policy, params: dict[str, Any]) -> str | None:

@@ -20,7 +20,7 @@ import re
 import stat
 import unicodedata
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -127,15 +127,17 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(inner)
 
 
-def protected(what: Kept, text: str, above: bool, folders: Sequence[str] = ()) -> bool:
-    """Return whether one reading of a text leads to what is protected.
+def any_protected(
+    what: Kept, asked: Iterable[str], above: bool, folders: Sequence[str] = ()
+) -> bool:
+    """Return whether a reading of one of these texts leads to what is protected.
 
     Parameters
     ----------
     what
         What is protected.
-    text
-        Any text of a request.
+    asked
+        Texts of a request.
     above
         Whether the action changes something. Then a folder that holds something protected counts
         too (who moves it moves what is in it), and a text that a shell would expand is refused.
@@ -144,9 +146,16 @@ def protected(what: Kept, text: str, above: bool, folders: Sequence[str] = ()) -
     """
     if not what.places:
         return False
-    if "\x00" in text or (above and _EXPANDED.search(text)):
+    try:
+        starts = [followed(folder) for folder in folders]
+    except OSError:
         return True
-    return any(_leads_there(what, one, above, folders) for one in readings(text))
+    return any(
+        "\x00" in text
+        or (above and _EXPANDED.search(text) is not None)
+        or any(_leads_there(what, one, above, starts) for one in readings(text))
+        for text in asked
+    )
 
 
 def readings(text: str) -> set[str]:
@@ -172,11 +181,12 @@ def readings(text: str) -> set[str]:
     return found - {""}  # the system opens nothing by an empty name
 
 
-def followed(path: str) -> list[Step]:
-    """Return where an absolute path leads, as the operating system follows it, from the root on.
+def followed(path: str, start: Sequence[Step] = ()) -> list[Step]:
+    """Return where a path leads, as the operating system follows it, from the root on.
 
-    What does not exist is taken for a name to be made: a dangling link leads to where its target
-    would be.
+    An absolute path, or one relative to where a path that was ``followed`` before has led. What
+    does not exist is taken for a name to be made: a dangling link leads to where its target would
+    be.
 
     Raises
     ------
@@ -186,7 +196,8 @@ def followed(path: str) -> list[Step]:
     """
     if path.count("/") > PARTS:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-    trail, left, links = [Step("/", _number(os.lstat("/")))], path.split("/")[::-1], 0
+    trail = list(start) or [Step("/", _number(os.lstat("/")))]
+    left, links = path.split("/")[::-1], 0
     while left:
         part = left.pop()
         if part in ("", "."):
@@ -219,14 +230,14 @@ def followed(path: str) -> list[Step]:
     return trail
 
 
-def _leads_there(what: Kept, target: str, above: bool, folders: Sequence[str]) -> bool:
+def _leads_there(what: Kept, target: str, above: bool, folders: Sequence[list[Step]]) -> bool:
     whole = target.startswith("/")
     if not whole and not what.names.isdisjoint(map(_compared, target.split("/"))):
         return True
     if _matched(what, target, above, folders):
         return True
     try:
-        trails = [followed(f"{f}/{target}") for f in ([""] if whole else folders)]
+        trails = [followed(target)] if whole else [followed(target, f) for f in folders]
     except (OSError, ValueError):
         return True
     return any(
@@ -242,7 +253,7 @@ def _leads_there(what: Kept, target: str, above: bool, folders: Sequence[str]) -
     )
 
 
-def _matched(what: Kept, target: str, above: bool, folders: Sequence[str]) -> bool:
+def _matched(what: Kept, target: str, above: bool, folders: Sequence[list[Step]]) -> bool:
     """Return whether a shell would expand the target to what is protected."""
     pattern, last = target, ""
     while pattern != last:
@@ -250,8 +261,9 @@ def _matched(what: Kept, target: str, above: bool, folders: Sequence[str]) -> bo
     if not any(sign in pattern for sign in "*?["):
         return False
     aims = what.places | what.places_above if above else what.places
-    froms = [""] if pattern.startswith("/") else folders
-    wholes = [_compared(f"{f}/{pattern}" if f else pattern) for f in froms]
+    whole = pattern.startswith("/")
+    wholes = [pattern] if whole else [f"{f[-1].place.rstrip('/')}/{pattern}" for f in folders]
+    wholes = [_compared(one) for one in wholes]
     if any(fnmatch.fnmatchcase(place, one) for one in wholes for place in aims):
         return True
     name = _compared(pattern.rsplit("/", 1)[-1])

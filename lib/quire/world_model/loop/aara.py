@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import scipy.stats
@@ -21,7 +22,7 @@ from jaxtyping import Float
 
 from quire.world_model.determinism import chain, state_hash
 from quire.world_model.errors import InfeasibleSafeSet, WorldModelError
-from quire.world_model.learning.statistics import Learner, solve, statistics
+from quire.world_model.learning.statistics import Learner, Statistics, solve, statistics
 from quire.world_model.planning.predictive import Linear, plan, predictive_program
 
 TANKS = ("upper", "lower")
@@ -80,8 +81,13 @@ def coefficients(mind: Mind) -> Float[np.ndarray, "2 2"]:
     found = []
     for learner in mind.learners:
         assert learner.total is not None
-        found.append(solve(learner.total, 1e-9))
+        found.append(_solved(learner.total))
     return np.array(found)
+
+
+@lru_cache(maxsize=64)
+def _solved(total: Statistics) -> tuple[float, ...]:
+    return tuple(solve(total, 1e-9).tolist())
 
 
 def features(levels: Pair, flow: float) -> Float[np.ndarray, "2 2"]:

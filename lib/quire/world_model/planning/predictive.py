@@ -51,6 +51,32 @@ class Linear:
         if a.shape != (n, n) or len(b) != n or any(len(v) != n for v in vectors):
             raise WorldModelError(f"model of {a.shape}, {b.shape}: parts must fit each other")
 
+    def response(
+        self, steps: int
+    ) -> tuple[
+        Float[np.ndarray, "steps n"], Float[np.ndarray, " steps"], Float[np.ndarray, "steps k"]
+    ]:
+        """Return how state, drift and inputs move the levels of so many steps; found once.
+
+        The level of step k without input is row k of the first times the state, plus entry k of the
+        second; the third tells how each input moves each level.
+        """
+        known = self.__dict__.setdefault("_responses", {})
+        if steps not in known:
+            n, m = self.inputs.shape
+            powers, drifted, responses = np.zeros((steps, n)), np.zeros(steps), np.zeros((steps, m))
+            power, moved = self.output, 0.0
+            for k in range(steps):
+                responses[k] = power @ self.inputs
+                moved += float(power @ self.drift)
+                power = power @ self.flow
+                powers[k], drifted[k] = power, moved
+            late = np.arange(steps)[:, None] - np.arange(steps)[None]
+            reach = np.where((late >= 0)[..., None], responses[np.maximum(late, 0)], 0.0)
+            known[steps] = powers, drifted, reach.reshape(steps, steps * m)
+        found: tuple[np.ndarray, np.ndarray, np.ndarray] = known[steps]
+        return found
+
 
 @dataclass(frozen=True)
 class Program:
@@ -147,14 +173,5 @@ def _prediction(
     model: Linear, x: Float[np.ndarray, " n"], steps: int
 ) -> tuple[Float[np.ndarray, " steps"], Float[np.ndarray, "steps k"]]:
     """Return the levels without input, and how each input moves each of them."""
-    m = model.inputs.shape[1]
-    free, responses = np.zeros(steps), np.zeros((steps, m))
-    state, power = x, model.output
-    for k in range(steps):
-        state = model.flow @ state + model.drift
-        free[k] = model.output @ state
-        responses[k] = power @ model.inputs
-        power = power @ model.flow
-    late = np.arange(steps)[:, None] - np.arange(steps)[None]
-    reach = np.where((late >= 0)[..., None], responses[np.maximum(late, 0)], 0.0)
-    return free, reach.reshape(steps, steps * m)
+    powers, drifted, reach = model.response(steps)
+    return powers @ x + drifted, reach
