@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
+import scipy.special
 from jaxtyping import Float
 
 from quire.checks import integer
@@ -253,7 +253,7 @@ def _tested(
         precision = np.linalg.inv(np.corrcoef(logs[:, columns].T))
         r = float(-precision[0, 1] / np.sqrt(precision[0, 0] * precision[1, 1]))
         z = np.arctanh(r) * np.sqrt(len(logs) - len(given) - 3)
-        found.append((a, b, ", ".join(given), r, float(2 * scipy.stats.norm.sf(abs(z)))))
+        found.append((a, b, ", ".join(given), r, float(2 * scipy.special.ndtr(-abs(z)))))
     order = np.argsort([row[4] for row in found])
     rejected = np.zeros(len(found), dtype=bool)
     for rank, k in enumerate(order):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-import scipy.stats
+import scipy.special
 from jaxtyping import Float
 
 from quire.world_model.determinism import chain, state_hash
@@ -131,7 +131,7 @@ def believe(mind: Mind, sensed: Pair, flow: float, theta: Float[np.ndarray, "2 2
 def alarmed(mind: Mind) -> bool:
     """Return whether the window's measurements are too surprising for what is believed."""
     count = len(mind.surprises)
-    return count == WINDOW and bool(scipy.stats.chi2.sf(sum(mind.surprises), 2 * count) < ALARM)
+    return count == WINDOW and bool(scipy.special.chdtrc(2 * count, sum(mind.surprises)) < ALARM)
 
 
 def learn(mind: Mind, forgets: bool = True) -> tuple[Mind, str]:
