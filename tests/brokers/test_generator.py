@@ -1,8 +1,10 @@
+import asyncio
 import inspect
 import math
 import re
 import sys
 import textwrap
+from time import monotonic_ns
 
 import numpy as np
 import pytest
@@ -17,9 +19,12 @@ from quire.brokers import (
     rounds_of,
     started,
 )
-from quire.brokers.experiments import live, saturated
+from quire.brokers.experiments import live, memory, saturated
+from quire.brokers.load._timers import Timer
+from quire.brokers.load.bare_sockets import pass_messages, publish_in_turns
 from quire.brokers.measuring.latencies import percentile_ms
 from quire.brokers.protocols.frames import Frames
+from quire.brokers.protocols.resp import Resp
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers are started on Linux")
 
@@ -103,11 +108,65 @@ def test_threads_are_looked_at_in_rounds(null_broker):
     assert 0 < shares[1] <= shares[0] <= shares[2] <= 1
 
 
-def test_memory_has_a_slope_on_every_fresh_server():
-    middle, low, high = live.memory_slopes(
-        "null", [2, 40], Workload(rate_per_s=2.0, seconds=0.6, ignore_s=0.1), rounds=2
+def test_memory_has_a_slope_on_every_fresh_server(null_broker):
+    load = Workload(rate_per_s=2.0, seconds=0.6, ignore_s=0.1)
+    (fresh,) = memory.on_fresh_servers(["null"], [2, 40], load, rounds=2)
+    (kept,) = memory.on_running_servers({"null": null_broker}, [5], load, rounds=2)
+    assert (fresh.servers, fresh.pairs, kept.servers, kept.pairs) == (2, 40, 0, 5)
+    for middle, low, high in (fresh.memory_mb, kept.memory_mb, fresh.kb_per_pair):
+        assert low <= middle <= high
+    assert fresh.memory_mb[1] > 1
+    assert all(math.isnan(slope) for slope in kept.kb_per_pair)
+
+
+def test_every_round_connects_anew_and_has_phases_of_its_own(null_broker):
+    row, (middle, low, high) = live.connect_many(
+        null_broker, "null", 20, seconds=0.9, seed=3, rounds=3
     )
-    assert low <= middle <= high
+    assert (row.pairs, row.connections) == (20, 40)
+    assert (middle, low, high) == (1, 1, 1)
+
+
+def test_who_stays_awake_sends_every_message_too_and_none_early(null_broker):
+    load = Workload(pairs=4, rate_per_s=25.0, seconds=0.8, ignore_s=0.1, awake_s=2e-3)
+    run = drive(null_broker, load)
+    assert run.summary.loss == 0
+    assert (run.arrivals.sent_ns >= run.arrivals.due_ns).all()
+    # all of 80 messages a second with 2 ms each: what it costs is the generator's
+    assert run.generator_cores > 0.1
+
+
+@pytest.mark.parametrize("awake_ms", [0, 3])
+def test_a_timer_fires_once_at_its_time_and_at_once_when_late(awake_ms):
+    fired = []
+
+    async def use():
+        loop = asyncio.get_running_loop()
+        timer = Timer(loop, lambda: fired.append(monotonic_ns()), awake_ms * 1_000_000)
+        due = monotonic_ns() + 20_000_000
+        timer.at(due)
+        await asyncio.sleep(0.06)
+        assert len(fired) == 1
+        assert fired[0] >= due
+        timer.at(due)
+        await asyncio.sleep(0.02)
+        timer.close()
+        assert len(fired) == 2
+
+    asyncio.run(use())
+
+
+def test_bare_sockets_pass_messages_and_wait_for_their_answers():
+    if broker("redis").available() is not None:
+        pytest.skip(broker("redis").available())
+    with started("redis") as server:
+        spent = pass_messages(Resp(), server.port, rate_per_s=200.0, seconds=0.3, payload=100)
+        assert 0 < spent < 0.3
+        begun = monotonic_ns()
+        publish_in_turns(
+            Resp(), server.port, rate_per_s=1000.0, clients=3, messages=100, payload=100
+        )
+        assert monotonic_ns() - begun >= 99_000_000
 
 
 def test_quality_2_arrives_once():
@@ -149,6 +208,8 @@ def test_what_a_protocol_lacks_is_refused(null_broker):
         {"pairs": 2, "subscribers": 5},
         {"seed": -1},
         {"drain_s": -1.0},
+        {"awake_s": -1e-6},
+        {"awake_s": math.nan},
     ],
     ids=str,
 )

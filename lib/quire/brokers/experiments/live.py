@@ -11,19 +11,18 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-import numpy as np
-
-from quire.brokers.laws.memory import fit_memory
 from quire.brokers.load.generator import Run, drive, pinned, rounds_of
 from quire.brokers.load.workloads import Workload
 from quire.brokers.measuring.latencies import Summary, spread
 from quire.brokers.measuring.processes import busiest_share, thread_seconds
-from quire.brokers.servers.catalogue import broker, started
+from quire.brokers.servers.catalogue import broker
 from quire.brokers.servers.resets import outages, resetting
 from quire.brokers.servers.running import Server
 from quire.checks import integer, positive
 
 FLOORS = ("echo", "null")
+AWAKE_S = 0.5e-3
+"""Before a message of a latency is due the generator stays awake for so long."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class LiveRow:
     p50_ms, p99_ms, lag_p99_ms
         Medians over the rounds.
     broker_us, generator_us
-        Processor microseconds per message.
+        Processor microseconds per message; our clients' with the time in which they stay awake.
     memory_mb
         Of the broker's process tree.
     trusted
@@ -102,9 +101,10 @@ def latencies(
 ) -> list[LiveRow]:
     """Drive each server with the same workload, one after the other, floors first.
 
+    The generator is awake before each message is due, so that it is not late itself.
     The floors are an echo and a relay, both ours: what no broker can be faster than here.
     """
-    load = in_rounds(load, rounds, seconds)
+    load = replace(in_rounds(load, rounds, seconds), awake_s=AWAKE_S)
     _, own = pinned()
     found = []
     if floors and "null" in servers:
@@ -152,55 +152,6 @@ def worst_lag(rows: Sequence[LiveRow]) -> tuple[float, float, float]:
             for cut in zip(*(row.rounds for row in rows), strict=True)
         ]
     )
-
-
-@dataclass(frozen=True)
-class MemoryRow:
-    """A broker's memory with some pairs connected, and its slope from the first level on."""
-
-    broker: str
-    label: str
-    pairs: int
-    memory_mb: float
-    kb_per_pair: float
-
-
-def memory_rows(
-    servers: Mapping[str, Server], levels: Sequence[int], load: Workload
-) -> list[MemoryRow]:
-    """Connect more and more pairs to each server, each sending now and then.
-
-    The last row of a broker has the slope over all levels.
-    """
-    _, own = pinned()
-    found = []
-    for name, server in servers.items():
-        seen: list[float] = []
-        for pairs in sorted(levels):
-            run = drive(server, replace(load, pairs=pairs), cpus=own)
-            seen.append(run.broker_mb)
-        slope = float("nan")
-        if len(set(levels)) > 1:
-            slope = fit_memory(np.array(sorted(levels), dtype=float), np.array(seen)).per_pair_kb
-        found.append(MemoryRow(name, broker(name).label, max(levels), seen[-1], slope))
-    return found
-
-
-def memory_slopes(
-    name: str, levels: Sequence[int], load: Workload, *, rounds: int
-) -> tuple[float, float, float]:
-    """Return a broker's kB per pair: median, least and greatest over fresh servers.
-
-    Memory that a server once took it may keep, so that each slope comes from a server of its own;
-    they run at the same time, for nothing is timed.
-    """
-
-    def slope(seed: int) -> float:
-        with started(name) as server:
-            return memory_rows({name: server}, levels, replace(load, seed=seed))[0].kb_per_pair
-
-    with ThreadPoolExecutor(integer("rounds", rounds)) as pool:
-        return spread(list(pool.map(slope, range(load.seed, load.seed + rounds))))
 
 
 def thread_shares(
@@ -275,23 +226,31 @@ class Connected:
     kb_per_connection: float
 
 
-def connect_many(server: Server, name: str, pairs: int, *, seconds: float, seed: int) -> Connected:
-    """Connect many pairs, from more than one process where there are many."""
+def connect_many(
+    server: Server, name: str, pairs: int, *, seconds: float, seed: int, rounds: int = 1
+) -> tuple[Connected, tuple[float, float, float]]:
+    """Connect many pairs again and again, from more than one process where there are many.
+
+    The last round, and the share delivered: median, least and greatest round. Every round opens all
+    connections anew and has phases of its own.
+    """
     before = server.usage().resident_mb
-    load = Workload(
-        pairs=pairs, rate_per_s=1.0, payload=64, seconds=seconds, ignore_s=0.5, seed=seed
-    )
-    run = drive(server, load, processes=1 + pairs // 4000)
-    return Connected(
+    load = Workload(pairs=pairs, rate_per_s=1.0, payload=64, seconds=seconds, ignore_s=0.2)
+    delivered = []
+    for k in range(integer("rounds", rounds)):
+        run = drive(server, replace(load, seed=seed + k), processes=1 + pairs // 4000)
+        delivered.append(1 - run.summary.loss)
+    row = Connected(
         broker=broker(name).label,
         pairs=pairs,
         connections=load.connections,
         connect_s=run.connect_s,
-        delivered=1 - run.summary.loss,
+        delivered=delivered[-1],
         p50_ms=run.summary.p50_ms,
         memory_mb=run.broker_mb,
         kb_per_connection=1e3 * (run.broker_mb - before) / load.connections,
     )
+    return row, spread(delivered)
 
 
 @dataclass(frozen=True)
@@ -299,7 +258,7 @@ class Resets:
     """What came through a proxy that resets connections, at one quality of service.
 
     ``over_down`` is the share lost over the share of time down, one outage a round: median, least
-    and greatest round.
+    and greatest round. ``most_lost`` is how many the worst round lost.
     """
 
     qos: int
@@ -310,6 +269,7 @@ class Resets:
     duplicates: int
     loss: float
     over_down: tuple[float, float, float]
+    most_lost: int
     p50_ms: float
     p99_ms: float
 
@@ -339,6 +299,8 @@ def with_resets(
             ignore_s=0.0,
             qos=qos,
             reconnect=True,
+            # above QoS 0 no two outages meet the same messages under way
+            arrival="poisson" if qos else "deterministic",
             seed=seed,
             # what is lost at QoS 0 never comes; above, waiting ends with the last message
             drain_s=3 * down_s + 15.0 if qos else 2.0,
@@ -352,7 +314,7 @@ def with_resets(
         for k in range(count + 1):
             low, high = up_s + k * period - late, up_s + k * period - late + down_s
             down += max(0.0, min(high, seconds) - max(low, 0.0))
-        told = run.summary
+        told, cut = run.summary, rounds_of(run, rounds)
         return Resets(
             qos=qos,
             outages=count,
@@ -361,7 +323,8 @@ def with_resets(
             lost=told.due - told.delivered,
             duplicates=told.duplicates,
             loss=told.loss,
-            over_down=spread([s.loss * period / down_s for s in rounds_of(run, rounds)]),
+            over_down=spread([s.loss * period / down_s for s in cut]),
+            most_lost=max(s.due - s.delivered for s in cut),
             p50_ms=told.p50_ms,
             p99_ms=told.p99_ms,
         )

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quire.brokers.load.bare_sockets import pass_messages, publish_in_turns
 from quire.brokers.load.generator import drive, pinned
 from quire.brokers.load.workloads import Workload
 from quire.brokers.measuring.histograms import Histogram
 from quire.brokers.peers import aiomqtt, hdrhistogram, redis_benchmark
+from quire.brokers.protocols.mqtt import Mqtt
+from quire.brokers.protocols.resp import Resp
 from quire.brokers.servers.running import Server
 from quire.checks import integer
 
@@ -28,12 +31,13 @@ class Cost:
 def publish_costs(
     server: Server, program: str, *, rounds: int, messages: int, rate_per_s: float = 15_000.0
 ) -> list[Cost]:
-    """Return what a PUBLISH costs Redis, driven by us and by redis-benchmark in turns.
+    """Return what a PUBLISH costs Redis, driven by redis-benchmark and by us in turns.
 
-    redis-benchmark knows no rate: ten clients send as soon as they are answered. Ours is asked for
-    about as much as one Python process can send.
+    redis-benchmark knows no rate: ten clients send as soon as they are answered. A PUBLISH costs
+    less the more there are, so ours come twice: ten clients that wait as well, at as many a second
+    as redis-benchmark has just reached; and the open loop, at about as many as it can send.
     """
-    ours, theirs = [], []
+    turns, theirs, loop = [], [], []
     _, own = pinned()
     for k in range(integer("rounds", rounds)):
         load = Workload(
@@ -44,20 +48,33 @@ def publish_costs(
             seed=k,
             drain_s=0.1,
         )
-        alone = drive(server, load, cpus=own, publish_only=True)
-        ours.append(1e6 * alone.broker_cores / load.offered_per_s)
-        theirs.append(
-            redis_benchmark.us_per_publish(
-                server, program, messages=messages, payload=load.payload, clients=10
-            )[0]
+        us, reached = redis_benchmark.us_per_publish(
+            server, program, messages=messages, payload=load.payload, clients=10
         )
-    return [Cost("our generator", tuple(ours)), Cost("redis-benchmark", tuple(theirs))]
+        theirs.append(us)
+        before = server.usage().cpu_s
+        publish_in_turns(
+            Resp(),
+            server.port,
+            rate_per_s=reached,
+            clients=10,
+            messages=messages,
+            payload=load.payload,
+        )
+        turns.append(1e6 * (server.usage().cpu_s - before) / messages)
+        alone = drive(server, load, cpus=own, publish_only=True)
+        loop.append(1e6 * alone.broker_cores / load.offered_per_s)
+    return [
+        Cost("our clients, in turns, as many a second", tuple(turns)),
+        Cost("redis-benchmark", tuple(theirs)),
+        Cost(f"our open loop, {rate_per_s:,.0f} a second", tuple(loop)),
+    ]
 
 
 def client_costs(server: Server, *, rounds: int, seconds: float, seed: int) -> list[Cost]:
-    """Return what a message costs the client: ours and aiomqtt, in turns, the same load."""
+    """Return what a message costs the client: ours, aiomqtt and bare sockets, at the same load."""
     rate, payload = 400.0, 1024
-    ours, theirs = [], []
+    ours, theirs, bare = [], [], []
     for k in range(integer("rounds", rounds)):
         load = Workload(
             pairs=1,
@@ -72,7 +89,15 @@ def client_costs(server: Server, *, rounds: int, seconds: float, seed: int) -> l
         theirs.append(
             aiomqtt.us_per_message(server, rate_per_s=rate, seconds=seconds, payload=payload)
         )
-    return [Cost("our raw client", tuple(ours)), Cost("aiomqtt", tuple(theirs))]
+        bare.append(
+            1e6
+            * pass_messages(Mqtt(), server.port, rate_per_s=rate, seconds=seconds, payload=payload)
+        )
+    return [
+        Cost("our raw client", tuple(ours)),
+        Cost("aiomqtt", tuple(theirs)),
+        Cost("bare sockets, which only count bytes", tuple(bare)),
+    ]
 
 
 def histogram_difference(values: int, seed: int) -> float:

@@ -173,7 +173,7 @@ class _Run:
             if not done.done():
                 done.set_result(None)
 
-        timer = Timer(loop, fire)
+        timer = Timer(loop, fire, int(self.load.awake_s * 1e9))
         timer.at(due[0] if count else 1)
         sampler = loop.create_task(self._sample(start_ns))
         end_ns = start_ns + int(self.load.seconds * 1e9)
