@@ -1,5 +1,8 @@
 import json
 import math
+import os
+import sys
+from time import process_time
 
 import numpy as np
 import pytest
@@ -216,6 +219,16 @@ def test_addresses_of_this_host():
     assert is_loopback("::1:80")
     assert not is_loopback("0.0.0.0:80")
     assert not is_loopback("::ffff:10.0.0.1:80")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux' /proc")
+def test_processor_time_is_counted_finer_than_in_ticks():
+    own = process_time()
+    before = usage(os.getpid()).cpu_s
+    assert before >= own  # the process' own clock, looked at a little later
+    while process_time() < own + 0.005:
+        pass
+    assert usage(os.getpid()).cpu_s - before > 0.004
 
 
 def test_a_process_that_is_gone_uses_nothing():
