@@ -77,6 +77,32 @@ def test_coupled_inductors_are_a_transformer() -> None:
     assert abs(result.voltage("b")[0]) == pytest.approx(2.0, rel=1e-3)
 
 
+def test_a_winding_that_only_diodes_tie_does_not_stop_the_steps() -> None:
+    # while all four diodes block, only picosiemens hold the winding, beside 20 S of their RS
+    deck = """transformer and bridge
+v1 p 0 sin(0 325 50)
+rp p a 1
+l1 a 0 10
+l2 s1 s2 0.1
+k1 l1 l2 0.99
+d1 s1 out dm
+d2 0 s1 dm
+d3 s2 out dm
+d4 0 s2 dm
+c1 out 0 1000u
+rl out 0 100
+.model dm d(is=1e-12 n=1.2 rs=0.05)
+.tran 50u 10m
+"""
+    result = qc.solve_transient(qc.read_deck(deck))
+    # ngspice 39 with reltol=1e-6
+    assert result.at([6e-3, 8e-3, 10e-3], "out") == pytest.approx(
+        [47.96937, 47.54947, 46.60793], rel=3e-4
+    )
+    assert result.at([8e-3, 10e-3], "s1", "s2") == pytest.approx([21.5451, 8.4299], rel=2e-3)
+    assert result.counts.rejected < 30
+
+
 def test_controlled_sources_and_a_current_source() -> None:
     deck = "t\ni1 0 a 2m\nr1 a 0 1k\ne1 b 0 a 0 3\nr2 b 0 1k\ng1 0 c a 0 1m\nr3 c 0 500\n.op\n"
     result = qc.solve_op(qc.read_deck(deck))

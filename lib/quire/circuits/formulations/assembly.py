@@ -123,6 +123,12 @@ class Ports:
         both = np.bincount(np.concatenate([self.start, self.end]), np.concatenate([j, -j]), n + 1)
         return both[:n].astype(float)
 
+    def sizes(self, j: Branchwise) -> Unknowns:
+        """Return the sizes of branch currents summed into the equations."""
+        n = self.system.n
+        both = np.concatenate([self.start, self.end])
+        return np.bincount(both, np.tile(np.abs(j), 2), n + 1)[:n].astype(float)
+
     def applied(self, d: Terms, w: Voltages) -> Branchwise:
         """Return the branch currents that derivatives ``d`` give for voltages ``w``."""
         return np.bincount(self.branch_of, d * w[self.voltage_of], self.branches).astype(float)
