@@ -42,10 +42,10 @@ class Tried:
 
 def candidates() -> dict[str, tuple[Server, ...]]:
     """Return `BUDGET` settings of every method."""
-    rates = tuple(float(x) for x in np.geomspace(0.25, 4, BUDGET))
-    coarse = tuple(float(x) for x in np.geomspace(0.25, 2, 7))
+    rates = tuple(float(x) for x in np.geomspace(0.125, 8, BUDGET))
+    coarse = tuple(float(x) for x in np.geomspace(0.125, 8, 7))
     nine = tuple(float(x) for x in np.linspace(0, 0.8, 9))
-    clips = tuple(float(x) for x in np.geomspace(0.25, 2, 9))
+    clips = tuple(float(x) for x in np.geomspace(0.125, 2, 9))
     pulls = tuple(float(x) for x in np.geomspace(0.001, 10, 9))
     spaces = ((16, 1.0), *product((2, 3, 8), (0.5, 0.0)))
     return {
