@@ -91,6 +91,21 @@ def test_golden_gaps():
     assert (tuned["band"] <= tuned["spare"] + 1e-9).all()
 
 
+def test_last_digits_of_costs_choose_no_settings():
+    # some settings of bands cost the same: another processor's rounding must not prefer another
+    batch = q.random_points(24, (5,), seed=20250725)[0]
+    rng = np.random.default_rng(1)
+
+    def rounded_otherwise(*given):
+        return q.band_costs(*given) * (1 + rng.uniform(-1e-13, 1e-13, given[1].shape))
+
+    for one, other in zip(
+        q.tune_bands(batch), q.tune_bands(batch, 2, rounded_otherwise), strict=True
+    ):
+        assert (one.settings == other.settings).all()
+        assert one.cost == pytest.approx(other.cost, rel=1e-9)
+
+
 def test_full_setup_check_can_fail(batch, best):
     end = tail(batch, full_setups(5))
     last = best.relative[:, 69]

@@ -21,6 +21,7 @@ from quire.queueing.batched.levels import End, LevelPolicy, Parameters, Scalar, 
 
 PATIENCE = 8  # most waiting requests that a tuned policy tolerates before it starts a server
 AT_ONCE = 12  # candidates evaluated in one call
+TIE = 1e-10  # costs whose ratio is nearer to 1 count as equal: rounding must not choose
 
 Table = Float[np.ndarray, "points candidates"]
 
@@ -141,7 +142,9 @@ def dual_costs(batch: Points, up: Table, down: Table) -> Table:
 
 
 def _pick(costs: Table, *settings: Table) -> tuple[np.ndarray, list[np.ndarray]]:
-    best = np.nanargmin(costs, axis=1)
+    """Return each point's least cost and its setting: the first of those that cost the same."""
+    least = np.nanmin(costs, axis=1, keepdims=True)
+    best = np.argmax(costs <= least * (1 + TIE), axis=1)
     rows = np.arange(len(best))
     return costs[rows, best], [setting[rows, best] for setting in settings]
 
@@ -183,7 +186,7 @@ def tune_bands(batch: Points, rounds: int = 2, cost_of: BandCosts = band_costs) 
     grid, floor, start = grid[:, :-1], floor[:, :-1], start[:, :-1]
     level = np.where(start == 0, grid, np.inf)
     floor_cost, (floor_q,) = _pick(level, floor)
-    floor_q = np.where(on_off < floor_cost, 0, floor_q)
+    floor_q = np.where(on_off < floor_cost * (1 - TIE), 0, floor_q)
     floor_cost = np.minimum(floor_cost, on_off)
     cost, (q, r) = _pick(grid, floor, start)
     spare = Tuned("spare", np.minimum(cost, floor_cost), np.stack([q, r], axis=1))
@@ -212,7 +215,7 @@ def _improve(  # type: ignore[no-untyped-def]
     settings["keep"] = np.maximum(settings["keep"], np.maximum(settings["start"], 0))
     costs = cost_of(batch, settings["floor"], settings["start"], settings["keep"])
     found, picked = _pick(costs, settings["floor"], settings["start"], settings["keep"])
-    better = found < cost
+    better = found < cost * (1 - TIE)
     q, r, d = (np.where(better, new, old) for new, old in zip(picked, (q, r, d), strict=True))
     return q, r, d, np.where(better, found, cost)
 
