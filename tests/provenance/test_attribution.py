@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from quire.provenance import EnvelopeSealed, RecordWriter
-from quire.provenance.experiments import asking, attribution, expressiveness
+from quire.provenance.experiments import asking, attribution, expressiveness, root_causes
 from quire.provenance.worlds.recording import records_of
 
 
@@ -84,3 +84,71 @@ def test_two_ids_that_share_a_folder_are_told_apart(tmp_path):
         pass
     with pytest.raises(EnvelopeSealed, match="its folder is called 'a_b'"):
         RecordWriter(tmp_path, {**envelope, "investigation_id": "a:b"})
+
+
+def asked(k, component, reason, said, task="task_6"):
+    day, hour = 1 + k % 28, k % 24
+    return {
+        "instruction": f"On March {day}, 2021, from {hour:02d}:00 to {hour:02d}:30, find it",
+        "prediction": said,
+        "groundtruth": f"level: pod\ncomponent: {component}\nreason: {reason}",
+        "passed": "",
+        "failed": f"{component}\n{reason}",
+        "score": "0.0",
+        "task_index": task,
+    }
+
+
+def telling(component, reason):
+    return f'{{"1": {{"root cause component": "{component}", "root cause reason": "{reason}"}}}}'
+
+
+@pytest.fixture
+def failures():
+    """Failures whose agent always errs in the same way: it says another replica."""
+    random = np.random.default_rng(0)
+    rows = []
+    for k in range(120):
+        n = int(random.integers(3))
+        rows.append(asked(k, f"db{n}", f"high load {n}", telling(f"web{n}", f"no load {n}")))
+    return rows
+
+
+def test_a_classifier_learns_what_the_agents_errors_tell(failures):
+    pytest.importorskip("sklearn")
+    from quire.provenance.peers.sklearn import fit_answers
+
+    told = {row.way: row for row in root_causes.answered({"a": failures}, fit_answers, [1, 2])}
+    assert told["classifier"].right > 95 and told["agent"].right == 0
+    assert 20 < told["constant"].right < 50 and told["constant"].gain == 0
+    assert told["classifier"].gain_low > 30
+
+
+def test_labels_that_nothing_tells_are_not_learned(failures):
+    pytest.importorskip("sklearn")
+    from quire.provenance.peers.sklearn import fit_answers
+
+    order = np.random.default_rng(1).permutation(len(failures))
+    mixed = [{**failures[j], "prediction": failures[k]["prediction"],
+              "instruction": failures[k]["instruction"]} for k, j in enumerate(order)]  # fmt: skip
+    told = {row.way: row for row in root_causes.answered({"a": mixed}, fit_answers, [1])}
+    assert told["classifier"].gain_low < 0 and told["classifier"].right < 60
+
+
+def test_questions_of_one_window_are_never_on_both_sides():
+    seen = []
+
+    def fit(features, labels, groups):
+        seen.append(set(groups.tolist()))
+        return lambda table: np.full(len(table), "db0")
+
+    rows = [asked(k // 2, "db0", "high load", "no JSON") for k in range(20)]
+    told = {row.way: row for row in root_causes.answered({"a": rows}, fit, [0])}
+    assert all(len(groups) == 8 for groups in seen)
+    assert told["constant"].right == 100 and told["classifier"].right == 0
+
+
+@pytest.mark.parametrize("said", ["", "[1]", '{"1": 3}', '{"1": {}}', "{" * 99])
+def test_a_prediction_that_names_nothing_is_no_fault(said):
+    rows = [asked(k, "db0", "high load", said) for k in range(5)]
+    assert root_causes.answer_features(rows).shape[0] == 5
