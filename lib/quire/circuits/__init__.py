@@ -40,7 +40,7 @@ from quire.circuits.elimination.gauss_jordan import (
 from quire.circuits.elimination.low_rank import LowRank
 from quire.circuits.elimination.reduction import Reduction, reduce_constant_rows, solve_reduced
 from quire.circuits.elimination.sharded import gauss_jordan_sharded
-from quire.circuits.elimination.threads import gauss_jordan_threads
+from quire.circuits.elimination.threads import MOST_THREADS, gauss_jordan_threads
 from quire.circuits.errors import (
     CircuitError,
     NetlistError,
@@ -63,6 +63,7 @@ from quire.circuits.netlist.numbers import parse_number
 from quire.circuits.netlist.reader import read_deck
 
 __all__ = [
+    "MOST_THREADS",
     "AcSweep",
     "Batch",
     "Branch",

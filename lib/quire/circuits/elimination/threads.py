@@ -17,7 +17,8 @@ from quire import checks
 from quire.circuits.elimination.gauss_jordan import augmented
 from quire.circuits.errors import SingularCircuit
 
-_MOST = int(vars(numba.config)["NUMBA_NUM_THREADS"])
+MOST_THREADS = int(vars(numba.config)["NUMBA_NUM_THREADS"])
+"""How many threads there can be: one for each processor that this process may use."""
 
 
 @njit(cache=True)
@@ -101,7 +102,7 @@ def gauss_jordan_threads(a: Any, b: Any, threads: int = 2) -> Float[np.ndarray, 
     SingularCircuit
         When the matrix is singular.
     """
-    count = checks.integer("threads", threads, 1, _MOST)
+    count = checks.integer("threads", threads, 1, MOST_THREADS)
     m = augmented(a, b)
     if m.dtype != np.float64:
         raise ValueError("a or b is complex: threads take real matrices")
@@ -127,7 +128,7 @@ def eliminate(m: Float[np.ndarray, "n cols"], threads: int) -> int:
 
 def barrier_seconds(threads: int = 2, regions: int = 500) -> float:
     """Return the seconds of an empty parallel region: the model's barrier, best of five."""
-    count = checks.integer("threads", threads, 2, _MOST)
+    count = checks.integer("threads", threads, 2, MOST_THREADS)
     out = np.zeros(count)
     before = numba.get_num_threads()
     numba.set_num_threads(count)
