@@ -20,6 +20,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from hypothesis import settings
 from jaxtyping import config, install_import_hook
 
 import quire
@@ -29,6 +30,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 jax.config.update("jax_num_cpu_devices", 8)
+
+settings.register_profile("patient", settings(), deadline=None)  # a slow machine is no fault
+settings.load_profile("patient")
 
 LIBRARY = Path(quire.__file__).parent
 TOPICS = sorted(

@@ -48,7 +48,7 @@ AVERAGES = {
 PCGRAD = Server(Averaging(surgery=1.0))
 
 
-@settings(deadline=None, max_examples=4)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 10**6), order=st.permutations(range(4)))
 @pytest.mark.parametrize("name", AVERAGES)
 def test_the_order_of_clients_does_not_matter(draw, name, seed, order):
@@ -74,7 +74,7 @@ def test_a_client_twice_at_half_weight_is_one_client(draw, name):
     )
 
 
-@settings(deadline=None, max_examples=4)
+@settings(max_examples=4)
 @given(factor=st.floats(0.01, 100), seed=st.integers(0, 1000))
 @pytest.mark.parametrize("name", [*AVERAGES, "PCGrad"])
 def test_steps_scale_with_the_updates(draw, even, name, factor, seed):

@@ -49,7 +49,7 @@ def run(ggrs, params, rounds, weights):
     return steps, state
 
 
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(seed=seeds)
 def test_switched_off_it_is_fedavg_bit_for_bit(draw, even, seed):
     params = draw(seed)
@@ -70,7 +70,7 @@ def test_a_single_client_is_itself_in_the_first_round(draw):
         assert np.array_equal(a, b[0])
 
 
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 @given(seed=seeds, tau=st.floats(-0.9, 0.9))
 def test_alignment_puts_an_update_in_its_half_space(seed, tau):
     update, direction = matrix(seed), matrix(seed + 1)
@@ -89,7 +89,7 @@ def test_alignment_at_zero_makes_opposition_orthogonal():
     assert abs(float(jnp.sum(turned * direction))) < 1e-9
 
 
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(seed=seeds, rank=st.integers(1, 6))
 def test_hard_confinement_is_a_projection(seed, rank):
     projector = subspace(matrix(seed).T @ matrix(seed), rank)
@@ -106,7 +106,7 @@ def test_the_subspace_holds_95_percent_of_the_energy_and_two_directions():
     assert np.trace(np.asarray(subspace(jnp.eye(4), 7))) == 4
 
 
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 @given(seed=seeds, kappa=st.floats(0.1, 3), reference=st.floats(0.01, 10))
 def test_the_cap_holds(seed, kappa, reference):
     capped = cap(matrix(seed), jnp.asarray(reference), kappa)

@@ -26,7 +26,7 @@ def ids(*values):
     return np.array(values, int)
 
 
-@settings(deadline=None, max_examples=6)
+@settings(max_examples=6)
 @given(nodes=st.integers(6, 20), degree=st.floats(0.5, 3), seed=st.integers(0, 10**6))
 def test_the_operator_has_norm_one_on_every_graph(nodes, degree, seed):
     graph = block_model(

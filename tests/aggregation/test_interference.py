@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from quire.aggregation import conflicts, destructive_interference
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10**6))
 def test_interference_is_a_share(draw, even, seed):
     updates = draw(seed, 4)

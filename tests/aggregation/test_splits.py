@@ -18,7 +18,7 @@ def graph(seed=0, homophily=0.8):
     return block_model(np.eye(3), nodes=60, degree=5.0, homophily=homophily, noise=0.1, seed=seed)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(train=st.floats(0.05, 0.6), validation=st.floats(0, 0.4), seed=st.integers(0, 99))
 def test_a_split_has_every_node_once(train, validation, seed):
     nodes = np.arange(10, 40)

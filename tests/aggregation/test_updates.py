@@ -16,7 +16,7 @@ def test_norms_and_products_are_those_of_the_flattened_tree(draw):
     assert np.allclose(jax.vmap(norm)(updates), np.linalg.norm(flat, axis=1), rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6))
 def test_power_iteration_bounds_the_spectral_norm_from_below(seed):
     matrix = np.random.default_rng(seed).standard_normal((12, 6))

@@ -123,7 +123,7 @@ def test_a_batching_law_that_the_levels_do_not_tell_is_refused():
         fit_batching(rates, 3e-5 * rates)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 5)), min_size=1, max_size=20))
 def test_three_ways_to_the_same_waits(pairs):
     padded = [*pairs, *[(0.0, 1.0)] * (20 - len(pairs))]  # one shape, compiled once

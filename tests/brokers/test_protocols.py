@@ -99,7 +99,7 @@ STREAMS = {
 
 
 @pytest.mark.parametrize("name", STREAMS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.binary(max_size=300), max_size=6), st.data())
 def test_a_stream_says_the_same_however_it_is_cut(name, payloads, data):
     dialect, make = STREAMS[name]
@@ -231,7 +231,7 @@ def test_topics_that_a_protocol_cannot_say_are_named():
 
 
 @pytest.mark.parametrize("name", STREAMS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.data())
 def test_whatever_comes_is_read_or_refused_with_an_offset_in_the_stream(name, data):
     dialect, make = STREAMS[name]

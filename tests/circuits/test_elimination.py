@@ -22,7 +22,7 @@ def system(n: int, seed: int, right: int = 2) -> tuple[Any, Any]:
     return rng.standard_normal((n, n)), rng.standard_normal((n, right))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 10**6))
 def test_all_forms_agree_with_lapack(n: int, block: int, seed: int) -> None:
     a, b = system(n, seed)
@@ -113,7 +113,7 @@ def varying(n: int, m: int, seed: int) -> tuple[Any, Any, Any, Any]:
     return a, b, rows, rng
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(2, 30), st.integers(0, 10**6), st.booleans())
 def test_reduction_is_exact(n: int, seed: int, everywhere: bool) -> None:
     m = 1 + seed % (n - 1)

@@ -37,7 +37,7 @@ def network(seed: int, complex_values: bool = False) -> list[qc.Branch]:
     return branches
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.booleans())
 def test_both_forms_agree_and_kirchhoff_holds(seed: int, phasors: bool) -> None:
     branches = network(seed, phasors)
@@ -62,7 +62,7 @@ def test_both_forms_agree_and_kirchhoff_holds(seed: int, phasors: bool) -> None:
     assert abs(power) <= 1e-9 * scale**2 * len(branches)  # Tellegen
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6))
 def test_sources_superpose(seed: int) -> None:
     branches = network(seed)
@@ -83,7 +83,7 @@ def test_sources_superpose(seed: int) -> None:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6))
 def test_order_does_not_matter(seed: int) -> None:
     branches = network(seed)

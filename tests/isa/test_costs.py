@@ -51,7 +51,7 @@ def test_bank_conflicts_by_hand():
 
 
 @given(seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_conflict_degree_is_the_most_crowded_bank(seed):
     generator = np.random.default_rng(seed)
     addresses = generator.integers(0, 64, (1, 32)).astype(np.uint32) * 4

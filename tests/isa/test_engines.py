@@ -18,7 +18,7 @@ def drawn(data, size=14, lanes_talk=True):
 
 
 @given(data=st.data(), width=st.sampled_from(WIDTHS), seed=st.integers(0, 99))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_mask_stack_predication_and_lane_counters_agree(data, width, seed):
     program = drawn(data)
     launch = Launch(grid=(2, 1, 1), workgroup=(20, 1, 1), wave_width=width)
@@ -32,7 +32,7 @@ def test_mask_stack_predication_and_lane_counters_agree(data, width, seed):
 
 
 @given(data=st.data(), width=st.sampled_from(WIDTHS), seed=st.integers(0, 99))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_batches_of_workgroups_leave_nothing_to_those_after_them(data, width, seed):
     program = drawn(data)
     launch = Launch(grid=(13, 1, 1), workgroup=(20, 1, 1), wave_width=width)
@@ -44,7 +44,7 @@ def test_batches_of_workgroups_leave_nothing_to_those_after_them(data, width, se
 
 
 @given(data=st.data(), width=st.sampled_from(WIDTHS))
-@settings(deadline=None, max_examples=4)
+@settings(max_examples=4)
 def test_compiled_masks_agree(data, width):
     program = drawn(data, size=9)
     launch = Launch(grid=(2, 1, 1), workgroup=(20, 1, 1), wave_width=width)
@@ -55,7 +55,7 @@ def test_compiled_masks_agree(data, width):
 
 
 @given(data=st.data(), seed=st.integers(0, 99))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_wave_width_and_schedule_do_not_matter_if_lanes_do_not_talk(data, seed):
     program = drawn(data, lanes_talk=False)
     memories = []

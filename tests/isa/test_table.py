@@ -41,7 +41,7 @@ def random_instruction(row, seed):
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_words_of_every_mnemonic_decode_to_the_instruction(seed):
     for row in ROWS:
         instruction = random_instruction(row, seed)
@@ -51,7 +51,7 @@ def test_words_of_every_mnemonic_decode_to_the_instruction(seed):
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_disassembly_assembles_to_the_same_words(seed):
     plain = [row for row in ROWS if row.kind is not Kind.CONTROL]
     generator = random.Random(seed)

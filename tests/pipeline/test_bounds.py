@@ -39,7 +39,7 @@ def optimum(program):
     return best
 
 
-@settings(deadline=None, max_examples=4)
+@settings(max_examples=4)
 @given(st.lists(st.integers(1, 9), min_size=8, max_size=8))
 def test_the_bound_is_below_the_true_optimum(seconds):
     forward, backward = np.array(seconds, dtype=float).reshape(2, 2, 2)
@@ -62,7 +62,7 @@ def test_heads_and_tails_of_a_chain():
     np.testing.assert_allclose(head + program.duration + tail, 7.0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(*[st.integers(0, 9)] * 3), min_size=1, max_size=7))
 def test_the_preemptive_bound_dominates_every_subset(jobs):
     head, duration, tail = (np.array(column, dtype=float) for column in zip(*jobs, strict=True))
@@ -73,7 +73,7 @@ def test_the_preemptive_bound_dominates_every_subset(jobs):
     assert bound == pytest.approx(best)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(step_programs(split=False))
 def test_time_reversed_problems_have_the_same_path_and_machine_work(program):
     source = np.repeat(np.arange(program.operations), np.diff(program.succ_ptr))

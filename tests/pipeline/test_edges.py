@@ -54,7 +54,7 @@ def two_by_two(forward, backward):
 TIMES = st.lists(st.integers(0, 2), min_size=8, max_size=8)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(TIMES, st.sampled_from([None, 1.0, 2.0]))
 def test_the_solver_is_exact_where_operations_last_no_time(times, room):
     pytest.importorskip("ortools")

@@ -32,7 +32,7 @@ def recursion(program, order):
     return np.array([end[i] for i in range(program.operations)])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(step_programs(), st.integers(0, 99))
 def test_any_topological_order_follows_the_recursion(program, seed):
     priority = np.random.default_rng(seed).random(program.operations)
@@ -45,7 +45,7 @@ def test_any_topological_order_follows_the_recursion(program, seed):
     )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(step_programs(), st.integers(0, 99), st.sampled_from([1, 3, 64]))
 def test_prefix_reuse_changes_nothing(program, seed, stride):
     rng = np.random.default_rng(seed)
@@ -75,7 +75,7 @@ def independent(program, first, second):
     return program.rank[first] != program.rank[second] and first not in waits
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(step_programs(), st.floats(0.1, 50))
 def test_makespan_scales_with_time(program, factor):
     from dataclasses import replace

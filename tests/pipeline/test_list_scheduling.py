@@ -26,7 +26,7 @@ from quire.pipeline import (
 from .steps import step_programs
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     step_programs(), st.integers(0, 99), st.booleans(), st.sampled_from([0.0, 0.5, 1.0]),
     st.floats(1.0, 3.0),
@@ -41,7 +41,7 @@ def test_every_schedule_is_valid_and_within_memory(program, seed, first, patienc
     np.testing.assert_allclose((schedule.end - schedule.start).sum(), program.duration.sum())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(step_programs())
 def test_the_critical_path_is_as_long_as_the_schedule(program):
     schedule = list_schedule(program)
@@ -54,7 +54,7 @@ def test_the_critical_path_is_as_long_as_the_schedule(program):
     assert {len(column) for column in table.values()} == {program.operations}
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(step_programs(), st.integers(0, 99))
 def test_more_memory_never_raises_the_best_over_the_same_orders(program, seed):
     """A set of orders is emulated; a larger limit only admits more of them."""
@@ -70,7 +70,7 @@ def test_more_memory_never_raises_the_best_over_the_same_orders(program, seed):
     assert limits == sorted(limits, reverse=True)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(2, 5), st.integers(0, 99))
 def test_relabelling_equal_microbatches_keeps_the_makespan(microbatches, seed):
     program = uniform_program(3, microbatches, 2.0, 3.0)

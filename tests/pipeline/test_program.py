@@ -18,7 +18,7 @@ def chain(**changes):
     return Chain(**{**given, **changes})
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(step_programs())
 def test_operations_are_numbered_topologically_and_arcs_agree(program):
     target = np.repeat(np.arange(program.operations), np.diff(program.dep_ptr))

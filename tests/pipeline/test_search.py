@@ -72,7 +72,7 @@ def test_a_ranking_is_a_key(scheduler):
     assert first == program.microbatches - 1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(step_programs(), st.integers(0, 9), st.booleans())
 def test_annealing_never_worsens_keeps_memory_and_reuse_changes_nothing(program, seed, spans):
     limit = 1.5 * program.memory_need().max(axis=0)

@@ -33,7 +33,7 @@ from quire.pipeline import (
 MODEL, HARDWARE = model_named("vlm_m"), Hardware()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=9), st.integers(1, 5))
 def test_the_cut_is_optimal(seconds, stages):
     times = np.array(seconds, dtype=float)
@@ -52,7 +52,7 @@ def test_the_cut_is_optimal(seconds, stages):
     assert np.add.reduceat(times, cut[:-1]).max() == best
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 50), max_size=12), st.integers(10, 200))
 def test_pieces_hold_every_item_once(items, cap):
     lengths = np.array(items, dtype=float)

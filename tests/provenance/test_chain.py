@@ -66,7 +66,7 @@ def test_a_chain_that_is_written_anew_does_not_fit_the_head():
     assert not verify(ENVELOPE, DOCS, ENTRIES, Head(6, "00" * 32)).intact
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.data())
 def test_proofs_of_inclusion_and_growth(count, data):
     leaves = [leaf_hash(bytes([k])) for k in range(count)]

@@ -152,7 +152,7 @@ def test_patterns_by_hand():
     assert [(r.name, r.significant) for r in rows] == [("bad", True), ("even", False)]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=6))
 def test_frequent_sequences_are_those_of_a_search_of_all(sequences):
     def holds(sequence, pattern):

@@ -163,7 +163,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(JSON)
 def test_canonical_bytes_read_back_and_are_a_fixed_point(value):
     once = canonical_bytes(value)

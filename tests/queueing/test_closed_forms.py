@@ -51,7 +51,7 @@ def test_unlimited_servers_known_value():
     assert queue.response_time == pytest.approx(1.6896964197, abs=5e-11)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     load=st.floats(0.05, 0.95),
     setup=st.floats(0.01, 100),

@@ -60,7 +60,7 @@ def test_naor_threshold_that_would_never_end():
         q.naor_threshold(0.5, 1e300, 1.0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     load=st.floats(0.05, 0.95),
     setup=st.floats(0.05, 20),

@@ -33,7 +33,7 @@ def test_golden_values(k, load, setup, time, in_setup):
     assert queue.in_setup == pytest.approx(in_setup, abs=6e-7)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(k=st.integers(1, 12), load=st.floats(0.05, 0.95), setup=st.floats(0.03, 30))
 def test_identities(k, load, setup):
     farm = Farm.at_load(load, setup, k)

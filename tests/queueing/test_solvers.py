@@ -86,7 +86,7 @@ def test_free_cancel_known_value_and_order():
     assert free <= policy_iteration(committed_model(farm, Costs(), 60)).cost
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(
     load=st.floats(0.1, 0.8),
     setup=st.floats(0.1, 5),
@@ -127,7 +127,7 @@ def test_properties_of_the_optimum(load, setup, delay, fee, share):
     assert best(farm, middle) >= (reference + best(farm, other)) / 2 - 1e-8
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(delay=st.floats(0.2, 3), fee=st.floats(0, 2))
 def test_the_optimum_rises_with_the_load(delay, fee):
     costs = Costs(delay=delay, allocation=fee)

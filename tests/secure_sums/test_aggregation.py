@@ -7,7 +7,7 @@ from quire.secure_sums import FixedPoint, KeyLedger, KeyReuseError, deal, secure
 
 
 @given(st.integers(3, 8), st.integers(1, 30), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_secure_mean_is_the_mean(users: int, length: int, seed: int) -> None:
     inputs = np.random.default_rng(seed).uniform(-8, 8, (users, length))
     coding = FixedPoint(users)

@@ -256,7 +256,7 @@ def test_the_conformal_threshold_refuses(alpha: object) -> None:
         conformal_threshold(np.array([0.1]), alpha)  # type: ignore[arg-type]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.sampled_from([0.05, 0.1, 0.3]))
 def test_coverage_of_exchangeable_scores(seed: int, alpha: float) -> None:
     draws = np.random.default_rng(seed).random((2000, 40))

@@ -34,7 +34,7 @@ lines = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_si
 TABLE = "LineId,Content,EventId,EventTemplate\n1,job 4 done,E1,job <*> done\n2,idle,E2,idle\n"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(labels, st.permutations(range(5)))
 def test_grouping_accuracy_looks_at_partitions_alone(groups: list[int], names: list[int]) -> None:
     true = [k % 3 for k in range(len(groups))]
@@ -60,7 +60,7 @@ def test_each_metric_by_hand() -> None:
     assert parsing_accuracy(texts, texts) == 1
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.text(alphabet="ab <*>[]_.", max_size=30))
 def test_normalising_twice_changes_nothing(text: str) -> None:
     once = normalise_template(text)
@@ -130,7 +130,7 @@ def test_lines_of_a_proxy_and_of_a_step_counter_are_grouped() -> None:
     assert grouping_accuracy(induce(contents).groups, true) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(lines, min_size=1, max_size=12))
 def test_the_inducer_takes_any_text(contents: list[str]) -> None:
     parse = induce(contents)
@@ -213,7 +213,7 @@ def test_headers_are_stripped(line: str, message: str) -> None:
     assert strip_header(line) == message
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(PACKS)), lines, st.floats(0, 1), st.integers(0, 9))
 def test_noise_is_repeatable_and_keeps_digits(
     system: str, text: str, level: float, seed: int

@@ -108,7 +108,7 @@ def test_integers_and_constant_series_are_taken() -> None:
     assert np.isfinite(standardised(np.array([[1e300, 1.0], [-1e300, 2.0]]))).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 6), st.integers(0, 10_000))
 def test_the_acyclic_part_has_no_cycle_and_is_maximal(d: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -193,7 +193,7 @@ def test_masks_of_priors() -> None:
         penalty_mask(["a", "b"], [], {"background": 1.0})
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(0, 1), st.integers(0, 99))
 def test_corrupted_priors(share: float, seed: int) -> None:
     priors = [Prior("a", "b"), Prior("b", "c"), Prior("c", "d"), Prior("a", "d")]
@@ -214,7 +214,7 @@ edge_lists = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(edge_lists, st.randoms(use_true_random=False))
 def test_merging_is_order_free_and_idempotent(edges: list[Edge], random: object) -> None:
     priors = [Prior("a", "b"), Prior("c", "d")]
@@ -226,7 +226,7 @@ def test_merging_is_order_free_and_idempotent(edges: list[Edge], random: object)
     assert merge_edges(merged) == merged
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(edge_lists, st.integers(0, 11))
 def test_removing_a_better_wrong_edge_never_worsens_the_rank(edges: list[Edge], which: int) -> None:
     rank = root_rank(edges, "e", "a")

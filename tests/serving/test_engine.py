@@ -150,7 +150,7 @@ def straight_line(trace, config, profile):
 
 
 @given(st.integers(0, 10_000), st.booleans(), st.booleans(), st.integers(40, 120))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_engine_is_the_straight_line_engine(seed, caching, gate, blocks):
     trace = shared_trace(25, 20.0, seed)
     config = SchedulerConfig(blocks, 128, 8, prefix_caching=caching, gate=gate)
@@ -163,7 +163,7 @@ def test_engine_is_the_straight_line_engine(seed, caching, gate, blocks):
 
 
 @given(st.integers(0, 10_000), st.integers(40, 90))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_series_sum_to_the_loop_within_a_nanosecond_a_step(seed, blocks):
     trace = shared_trace(25, 20.0, seed)
     config = SchedulerConfig(blocks, 128, 8)
@@ -174,7 +174,7 @@ def test_series_sum_to_the_loop_within_a_nanosecond_a_step(seed, blocks):
 
 
 @given(st.integers(0, 10_000), st.booleans())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_what_always_holds(seed, tiered):
     trace = shared_trace(20, 30.0, seed)
     tier = Tier(20, 1e9, 32) if tiered else None

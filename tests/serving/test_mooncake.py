@@ -98,7 +98,7 @@ def test_blocks_must_be_prefixes():
         PrefixTrace(Trace(*map(np.asarray, ([0], [10], [1], [0, 1], [0]))), 20).for_engine()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.integers(0, 12), max_size=6, unique=True), min_size=1, max_size=25),
     st.one_of(st.none(), st.integers(0, 14)),
@@ -116,7 +116,7 @@ def test_compiled_hits_are_the_index(requests, capacity):
     assert prefix_hits(start, names, capacity).tolist() == wanted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.integers(0, 9), max_size=5, unique=True), min_size=1, max_size=20),
     st.integers(0, 8), st.sampled_from(["fifo", "farthest"]),

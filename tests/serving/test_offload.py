@@ -54,7 +54,7 @@ def test_one_request_is_split_over_channels():
 
 
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=60), st.integers(1, 8))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_channels_share_the_work(lengths, split):
     device = MemoryDevice(8, 3.0, 7.0, split=split)
     ends, work = device.attention_ns(lengths)

@@ -37,7 +37,7 @@ def test_states_by_hand():
 
 
 @given(st.lists(st.floats(0.01, 3), min_size=2, max_size=12), st.floats(0.1, 39.9))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_energy_adds_over_times(gaps, cut):
     edges = np.cumsum(gaps)
     busy = edges[: 2 * (len(edges) // 2)].reshape(-1, 2)

@@ -90,7 +90,7 @@ def test_axes_must_increase(keys):
 
 
 @given(st.integers(0, 2), st.integers(0, 3), st.integers(0, 1), st.integers(0, 3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_grid_is_exact_on_its_points(c, n, p, d):
     costs = costs_of(GRID)
     at = grid_ns(costs, GRID.chunks[c], GRID.prefill_kv[p], GRID.decodes[n], GRID.decode_kv[d])
@@ -98,7 +98,7 @@ def test_grid_is_exact_on_its_points(c, n, p, d):
 
 
 @given(st.floats(0, 32), st.floats(0, 4), st.floats(0, 16), st.floats(0, 64))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_grid_stays_between_its_neighbours(c, n, p, d):
     found = grid_ns(costs_of(GRID), c, p, n, d)
     box = GRID.values

@@ -50,7 +50,7 @@ def test_closed_form_equals_numerical_minimisation_on_361_points():
 
 
 @given(sizes, sizes, sizes, ranks)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_invariants_of_the_free_operand_bound(n1, n2, r, count):
     shape = Shape(n1, n2, r)
     count = min(count, shape.products)
@@ -64,7 +64,7 @@ def test_invariants_of_the_free_operand_bound(n1, n2, r, count):
 
 
 @given(sizes, sizes, sizes, st.integers(1, 512))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_grid_costs_less_than_the_bound(n1, n2, r, count):
     shape = Shape(n1, n2, r)
     if count > shape.products:
@@ -79,7 +79,7 @@ def test_no_grid_costs_less_than_the_bound(n1, n2, r, count):
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_bound_is_continuous_at_its_borders(n1, low, factor):
     # P is whole, so the borders are approached from both sides: one step of P moves little
     shape = Shape(n1, low * factor, low)
@@ -143,7 +143,7 @@ def test_decoupled_bound_equals_numerical_minimisation(n, r):
 
 
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(1, 400))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_nystrom_bounds_are_ordered_and_attained(n, r, count):
     r, count = min(r, n), min(count, n)
     coupled = nystrom_coupled_bound(n, r, count)

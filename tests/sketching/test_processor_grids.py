@@ -69,7 +69,7 @@ def test_ties_are_ties_of_exact_costs():
 
 
 @given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 64), st.integers(1, 64))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_costs_are_those_of_the_two_collectives(n1, n2, r, count):
     shape = Shape(n1, n2, r)
     try:
@@ -99,7 +99,7 @@ def test_a_rate_that_is_no_rate_is_named(name, value):
 
 
 @given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 64), st.integers(1, 64))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_grid_is_a_divisor_triple_that_fits(n1, n2, r, count):
     shape = Shape(n1, n2, r)
     brute = {
@@ -116,7 +116,7 @@ def test_every_grid_is_a_divisor_triple_that_fits(n1, n2, r, count):
 
 
 @given(st.sampled_from([4, 8, 60, 64]), st.sampled_from([1, 4, 64]))
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 def test_the_pareto_front_is_the_set_of_undominated_grids(count, n1):
     shape = Shape(n1, 128, 32)
     front = pareto_front(shape, count)

@@ -39,7 +39,7 @@ def test_threefry_equals_jax_own():
     st.integers(0, 190), st.integers(0, 40), st.integers(0, 1), st.sampled_from(ALL),
     st.sampled_from([np.float32, np.float64]),
 )  # fmt: skip
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_block_is_a_slice_of_the_whole(i, j, shape, distribution, dtype):
     rows, columns = [(7, 5), (65, 3)][shape]  # few shapes: each one compiles
     kind = {"distribution": distribution, "dtype": dtype}

@@ -79,7 +79,7 @@ def test_at_every_edge_of_a_piece_as_well() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_invariants(seed: int) -> None:
     random = np.random.default_rng(seed)
     sites, streams = market(random, 3)

@@ -40,7 +40,7 @@ def test_a_sweep_reads_as_typed(text: str, values: list) -> None:
     st.floats(-1e6, 1e6).map(lambda x: round(x, 6)),
     st.integers(2, 40),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_range_has_its_ends_and_equal_steps(start: float, stop: float, count: int) -> None:
     values = parse_grid({"a": f"{start!r}:{stop!r}:{count}"})["a"]
     assert len(values) == count

@@ -143,7 +143,7 @@ plain = st.recursive(
     seconds=st.floats(0, 1e6),
     error=st.text(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_point_comes_back_as_it_was_saved(
     tmp_path_factory: pytest.TempPathFactory,
     parameters: dict,

@@ -29,7 +29,7 @@ def shards(order):
     return made
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.permutations(range(5)), st.sets(st.integers(0, 4), min_size=1, max_size=4))
 def test_forgetting_is_never_having_seen(order, forgotten):
     made = shards(order)

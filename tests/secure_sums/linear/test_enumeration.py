@@ -30,7 +30,7 @@ def test_no_scheme_has_fewer_source_symbols(users: int, q: int) -> None:
 
 
 @given(st.sampled_from((2, 3)), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_search_agrees_with_the_leakage_kernel(q: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     matrices = rng.integers(0, q, (1, 4, 3))

@@ -34,7 +34,7 @@ def test_every_element_but_zero_is_invertible(q: int) -> None:
 
 
 @given(st.sampled_from(FIELDS), st.data())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_addition_is_that_of_the_matrices(q: int, data: st.DataObject) -> None:
     field = FiniteField(q)
     a, b = (np.array(data.draw(st.integers(0, q - 1))) for _ in "ab")

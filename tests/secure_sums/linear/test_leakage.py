@@ -38,7 +38,7 @@ def test_more_colluders_find_nothing_left_to_learn(users: int) -> None:
 
 
 @given(st.sampled_from((2, 3)), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_ranks_agree_with_enumeration_for_any_linear_map(q: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     left, right, given_ = (rng.integers(0, q, (rng.integers(1, 4), 5)) for _ in range(3))
@@ -49,7 +49,7 @@ def test_ranks_agree_with_enumeration_for_any_linear_map(q: int, seed: int) -> N
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_more_colluders_of_a_leaky_scheme_are_due_more_and_hear_no_more(seed: int) -> None:
     """I(X; W | sums and pooled data) + what the pool says outright never falls with 𝒯."""
     rng = np.random.default_rng(seed)

@@ -14,7 +14,7 @@ def matrix(data: st.DataObject, q: int) -> np.ndarray:
 
 
 @given(st.sampled_from((2, 3, 4, 5, 9)), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_rank_is_the_size_of_the_row_space(q: int, data: st.DataObject) -> None:
     drawn = matrix(data, min(q, 3) if q in (2, 3) else q)[:3, :3]
     if q in (2, 3, 5):
@@ -25,7 +25,7 @@ def test_a_rank_is_the_size_of_the_row_space(q: int, data: st.DataObject) -> Non
 
 
 @given(st.sampled_from((2, 3, 4, 5, 9)), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_prefix_ranks_are_the_ranks_of_the_prefixes(q: int, data: st.DataObject) -> None:
     drawn = matrix(data, q)
     expected = [rank(drawn[: i + 1], q) for i in range(len(drawn))]
@@ -33,7 +33,7 @@ def test_prefix_ranks_are_the_ranks_of_the_prefixes(q: int, data: st.DataObject)
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_packed_rows_have_the_ranks_of_the_general_kernel(data: st.DataObject) -> None:
     drawn = matrix(data, 2)
     wide = np.concatenate([drawn, np.zeros((len(drawn), 65), dtype=np.int64)], axis=1)

@@ -16,7 +16,7 @@ from quire.secure_sums import (
 
 
 @given(st.integers(3, 7), st.integers(1, 50), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_every_user_obtains_the_sum_in_any_order_of_arrival(
     users: int, length: int, seed: int
 ) -> None:

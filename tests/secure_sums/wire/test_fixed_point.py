@@ -9,7 +9,7 @@ REALS = st.floats(-8, 8, allow_nan=False)
 
 
 @given(st.lists(REALS, min_size=3, max_size=20))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_mean_is_within_half_a_step(values: list[float]) -> None:
     coding = FixedPoint(users=len(values))
     words = coding.encode(np.array(values)).codes

@@ -12,7 +12,7 @@ from quire.secure_sums import KeyLedger, KeyReuseError, LedgerError
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 10)), max_size=15))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_word_is_ever_claimed_twice(spans: list[tuple[int, int]]) -> None:
     ledger, used = KeyLedger(), set()
     for start, size in spans:

@@ -110,7 +110,7 @@ def feasible(early, late, service):
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6))
 def test_no_order_beats_the_bound(seed):
     rng = np.random.default_rng(seed)
@@ -170,7 +170,7 @@ def test_shortest_remaining_by_hand():
     assert ends.tolist() == [6.0, 2.0, 12.0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 60_000), st.integers(1, 5000), st.floats(2e8, 5e10))
 def test_choices_are_the_best_of_all(c, u, speed):
     costs = LoadingCosts(speed, 24e9, compute=COSTS.compute)

@@ -28,7 +28,7 @@ def drawn(seed, n=40, gap=0.3, none=0.2):
     ).due_after(COSTS)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 30_000), st.integers(1, 5000), st.integers(1, 80), st.floats(1e9, 1e11),
     st.floats(1e9, 1e11), st.floats(0.0, 0.05), st.floats(0.0, 0.2), st.booleans(),
@@ -45,7 +45,7 @@ def test_one_request_alone_is_the_closed_form(c, u, layers, net, copy, late, lat
         assert served.first_s == pytest.approx(whole.first_s, rel=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 20_000), st.integers(1, 5000), st.integers(1, 80), st.booleans())
 def test_two_stages_are_the_longer_and_a_layer_of_the_other(c, u, layers, near):
     # What lies in the host's memory has no network; an endless copy leaves network and device.
@@ -76,7 +76,7 @@ def test_layers_delay_nobody_first_come_first_served(seed):
         assert end == pytest.approx(ends, rel=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(0, 10**6), st.sampled_from(ALL_POLICIES), st.sampled_from(["E0", "E1", "E2"]),
     st.booleans(), st.integers(1, 40), st.floats(1.0, 3.0),

@@ -42,7 +42,7 @@ def spans(served, stage):
     return rows[np.argsort(rows[:, 2], kind="stable")]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 10**6), st.sampled_from(ALL_POLICIES), st.sampled_from(["E0", "E1", "E2", "E3"]),
     st.booleans(), st.booleans(), st.sampled_from([None, 300, 512]), st.floats(1.0, 3.0),
