@@ -215,7 +215,7 @@ def test_no_observer_slower_than_the_slowest_reads_an_unseen_state_from_any_site
         (boost, ([0.0], [[0, 0, 0]], [LIGHT_KM_PER_S, 0, 0]), "velocity_km_s"),
         (boost, ([0.0], [[0, 0, 0]], [math.nan, 0, 0]), "velocity_km_s"),
         (boost, ([0.0], [[0, 0, 0]], [0, 0]), "velocity_km_s"),
-        (boost, ([0.0, 1], [[0, 0, 0]], [0, 0, 0]), "dx_km"),
+        (boost, ([0.0, 1], [[0, 0, 0]], [0, 0, 0]), "positions_km"),
         (flip_speed_km_s, ([1.0], [-1.0]), "distance_km"),
         (flip_speed_km_s, ([math.inf], [1.0]), "dt_ns"),
         (flippable_ns, ([LIGHT_KM_PER_S], [1.0]), "speed_km_s"),
