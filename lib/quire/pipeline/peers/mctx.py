@@ -40,7 +40,7 @@ def mctx_searches(
     import mctx
 
     # the search under way; the compiled program calls back into it
-    best = best_so_far(scheduler, evaluations, np.inf, -1.0, bound)
+    best = best_so_far(scheduler, evaluations, np.inf, None, bound)
     worst, floor = best.makespan * 1.25, best.bound
     steps: RankedSteps = best.steps
     groups = len(steps.groups)
@@ -90,7 +90,7 @@ def mctx_searches(
 
     found = []
     for seed in seeds:
-        best = best_so_far(scheduler, evaluations, np.inf, -1.0, floor)
+        best = best_so_far(scheduler, evaluations, np.inf, None, floor)
         search(jnp.asarray(seed, dtype=jnp.uint32)).block_until_ready()
         found.append(best.result())
     return found

@@ -149,7 +149,11 @@ def first_rankings(scheduler: ListScheduler) -> tuple[RankedSteps, tuple[Ranking
 
 
 def best_so_far(
-    scheduler: ListScheduler, evaluations: int, seconds: float, epsilon: float, bound: float | None
+    scheduler: ListScheduler,
+    evaluations: int,
+    seconds: float,
+    epsilon: float | None,
+    bound: float | None,
 ) -> BestSoFar:
     """Begin a search's record with three rankings: first in, heaviest and lightest first.
 
@@ -159,7 +163,7 @@ def best_so_far(
         If no evaluation is allowed, or a limit is no number.
     """
     evaluations = checks.integer("evaluations", evaluations)
-    epsilon = checks.non_negative("epsilon", epsilon)
+    epsilon = -1.0 if epsilon is None else checks.non_negative("epsilon", epsilon)  # -1: never
     if isinstance(seconds, bool) or not isinstance(seconds, Real) or math.isnan(seconds):
         raise ValueError(f"seconds = {seconds!r}: must be a number, infinite for no limit")
     began = time.perf_counter()

@@ -15,7 +15,7 @@ def _oversampled(rank: int, columns: int, least: int) -> tuple[int, int]:
     ValueError
         When there are not ``least`` columns more than the rank.
     """
-    rank, columns = integer("rank", rank), integer("columns", columns)
+    rank, columns = integer("rank", rank, 0), integer("columns", columns)
     if rank < 1 or columns - rank < least:
         raise ValueError(
             f"rank = {rank}: 1 to {columns - least} is allowed with r = {columns} columns"
