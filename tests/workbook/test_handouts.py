@@ -207,6 +207,21 @@ def test_a_students_copy_keeps_the_other_imports() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("from quire.a import (\n    B, C,\n    d, exercises)\nx = 1", "B, C,\n    d)\nx = 1"),
+        ("from quire.a import (exercises, B)", "from quire.a import (B)"),
+        ("from quire.a import (\n    B,\n    exercises,\n    d,\n)", "B,\n    d,\n)"),
+        ("from quire.a import (B, exercises_of)", "from quire.a import (B, exercises_of)"),
+    ],
+)
+def test_checks_are_not_imported_from_brackets_either(written: str, kept: str) -> None:
+    left = handouts.copies._without_checks(written)
+    assert left.endswith(kept)
+    compile(left, "cell", "exec")
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         None, True, 7, -(2**70), 1.5, float("inf"), "word", [1, [2]], (1, 2), {3, 4}, 1 + 2j,

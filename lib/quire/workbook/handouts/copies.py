@@ -30,6 +30,8 @@ IGNORED = "otter_ignore"
 """otter-grader runs no cell with this tag."""
 
 _IMPORT = re.compile(r"^(\s*from\s+[\w.]+\s+import\s+)(.+)$")
+_IN_BRACKETS = re.compile(r"^([ \t]*from[ \t]+\S+[ \t]+import[ \t]*\()([^()]*)(\))", flags=re.M)
+_THE_CHECKS = re.compile(r"\bexercises\b\s*,\s*|,?\s*\bexercises\b")
 _ABOUT = (
     "Write each answer in place of `None`. Keep the names `answer_1`, `answer_2` and so on. "
     "Your notebook is graded by what these names hold when its cells have run in their order."
@@ -182,6 +184,9 @@ def _own(notebook: NotebookNode) -> NotebookNode:
 
 
 def _without_checks(source: str) -> str:
+    source = _IN_BRACKETS.sub(
+        lambda found: found[1] + _THE_CHECKS.sub("", found[2]) + found[3], source
+    )
     lines = []
     for line in source.splitlines():
         found = _IMPORT.match(line)
