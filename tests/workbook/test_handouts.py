@@ -201,6 +201,18 @@ def test_a_killed_grader_leaves_no_notebook_running(homework: Chapter, tmp_path:
     assert not (tmp_path / "grades.csv").exists()
 
 
+def test_an_object_crosses_to_a_notebook_and_none_comes_back() -> None:
+    from quire.pipeline.exercises import _contests
+
+    steps = _contests()[0][0]
+    told = json.loads(json.dumps(values.encode((steps,), [])))
+    (again,) = values.decode(told, lambda *_: None, trusted=True)
+    ranking = steps.fifo()
+    assert again.makespan(ranking) == steps.makespan(ranking)
+    with pytest.raises(values.Unreadable, match="object"):
+        values.decode(told, lambda *_: None)
+
+
 def test_a_students_copy_keeps_the_other_imports() -> None:
     kept = handouts.copies._without_checks("from quire.sketching import exercises, Shape\nx = 1")
     assert kept == "from quire.sketching import Shape\nx = 1"

@@ -224,6 +224,9 @@ class ListScheduler:
             )
         )  # fmt: skip
 
+    def __reduce__(self) -> tuple[type, tuple[Program, Rules]]:
+        return ListScheduler, (self.program, self.rules)
+
     def run(self, key: Int[np.ndarray, " keys"]) -> Schedule:
         """Schedule by ``key``, a permutation of ``0 … n − 1`` over operations, least first.
 

@@ -56,6 +56,9 @@ class RankedSteps:
         self.twin = self._twins()
         self.evaluations = 0
 
+    def __reduce__(self) -> tuple[type, tuple[ListScheduler]]:
+        return RankedSteps, (self.scheduler,)
+
     def _predecessors(self) -> Int[np.ndarray, " groups"]:
         """Group of the module before in the same microbatch, −1 for the first."""
         before = np.full(len(self.groups), -1, dtype=np.int64)

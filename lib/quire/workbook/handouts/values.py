@@ -3,6 +3,9 @@
 Numbers, words, lists, tuples, sets, mappings, fractions, complex numbers, arrays of numbers and
 dataclasses of this library cross as data. A function crosses as a number by which it is called
 where it lives. Everything else crosses as the name of its type, and is no answer.
+
+What a check gives to such a function may be an object of this library, too, where its class says by
+``__reduce__`` what it is made of; of a returned notebook no such object is taken.
 """
 
 from __future__ import annotations
@@ -73,6 +76,9 @@ def encode(value: Any, functions: list[Callable[..., Any]], depth: int = 0) -> A
             fields = {f.name: inner(getattr(value, f.name)) for f in dataclasses.fields(value)}
             return {"dataclass": [_name(type(value)), fields]}
         return {"strange": type(value).__name__}
+    if type(value).__module__.startswith(_PACKAGE) and _tells_its_parts(type(value)):
+        kind, parts = value.__reduce__()
+        return {"object": [_name(kind), [inner(part) for part in parts]]}
     if hasattr(value, "__array__") and not isinstance(value, type):
         return _encode_array(value)
     if callable(value):
@@ -81,8 +87,16 @@ def encode(value: Any, functions: list[Callable[..., Any]], depth: int = 0) -> A
     return {"strange": type(value).__name__}
 
 
-def decode(data: Any, call: Callable[[int, tuple[Any, ...]], Any], depth: int = 0) -> Any:
+def decode(
+    data: Any,
+    call: Callable[[int, tuple[Any, ...]], Any],
+    depth: int = 0,
+    *,
+    trusted: bool = False,
+) -> Any:
     """Return the value that `encode` wrote; a function becomes one that asks ``call``.
+
+    Objects are made again only of ``trusted`` data: that of a check, not of a returned notebook.
 
     Raises
     ------
@@ -93,7 +107,7 @@ def decode(data: Any, call: Callable[[int, tuple[Any, ...]], Any], depth: int = 
         raise Unreadable("nested too deep")
 
     def inner(item: Any) -> Any:
-        return decode(item, call, depth + 1)
+        return decode(item, call, depth + 1, trusted=trusted)
 
     if data is None or isinstance(data, bool | int | float | str):
         return data
@@ -122,6 +136,8 @@ def decode(data: Any, call: Callable[[int, tuple[Any, ...]], Any], depth: int = 
                 return _find(held[0], lambda t: issubclass(t, enum.Enum))[held[1]]
             case "dataclass":
                 return _remade(held[0], {str(k): inner(v) for k, v in held[1].items()})
+            case "object" if trusted:
+                return _find(held[0], _tells_its_parts)(*map(inner, held[1]))
             case "function":
                 number = int(held)
                 return lambda *given: call(number, given)
@@ -170,6 +186,10 @@ def _find(name: str, fits: Callable[[type], bool]) -> Any:
     if not isinstance(found, type) or not fits(found):
         raise Unreadable(f"{name!r} is no type that an answer has")
     return found
+
+
+def _tells_its_parts(kind: type) -> bool:
+    return "__reduce__" in vars(kind)
 
 
 def _remade(name: str, fields: dict[str, Any]) -> Any:
