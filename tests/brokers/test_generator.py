@@ -1,9 +1,13 @@
 import asyncio
 import inspect
 import math
+import os
 import re
+import signal
+import subprocess
 import sys
 import textwrap
+import time
 from time import monotonic_ns
 
 import numpy as np
@@ -20,9 +24,12 @@ from quire.brokers import (
     started,
 )
 from quire.brokers.experiments import live, memory, saturated
+from quire.brokers.load import _children
+from quire.brokers.load._children import Child
 from quire.brokers.load._timers import Timer
 from quire.brokers.load.bare_sockets import pass_messages, publish_in_turns
 from quire.brokers.measuring.latencies import percentile_ms
+from quire.brokers.measuring.processes import children_of
 from quire.brokers.protocols.frames import Frames
 from quire.brokers.protocols.resp import Resp
 
@@ -167,6 +174,56 @@ def test_bare_sockets_pass_messages_and_wait_for_their_answers():
             Resp(), server.port, rate_per_s=1000.0, clients=3, messages=100, payload=100
         )
         assert monotonic_ns() - begun >= 99_000_000
+
+
+def test_a_generator_that_is_killed_is_told_and_the_next_one_runs(null_broker):
+    def kill(start_ns, pids):
+        os.kill(pids[0], signal.SIGKILL)
+
+    load = Workload(pairs=2, rate_per_s=20.0, seconds=0.6, ignore_s=0.1)
+    with pytest.raises(GeneratorFailed, match="ended early: no word"):
+        drive(null_broker, load, during=kill)
+    assert drive(null_broker, load).summary.loss == 0
+
+
+def test_a_fork_server_that_was_killed_is_started_anew(null_broker):
+    load = Workload(pairs=2, rate_per_s=20.0, seconds=0.6, ignore_s=0.1)
+    assert drive(null_broker, load).summary.loss == 0
+    first = _children._SERVER._process
+    first.kill()
+    first.wait()
+    assert drive(null_broker, load).summary.loss == 0
+    assert _children._SERVER._process is not first
+
+
+def test_no_generator_is_left_when_its_owner_is_killed():
+    program = (
+        "from quire.brokers.load import _children\n"
+        "child = _children.Child()\n"
+        "print(_children._SERVER._process.pid, child.pid, flush=True)\n"
+        "import time; time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        pids = [int(word) for word in owner.stdout.readline().split()]
+        assert len(pids) == 2
+        owner.kill()
+    until = monotonic_ns() + 10_000_000_000
+    while any(children_of(pid) for pid in pids) and monotonic_ns() < until:
+        time.sleep(0.05)
+    assert not any(children_of(pid) for pid in pids)
+
+
+def test_a_generator_is_told_what_it_cannot_read():
+    child = Child()
+    try:
+        child.write({"no": "workload"})
+        with pytest.raises(GeneratorFailed, match="KeyError"):
+            child.read()
+    finally:
+        child.end()
 
 
 def test_quality_2_arrives_once():

@@ -22,7 +22,9 @@ from quire.brokers import (
     all_started,
     broker,
     started,
+    starting,
 )
+from quire.brokers.experiments import live
 from quire.brokers.measuring.processes import (
     busiest_share,
     children_of,
@@ -226,6 +228,24 @@ def test_several_brokers_are_started_at_once_and_none_is_left():
         pids = [server.pid for server in found.values()]
         assert all(children_of(pid) for pid in pids)
     assert not any(children_of(pid) for pid in pids)
+
+
+def test_something_else_is_done_while_brokers_start_and_nobody_need_wait_for_them():
+    with starting(["null", "null"]) as when_started:
+        servers = when_started()
+        assert when_started() == servers
+        assert live.settle(servers.values(), within_s=20.0)
+    assert not any(children_of(server.pid) for server in servers.values())
+    before = set(Path(tempfile.gettempdir()).glob("quire-null-*"))
+    with pytest.raises(KeyError), starting(["null"]):
+        raise KeyError
+    assert set(Path(tempfile.gettempdir()).glob("quire-null-*")) <= before
+
+
+def test_a_server_that_works_is_not_at_rest(null_broker):
+    assert not live.settle([null_broker], within_s=1e-9)
+    with pytest.raises(ValueError, match="within_s"):
+        live.settle([], within_s=0.0)
 
 
 def test_where_one_broker_fails_the_others_are_stopped(monkeypatch):

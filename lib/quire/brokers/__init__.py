@@ -54,7 +54,7 @@ from quire.brokers.measuring.processes import Usage, usage
 from quire.brokers.measuring.schedules import Schedule, schedule
 from quire.brokers.protocols._dialect import ProtocolError
 from quire.brokers.protocols.stamps import Stamp, read_stamp, stamped
-from quire.brokers.servers.catalogue import BROKERS, Broker, all_started, broker, started
+from quire.brokers.servers.catalogue import BROKERS, Broker, all_started, broker, started, starting
 from quire.brokers.servers.resets import outages, resetting
 from quire.brokers.servers.running import (
     BrokerFailed,
@@ -128,6 +128,7 @@ __all__ = [
     "stall_tail",
     "stamped",
     "started",
+    "starting",
     "summary",
     "token_bucket",
     "usage",

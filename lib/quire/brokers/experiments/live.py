@@ -5,7 +5,7 @@ itself whether the generator was the one that was late.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -91,6 +91,22 @@ def in_rounds(load: Workload, rounds: int, seconds: float) -> Workload:
     return replace(load, seconds=length + 2 * load.ignore_s)
 
 
+def settle(servers: Iterable[Server], *, within_s: float = 5.0) -> bool:
+    """Wait until servers that were just started are at rest; whether they were in time.
+
+    At rest are those that all together take less than a twentieth of a processor for a quarter of a
+    second.
+    """
+    held = list(servers)
+    deadline = time.monotonic() + positive("within_s", within_s)
+    while time.monotonic() < deadline:
+        before = sum(server.usage().cpu_s for server in held)
+        time.sleep(0.25)
+        if sum(server.usage().cpu_s for server in held) - before < 0.05 * 0.25:
+            return True
+    return False
+
+
 def latencies(
     servers: Mapping[str, Server],
     load: Workload,
@@ -101,11 +117,13 @@ def latencies(
 ) -> list[LiveRow]:
     """Drive each server with the same workload, one after the other, floors first.
 
-    The generator is awake before each message is due, so that it is not late itself.
-    The floors are an echo and a relay, both ours: what no broker can be faster than here.
+    Servers that have just been started come to rest before. The generator is awake before each
+    message is due, so that it is not late itself. The floors are an echo and a relay, both ours:
+    what no broker can be faster than here.
     """
     load = replace(in_rounds(load, rounds, seconds), awake_s=AWAKE_S)
     _, own = pinned()
+    settle(servers.values())
     found = []
     if floors and "null" in servers:
         run = drive(servers["null"], load, cpus=own, echo=True)
@@ -159,7 +177,8 @@ def thread_shares(
 ) -> dict[str, tuple[float, float, float]]:
     """Return the busiest thread's share of each server's processor time, by rounds of a load.
 
-    The kernel's own count of every thread is read at the ends of each round.
+    The kernel's own count of every thread is read at the ends of each round. All servers are driven
+    at the same time, for nothing is timed.
     """
     load = in_rounds(load, rounds, seconds)
     _, own = pinned()
@@ -176,9 +195,11 @@ def thread_shares(
         drive(server, load, cpus=own, during=look)
         return seen
 
+    with ThreadPoolExecutor(max(1, len(servers))) as pool:
+        seen = dict(zip(servers, pool.map(looks, servers.values()), strict=True))
     return {
-        name: spread([busiest_share(a, b) for a, b in pairwise(looks(server))])
-        for name, server in servers.items()
+        name: spread([busiest_share(a, b) for a, b in pairwise(found)])
+        for name, found in seen.items()
     }
 
 
@@ -200,7 +221,7 @@ def fan_out(
         pairs=1,
         rate_per_s=rate_per_s,
         subscribers=subscribers,
-        ignore_s=0.3,
+        ignore_s=0.2,
         seed=seed,
         drain_s=5.0 if subscribers > 1000 else 2.0,
     )
@@ -235,7 +256,7 @@ def connect_many(
     connections anew and has phases of its own.
     """
     before = server.usage().resident_mb
-    load = Workload(pairs=pairs, rate_per_s=1.0, payload=64, seconds=seconds, ignore_s=0.2)
+    load = Workload(pairs=pairs, rate_per_s=1.0, payload=64, seconds=seconds, ignore_s=0.1)
     delivered = []
     for k in range(integer("rounds", rounds)):
         run = drive(server, replace(load, seed=seed + k), processes=1 + pairs // 4000)
@@ -303,7 +324,7 @@ def with_resets(
             arrival="poisson" if qos else "deterministic",
             seed=seed,
             # what is lost at QoS 0 never comes; above, waiting ends with the last message
-            drain_s=3 * down_s + 15.0 if qos else 2.0,
+            drain_s=3 * down_s + 15.0 if qos else 1.0,
         )
         begun = time.monotonic()
         with resetting(server, up_s=up_s, down_s=down_s, seed=seed) as proxy:

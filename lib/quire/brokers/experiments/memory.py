@@ -14,6 +14,9 @@ from quire.brokers.servers.catalogue import broker, started
 from quire.brokers.servers.running import Server
 from quire.checks import integer
 
+_PASSED_PER_S = 8_000
+"""Messages a second that our clients pass at ease, all runs at the same time together."""
+
 
 @dataclass(frozen=True)
 class MemoryRow:
@@ -43,8 +46,8 @@ def on_fresh_servers(
 ) -> list[MemoryRow]:
     """Start each broker anew for every round, and connect more and more pairs to it.
 
-    Memory that a server once took it may keep, so that each round has a server of its own. Those of
-    one broker run at the same time, for nothing is timed.
+    Memory that a server once took it may keep, so that each round has a server of its own. As many
+    run at the same time as our clients can serve, for nothing is timed.
     """
     rounds = integer("rounds", rounds)
 
@@ -52,12 +55,14 @@ def on_fresh_servers(
         with started(name) as server:
             return _levels(server, levels, replace(load, seed=seed))
 
-    found = []
-    for name in names:
-        with ThreadPoolExecutor(rounds) as pool:
-            seen = list(pool.map(one, [name] * rounds, range(load.seed, load.seed + rounds)))
-        found.append(_row(name, levels, rounds, seen))
-    return found
+    every = [(name, load.seed + k) for name in names for k in range(rounds)]
+    at_once = int(_PASSED_PER_S / replace(load, pairs=max(levels)).offered_per_s)
+    with ThreadPoolExecutor(min(max(1, at_once), max(1, len(every)))) as pool:
+        seen = list(pool.map(lambda which: one(*which), every))
+    return [
+        _row(name, levels, rounds, seen[k * rounds : (k + 1) * rounds])
+        for k, name in enumerate(names)
+    ]
 
 
 def on_running_servers(
@@ -65,16 +70,20 @@ def on_running_servers(
 ) -> list[MemoryRow]:
     """Connect more and more pairs to servers that take long to start; the most of them each round.
 
-    The slope comes from the first round: a server keeps some of what it once took.
+    The slope comes from the first round: a server keeps some of what it once took. The servers are
+    measured at the same time, for nothing is timed.
     """
-    found = []
-    for name, server in servers.items():
+    rounds = integer("rounds", rounds)
+
+    def one(name: str, server: Server) -> MemoryRow:
         seen = [_levels(server, levels, load)]
-        for k in range(1, integer("rounds", rounds)):
+        for k in range(1, rounds):
             memory, _ = _levels(server, [max(levels)], replace(load, seed=load.seed + k))
             seen.append((memory, seen[0][1]))
-        found.append(_row(name, levels, 0, seen))
-    return found
+        return _row(name, levels, 0, seen)
+
+    with ThreadPoolExecutor(max(1, len(servers))) as pool:
+        return list(pool.map(one, servers.keys(), servers.values()))
 
 
 def _levels(server: Server, levels: Sequence[int], load: Workload) -> tuple[float, float]:

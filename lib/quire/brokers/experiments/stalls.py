@@ -18,6 +18,9 @@ from quire.brokers.servers.catalogue import broker, started
 from quire.brokers.servers.running import Server
 from quire.checks import between, integer
 
+_EDGE_S = 0.2
+"""What is left out of a run at either end."""
+
 
 @dataclass(frozen=True)
 class Stall:
@@ -121,7 +124,7 @@ def stalled(
     rounds = integer("rounds", rounds)
     if stop not in ("broker", "generator"):
         raise ValueError(f"stop = {stop!r}: must be 'broker' or 'generator'")
-    edge = 0.3
+    edge = _EDGE_S
     load = Workload(
         pairs=10,
         rate_per_s=rate_per_s / 10,
@@ -187,7 +190,7 @@ def nagle(*, rounds: int, seconds: float, payload: int, seed: int) -> list[Nagle
     """Send 200 messages a second on one connection to Mosquitto, with Nagle's algorithm or not."""
     found = []
     cpus, own = pinned()
-    edge = 0.3
+    edge = _EDGE_S
     load = Workload(
         pairs=1,
         rate_per_s=200.0,

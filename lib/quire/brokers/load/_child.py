@@ -1,7 +1,7 @@
 """The generator's process: connects, waits for the common start, sends on time, writes what came.
 
-Run as ``python -m quire.brokers.load._child``: one line of JSON on its standard input says what to
-do, another the start; its standard output tells how far it is. It ends when its input ends.
+Forked by ``_fork_server``: one line of JSON on its standard input says what to do, another the
+start; its standard output tells how far it is. It ends when its input ends.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from quire.brokers.load._clients import Client, Record, open_client
 from quire.brokers.load._timers import Timer
 from quire.brokers.load.workloads import Workload
 from quire.brokers.measuring.processes import usage
+from quire.brokers.measuring.schedules import Schedule
 from quire.brokers.protocols._dialect import Dialect
 from quire.brokers.protocols.amqp import Amqp
 from quire.brokers.protocols.frames import Frames
@@ -141,14 +142,17 @@ class _Run:
         if not task.cancelled() and task.exception() is not None and not self.ending:
             self.record.errors.append(str(task.exception()))
 
-    async def drive(self, start_ns: int) -> None:
+    def plan(self) -> Schedule:
+        """Return what this process has to send, and when since the start."""
+        whole = self.load.schedule()
+        mine = whole.publisher % self.spec["of"] == self.spec["share"]
+        return Schedule(whole.due_ns[mine], whole.publisher[mine], whole.number[mine])
+
+    async def drive(self, plan: Schedule, start_ns: int) -> None:
         """Send everything on time."""
-        plan = self.load.schedule()
-        share, of = self.spec["share"], self.spec["of"]
-        mine = plan.publisher % of == share
-        due = (plan.due_ns[mine] + start_ns).tolist()
-        who = plan.publisher[mine].tolist()
-        number = plan.number[mine].tolist()
+        due = (plan.due_ns + start_ns).tolist()
+        who = plan.publisher.tolist()
+        number = plan.number.tolist()
         filling = bytes(self.load.payload - STAMP.size)
         loop = asyncio.get_running_loop()
         done = loop.create_future()
@@ -181,11 +185,11 @@ class _Run:
         await asyncio.sleep(max(0.0, (end_ns - monotonic_ns()) / 1e9))
         await sampler
         timer.close()
-        expected = int(mine.sum())
+        expected = len(due)
         deadline = monotonic_ns() + int(self.load.drain_s * 1e9)
         if self.load.subscribers is not None:
-            expected = -1 if of > 1 else expected * self.load.subscribers
-        while monotonic_ns() < deadline and len(self.record.held) != 5 * expected:
+            expected = -1 if self.spec["of"] > 1 else expected * self.load.subscribers
+        while monotonic_ns() < deadline and self.record.distinct(expected) != expected:
             await asyncio.sleep(0.05)
 
     async def _sample(self, start_ns: int) -> None:
@@ -232,6 +236,7 @@ async def _main() -> int:
         run.close()
         _tell(failed=f"{type(error).__name__}: {error}")
         return 1
+    plan = run.plan()
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -241,7 +246,7 @@ async def _main() -> int:
     if not line:
         run.close()
         return 1
-    await run.drive(json.loads(line)["start_ns"])
+    await run.drive(plan, json.loads(line)["start_ns"])
     run.close()
     held = np.frombuffer(run.record.held, dtype=np.int64).reshape(-1, 5)
     np.save(spec["result"], held)
@@ -253,11 +258,16 @@ async def _main() -> int:
     return 0
 
 
-if __name__ == "__main__":
+def run() -> int:
+    """Do what standard input says; the status with which to exit."""
+    # whoever forked this process may have read or written nothing of its own by these names
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     try:
         import uvloop
 
-        status = uvloop.run(_main())
+        status: int = uvloop.run(_main())
     except ImportError:
         status = asyncio.run(_main())
-    sys.exit(status)
+    sys.stdout.flush()
+    return status

@@ -1,20 +1,17 @@
 """Drive a server with a workload, from processes of our own, and return what came of it."""
 
-import contextlib
 import itertools
-import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
+from quire.brokers.load._children import Child, GeneratorFailed
 from quire.brokers.load.workloads import Workload
 from quire.brokers.measuring.latencies import Arrivals, Summary, summary
 from quire.brokers.measuring.processes import host_ticks, steal_share
@@ -22,11 +19,11 @@ from quire.brokers.servers.catalogue import broker
 from quire.brokers.servers.running import Server
 from quire.checks import integer
 
+__all__ = ["GeneratorFailed", "Run", "drive", "pinned", "rounds_of", "server_name"]
+
 _NUMBERS = itertools.count(1)
-
-
-class GeneratorFailed(RuntimeError):
-    """The generator could not connect, lost its connections, or was ended."""
+_UNTIL_START_NS = 80_000_000
+"""From the last connection to the common start, for each process that must be told."""
 
 
 @dataclass(frozen=True)
@@ -144,25 +141,23 @@ def drive(
             "run": f"{os.getpid()}-{next(_NUMBERS)}",
             "of": processes,
         }
-        children: list[Any] = []
+        children: list[Child] = []
         try:
             for share in range(processes):
-                child = _start(spec, share, server.pid, folder)
-                children += [child]
-            connected = [_read(child)["connected"] for child in children]
-            start_ns = monotonic_ns() + 200_000_000
+                children.append(Child())
+                children[-1].write(_share(spec, share, server.pid, folder))
+            connected = [child.read()["connected"] for child in children]
+            start_ns = monotonic_ns() + _UNTIL_START_NS * processes
             before = host_ticks()
             for child in children:
-                _write(child, {"start_ns": start_ns})
+                child.write({"start_ns": start_ns})
             if during is not None:
                 during(start_ns, [child.pid for child in children])
-            ends = [_read(child) for child in children]
+            ends = [child.read() for child in children]
             after = host_ticks()
-            for child in children:
-                child.wait(30)
         finally:
             for child in children:
-                _end(child)
+                child.end()
         held = np.concatenate([np.load(f"{folder}/{k}.npy") for k in range(processes)])
     errors = [error for end in ends for error in end["errors"]]
     if errors and not workload.reconnect:
@@ -243,59 +238,12 @@ def _run(
     )
 
 
-def _start(spec: dict[str, Any], share: int, pid: int, folder: str) -> Any:
-    child = subprocess.Popen(
-        [sys.executable, "-m", "quire.brokers.load._child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-    )
-    own = {
+def _share(spec: dict[str, Any], share: int, pid: int, folder: str) -> dict[str, Any]:
+    """Return what one of the processes is told to do."""
+    return {
         **spec,
         "share": share,
         "pid": pid if share == 0 else 0,
         "source": f"127.0.0.{2 + share}",
         "result": str(Path(folder) / f"{share}.npy"),
     }
-    _write(child, own)
-    return child
-
-
-def _write(child: Any, what: dict[str, Any]) -> None:
-    assert child.stdin is not None
-    try:
-        child.stdin.write(json.dumps(what) + "\n")
-        child.stdin.flush()
-    except BrokenPipeError:
-        _fail(child)
-
-
-def _read(child: Any) -> dict[str, Any]:
-    assert child.stdout is not None
-    line = child.stdout.readline()
-    if not line:
-        _fail(child)
-    told = json.loads(line)
-    if "failed" in told:
-        raise GeneratorFailed(told["failed"])
-    return told
-
-
-def _fail(child: Any) -> NoReturn:
-    assert child.stderr is not None
-    child.kill()
-    lines = child.stderr.read().strip().splitlines()
-    raise GeneratorFailed(f"the generator ended early: {lines[-1] if lines else 'no word'}")
-
-
-def _end(child: Any) -> None:
-    if child.poll() is None:
-        child.kill()
-    child.wait()
-    for stream in (child.stdin, child.stdout, child.stderr):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()

@@ -1,12 +1,18 @@
 """aiomqtt as a load: one publisher, one subscriber, at a rate; prints processor seconds a message.
 
-Run by path with a port, a rate, seconds and bytes. Importing and connecting do not count.
+Run by path with a port, a rate, seconds and bytes: one run for each line of its standard input.
+Importing and connecting do not count.
 """
 
 import asyncio
 import json
 import sys
 import time
+
+try:
+    from uvloop import run
+except ImportError:
+    from asyncio import run  # type: ignore[assignment]
 
 
 async def _main(port: int, rate: float, seconds: float, size: int) -> None:
@@ -34,16 +40,10 @@ async def _main(port: int, rate: float, seconds: float, size: int) -> None:
             await asyncio.sleep(max(0.0, begun + k / rate - time.monotonic()))
             await writer.publish("q/aiomqtt/1", payload)
         await asyncio.wait_for(task, 10)
-        print(
-            json.dumps({"us": 1e6 * (time.process_time() - cpu) / received, "received": received})
-        )
+        spent = time.process_time() - cpu
+    print(json.dumps({"us": 1e6 * spent / received, "received": received}), flush=True)
 
 
 if __name__ == "__main__":
-    words = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
-    try:
-        import uvloop
-
-        uvloop.run(_main(*words))
-    except ImportError:
-        asyncio.run(_main(*words))
+    for _ in sys.stdin:
+        run(_main(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])))

@@ -3,19 +3,22 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from quire.brokers.servers.running import Server
 from quire.checks import integer, positive
 
 
-def us_per_message(server: Server, *, rate_per_s: float, seconds: float, payload: int) -> float:
-    """Return processor microseconds per message of a publisher and a subscriber together.
+@contextmanager
+def client(
+    server: Server, *, rate_per_s: float, seconds: float, payload: int
+) -> Iterator[Callable[[], float]]:
+    """Start the client's process, and yield a function that runs the load once.
 
-    Raises
-    ------
-    RuntimeError
-        When the client fails.
+    It returns processor microseconds per message of a publisher and a subscriber together, and
+    raises RuntimeError when the client fails.
     """
     program = str(Path(__file__).with_name("_aiomqtt_child.py"))
     words = [
@@ -24,13 +27,32 @@ def us_per_message(server: Server, *, rate_per_s: float, seconds: float, payload
         str(positive("seconds", seconds)),
         str(integer("payload", payload)),
     ]
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-I", program, *words],
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60 + 3 * seconds,
-        check=False,
     )
-    if done.returncode:
-        raise RuntimeError(f"aiomqtt: {done.stderr.strip().splitlines()[-1:]}")
-    return float(json.loads(done.stdout)["us"])
+    with process:
+        stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+        assert stdin is not None
+        assert stdout is not None
+        assert stderr is not None
+
+        def us_per_message() -> float:
+            try:
+                stdin.write("\n")
+                stdin.flush()
+                line = stdout.readline()
+            except BrokenPipeError:
+                line = ""
+            if not line:
+                process.kill()
+                raise RuntimeError(f"aiomqtt: {stderr.read().strip().splitlines()[-1:]}")
+            return float(json.loads(line)["us"])
+
+        try:
+            yield us_per_message
+        finally:
+            process.kill()

@@ -5,8 +5,8 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -305,15 +305,36 @@ def all_started(names: Sequence[str], *, cpus: Sequence[int] = ()) -> Iterator[d
     BrokerFailed
         When one that is available does not come up.
     """
-    with ExitStack() as stack:
-        wanted = [name for name in names if broker(name).available() is None]
-        # a server takes from a tenth of a second to fifteen until it answers
-        with ThreadPoolExecutor(max(1, len(wanted))) as pool:
-            begun = [pool.submit(_entered, name, cpus) for name in wanted]
-        for one in begun:
-            if one.exception() is None:
-                stack.push(one.result()[0])
-        yield {name: one.result()[1] for name, one in zip(wanted, begun, strict=True)}
+    with starting(names, cpus=cpus) as when_started:
+        yield when_started()
+
+
+@contextmanager
+def starting(
+    names: Sequence[str], *, cpus: Sequence[int] = ()
+) -> Iterator[Callable[[], dict[str, Server]]]:
+    """Begin to run several brokers, and yield a function that waits until all accept calls.
+
+    A server takes from a tenth of a second to fifteen until it answers; something else can be done
+    meanwhile. Those that are not available are left out. What the function returns is the same each
+    time. All are stopped at the end of the block, those that nobody waited for as well.
+    """
+    wanted = [name for name in names if broker(name).available() is None]
+    pool = ThreadPoolExecutor(max(1, len(wanted)))
+    begun = [pool.submit(_entered, name, cpus) for name in wanted]
+    pool.shutdown(wait=False)
+    try:
+        yield lambda: {name: one.result()[1] for name, one in zip(wanted, begun, strict=True)}
+    finally:
+        _leave(begun)
+
+
+def _leave(begun: Sequence[Future[tuple[AbstractContextManager[Server], Server]]]) -> None:
+    """Stop every server that comes up, all at the same time."""
+    up = [one.result()[0] for one in begun if one.exception() is None]
+    with ThreadPoolExecutor(max(1, len(up))) as pool:
+        for ended in [pool.submit(one.__exit__, None, None, None) for one in up]:
+            ended.result()
 
 
 def _entered(name: str, cpus: Sequence[int]) -> tuple[AbstractContextManager[Server], Server]:
