@@ -1,7 +1,15 @@
 """Records for the tests: the paper's running example, and small broken ones."""
 
+import contextlib
 import copy
+import sys
 from typing import Any
+
+import pytest
+
+from quire.provenance import RecordError, RecordWriter
+
+unix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and links of a Unix")
 
 
 def oom() -> dict[str, Any]:
@@ -105,3 +113,28 @@ def oom() -> dict[str, Any]:
             "metadata": {"duration_ms": 84000, "cost": 0.31, "pinned": True},
         }
     )
+
+
+@contextlib.contextmanager
+def refused(kind=RecordError, path=None):
+    """One printable line of bounded length, of that class and with that path."""
+    with pytest.raises(kind) as fault:
+        yield
+    told = str(fault.value)
+    assert told.isprintable() and len(told) <= 620
+    assert isinstance(fault.value, RecordError)
+    assert path is None or fault.value.path == path
+
+
+def write(root, told=None):
+    """Write the running example, and return its folder and head."""
+    told = told or oom()
+    with RecordWriter(root, told["envelope"]) as out:
+        out.plan(told["plans"][0])
+        for step in told["steps"][:2]:
+            out.step(step)
+        out.plan(told["plans"][1])
+        for step in told["steps"][2:]:
+            out.step(step)
+        head = out.verdict(told["verdict"], told["metadata"])
+    return out.folder, head

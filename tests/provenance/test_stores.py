@@ -34,20 +34,7 @@ from quire.provenance import (
 from quire.provenance.capture.fidelity import calls_of
 from quire.provenance.stores.retention import Kept, leave_tombstone, read_tombstone
 
-from .records import oom
-
-
-def write(root, told=None):
-    told = told or oom()
-    with RecordWriter(root, told["envelope"]) as out:
-        out.plan(told["plans"][0])
-        for step in told["steps"][:2]:
-            out.step(step)
-        out.plan(told["plans"][1])
-        for step in told["steps"][2:]:
-            out.step(step)
-        head = out.verdict(told["verdict"], told["metadata"])
-    return out.folder, head
+from .records import oom, write
 
 
 def test_what_is_written_is_read_and_verified(tmp_path):

@@ -113,11 +113,12 @@ from quire.provenance.stores.jsonl import (
     read_folder,
     read_record,
     read_store,
+    read_verified,
     recover,
     verify_folder,
 )
 from quire.provenance.stores.retention import to_evict
-from quire.provenance.stores.sqlite import ask, sqlite_store
+from quire.provenance.stores.sqlite import ask, sqlite_reader, sqlite_store
 from quire.provenance.stores.writer import RecordWriter
 from quire.provenance.worlds.agents import replay, simulate
 from quire.provenance.worlds.rca import World
@@ -200,6 +201,7 @@ __all__ = [
     "read_record",
     "read_samples",
     "read_store",
+    "read_verified",
     "reconcile",
     "recorded",
     "recover",
@@ -207,6 +209,7 @@ __all__ = [
     "reliability",
     "replay",
     "simulate",
+    "sqlite_reader",
     "sqlite_store",
     "start_investigation",
     "to_evict",

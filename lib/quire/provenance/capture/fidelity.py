@@ -68,7 +68,12 @@ def intent_action_consistency(record: Record) -> float | None:
 
 
 def mentions(call: Call, target: str) -> bool:
-    """Return whether a call's tool or arguments name a target, as a whole word."""
+    """Return whether a call's tool or arguments name a target, as a whole word.
+
+    A target of more than a thousand characters names nothing.
+    """
+    if not 0 < len(target) <= 1000:
+        return False
     text = f"{call['tool']} {canonical_bytes(call.get('input')).decode()}"
     at = text.find(target)
     while at >= 0:

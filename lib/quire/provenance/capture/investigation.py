@@ -12,6 +12,7 @@
 """
 
 import functools
+import reprlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -201,11 +202,49 @@ class Investigation:
 
 
 def _as_json(value: Any) -> Any:
-    """Return a value that JSON can hold; of others, the words that Python has for them."""
+    """Return a copy of a value that JSON can hold; of others, the words that Python has for them.
+
+    A copy, since an agent may change what it gave or got before the step is written; and of a
+    bounded number of values, since one object can hold another a million times.
+    """
+    left = [LIMITS.values]
+
+    def copied(item: Any, depth: int) -> Any:
+        left[0] -= 1
+        if left[0] < 0 or depth < 0:
+            raise Malformed("value", "holds too many values, or too deep")
+        if type(item) is dict:
+            return {name: copied(inside, depth - 1) for name, inside in item.items()}
+        if type(item) is list or type(item) is tuple:
+            return [copied(inside, depth - 1) for inside in item]
+        return item
+
     try:
-        return check_json(value)
+        return check_json(copied(value, LIMITS.depth))
     except Malformed:
-        return repr(value)[:10_000]
+        return _WORDS.repr(value)[:10_000]
+
+
+class _Words(reprlib.Repr):
+    """Python's words for a value, in bounded length and whatever the value does when asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 10_000
+        self.maxlevel = 4
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 20
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        try:
+            return repr(x)[:10_000]
+        except Exception as fault:
+            return f"<{type(x).__name__}, whose words are a {type(fault).__name__}>"
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if x.bit_length() < 10_000 else f"an integer of {x.bit_length():,} bits"
+
+
+_WORDS = _Words()
 
 
 def recorded(

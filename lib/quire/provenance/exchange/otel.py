@@ -10,10 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from quire.checks import integer
+from quire.provenance.exchange.importers import as_list, as_object
 from quire.provenance.schema.canonical import canonical_bytes, parse_json
+from quire.provenance.schema.errors import DanglingReference, Malformed, told
 from quire.provenance.schema.records import Record
 
 SEMANTIC_CONVENTIONS = "1.37"
+_LATEST_NS = 2**63 - 1
 Span = Mapping[str, Any]
 
 
@@ -26,17 +30,26 @@ def to_spans(record: Record, start_ns: int = 0) -> list[dict[str, Any]]:
         What is exported.
     start_ns
         When the run began; steps follow one another by their calls' durations.
+
+    Raises
+    ------
+    Malformed
+        When a call lasts beyond what nanoseconds in 64 bits can hold.
     """
+    start_ns = integer("start_ns", start_ns, 0, _LATEST_NS)
     trace = _hash(record.id, "trace", 32)
     agent = record.envelope["agent"]
     root = _hash(record.id, "run", 16)
     clock = start_ns
     inner: list[dict[str, Any]] = []
-    for step in record.steps:
+    for k, step in enumerate(record.steps):
         began, parent = clock, _hash(record.id, step["step_id"], 16)
         calls = []
         for j, call in enumerate(step.get("tool_calls") or ()):
             took = int(1e6 * float(call.get("duration_ms") or 0))
+            if clock + took > _LATEST_NS:
+                path = f"steps[{k}].tool_calls[{j}].duration_ms"
+                raise Malformed(path, "ends beyond what nanoseconds in 64 bits hold")
             attributes = {
                 "gen_ai.operation.name": "execute_tool",
                 "gen_ai.tool.name": call["tool"],
@@ -70,38 +83,62 @@ def to_spans(record: Record, start_ns: int = 0) -> list[dict[str, Any]]:
     return [_span(trace, root, None, "invoke_agent", start_ns, clock, run), *inner]
 
 
-def fields_of_spans(spans: Sequence[Span]) -> dict[str, Any]:
-    """Return what a reader of the spans knows of the record: parts of its documents, no more."""
-    told: dict[str, Any] = {"envelope": {"agent": {}}, "steps": []}
+def fields_of_spans(spans: Any) -> dict[str, Any]:
+    """Return what a reader of the spans knows of the record: parts of its documents, no more.
+
+    Raises
+    ------
+    Malformed
+        For a span without what it must have, one that ends before it begins, or an id given twice.
+    DanglingReference
+        For a span whose parent is none of those before it that may have such children.
+    """
+    known: dict[str, Any] = {"envelope": {"agent": {}}, "steps": []}
+    run: str | None = None
     places: dict[str, int] = {}
-    for span in spans:
-        a = span["attributes"]
+    ids: set[str] = set()
+    for k, span in enumerate(as_list(spans, "spans")):
+        at = f"spans[{k}]"
+        a = as_object(as_object(span, at).get("attributes"), f"{at}.attributes")
+        own, parent = _need(span, "span_id", str, at), span.get("parent_id")
+        if own in ids:
+            raise Malformed(f"{at}.span_id", f"{told(own)} is given twice")
+        ids.add(own)
+        began, ended = (_need(span, name, int, at) for name in ("start_ns", "end_ns"))
+        if not 0 <= began <= ended <= _LATEST_NS:
+            raise Malformed(f"{at}.end_ns", f"is {told(ended)}, and start_ns {told(began)}")
         operation = a.get("gen_ai.operation.name")
         if operation == "invoke_agent":
-            told["envelope"]["investigation_id"] = a.get("gen_ai.conversation.id")
-            told["envelope"]["agent"] = {"model": a.get("gen_ai.request.model")}
+            run = own
+            known["envelope"]["investigation_id"] = a.get("gen_ai.conversation.id")
+            known["envelope"]["agent"] = {"model": a.get("gen_ai.request.model")}
             if "gen_ai.agent.version" in a:
-                told["envelope"]["agent"]["agent_version"] = a["gen_ai.agent.version"]
+                known["envelope"]["agent"]["agent_version"] = a["gen_ai.agent.version"]
         elif operation == "chat":
-            places[span["span_id"]] = len(told["steps"])
+            if parent not in (run, None):
+                raise DanglingReference(f"{at}.parent_id", f"{told(parent)} names no run before it")
+            places[own] = len(known["steps"])
             step: dict[str, Any] = {"tool_calls": []}
             tokens = {
                 side: a[f"gen_ai.usage.{side}_tokens"]
                 for side in ("input", "output")
                 if f"gen_ai.usage.{side}_tokens" in a
             }
-            told["steps"].append(step | ({"tokens": tokens} if tokens else {}))
+            known["steps"].append(step | ({"tokens": tokens} if tokens else {}))
         elif operation == "execute_tool":
+            if not isinstance(parent, str) or parent not in places:
+                raise DanglingReference(f"{at}.parent_id", f"{told(parent)} names no chat span")
             call = {
-                "tool": a["gen_ai.tool.name"],
-                "duration_ms": (span["end_ns"] - span["start_ns"]) / 1e6,
+                "tool": _need(a, "gen_ai.tool.name", str, f"{at}.attributes"),
+                "duration_ms": (ended - began) / 1e6,
                 "call_id": a.get("gen_ai.tool.call.id"),
             }
             for field, name in (("input", "arguments"), ("output", "result")):
-                if f"gen_ai.tool.call.{name}" in a:
-                    call[field] = parse_json(a[f"gen_ai.tool.call.{name}"])
-            told["steps"][places[span["parent_id"]]]["tool_calls"].append(call)
-    return told
+                title = f"gen_ai.tool.call.{name}"
+                if title in a:
+                    call[field] = parse_json(a[title], f"{at}.attributes.{title}")
+            known["steps"][places[parent]]["tool_calls"].append(call)
+    return known
 
 
 def lost_fields(record: Record, spans: Sequence[Span]) -> list[str]:
@@ -116,6 +153,13 @@ def lost_fields(record: Record, spans: Sequence[Span]) -> list[str]:
         if path not in kept or not _same(kept[path], value)
     }
     return sorted(lost)
+
+
+def _need(source: Mapping[str, Any], name: str, kind: type, path: str) -> Any:
+    value = source.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise Malformed(f"{path}.{name}", f"is {told(value)}: must be of {kind.__name__}")
+    return value
 
 
 def _leaves(value: Any, path: str = "") -> Any:

@@ -4,9 +4,10 @@ Every document stands in its element's ``aer:document`` as canonical JSON, so re
 the record itself; the relations are what other tools of PROV see.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from quire.provenance.exchange.importers import as_object
 from quire.provenance.schema.canonical import canonical_bytes, parse_json
 from quire.provenance.schema.errors import Malformed
 from quire.provenance.schema.records import Record, check_record
@@ -90,7 +91,7 @@ def to_prov(record: Record) -> dict[str, Any]:
     return found | {name: rows for name, rows in relations.items() if rows}
 
 
-def from_prov(document: Mapping[str, Any]) -> Record:
+def from_prov(document: Any) -> Record:
     """Return the record that a PROV-JSON document of `to_prov` holds, checked.
 
     Raises
@@ -101,24 +102,42 @@ def from_prov(document: Mapping[str, Any]) -> Record:
 
     def held(element: Any, path: str) -> Any:
         try:
-            return parse_json(element["aer:document"], path)
+            return as_object(parse_json(element["aer:document"], path), path)
         except (KeyError, TypeError):
             raise Malformed(path, "holds no document of a record") from None
 
-    entities = document.get("entity") or {}
+    document = as_object(document, "document")
+    entities = as_object(document.get("entity") or {}, "entity")
+    activities = as_object(document.get("activity") or {}, "activity")
     if "run:envelope" not in entities:
         raise Malformed("entity.run:envelope", "is missing")
-    plans = [held(e, f"entity.{n}") for n, e in entities.items() if n.startswith("run:plan")]
-    steps = [held(a, f"activity.{n}") for n, a in (document.get("activity") or {}).items()]
+    plans = [held(e, f"entity.{n}") for n, e in entities.items() if _is_plan(e)]
+    steps = [held(a, f"activity.{n}") for n, a in activities.items()]
     record = Record(
         held(entities["run:envelope"], "entity.run:envelope"),
-        tuple(sorted(plans, key=lambda plan: plan.get("plan_version", 0))),
-        tuple(sorted(steps, key=lambda step: step.get("sequence", 0))),
+        tuple(sorted(plans, key=_place("plan_version"))),
+        tuple(sorted(steps, key=_place("sequence"))),
         held(entities["run:verdict"], "entity.run:verdict") if "run:verdict" in entities else None,
         held(entities["run:metadata"], "entity.run:metadata") if "run:metadata" in entities else {},
     )
     check_record(record)
     return record
+
+
+def _is_plan(element: Any) -> bool:
+    """Whether an entity is a plan by its type: a step may be called anything."""
+    types = element.get("prov:type") if isinstance(element, Mapping) else None
+    return isinstance(types, list) and _qualified("aer:PlanVersion") in types
+
+
+def _place(name: str) -> Callable[[Any], int]:
+    """Return what to sort documents by; what is no number is told when the record is checked."""
+
+    def place(document: Any) -> int:
+        number = document.get(name)
+        return number if isinstance(number, int) else 0
+
+    return place
 
 
 def _step(step_id: str) -> str:

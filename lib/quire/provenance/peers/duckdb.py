@@ -1,12 +1,15 @@
 """A population of runs in DuckDB (package duckdb), asked with the same SQL as SQLite."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from quire.provenance.questions.population import Population
+from quire.provenance.schema.errors import Malformed
 
 
 @contextmanager
@@ -17,10 +20,17 @@ def duckdb_store(population: Population, path: str = ":memory:") -> Iterator[Any
     ------
     duckdb.DuckDBPyConnection
         With the tables ``runs`` and ``steps``.
+
+    Raises
+    ------
+    Malformed
+        When the file is there already.
     """
     import duckdb
     import pyarrow
 
+    if path != ":memory:" and os.path.lexists(path):
+        raise Malformed(Path(path).name, "is there already: a store is written into a new file")
     connection = duckdb.connect(path, config={"threads": 1})
     try:
         for name, columns in population.tables().items():

@@ -1,18 +1,20 @@
 """Mock replay: recorded tool outputs served again, and what happens where none was recorded."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from quire.provenance.capture.fidelity import call_key, calls_of
-from quire.provenance.schema.errors import ReplayMiss
+from quire.provenance.schema.errors import ReplayMiss, told
 from quire.provenance.schema.records import Record
 
 
 class RecordedTools:
     """Tools that answer from a record; nothing live can be reached.
 
-    Outputs are keyed by tool, canonical arguments, and how often that call was made before.
+    Outputs are keyed by tool, canonical arguments, and how often that call was made before. Each is
+    served as a copy: what an agent does to it changes no record.
 
     Parameters
     ----------
@@ -35,8 +37,8 @@ class RecordedTools:
             raise ValueError(f"on_miss = {on_miss!r}: must be 'strict', 'fifo' or 'stub'")
         self.on_miss, self.stub = on_miss, stub
         self.served = self.missed = self.drifted = 0
-        self._left: dict[tuple[str, str], list[int]] = defaultdict(list)
-        self._order: dict[str, list[int]] = defaultdict(list)
+        self._left: dict[tuple[str, str], deque[int]] = defaultdict(deque)
+        self._order: dict[str, deque[int]] = defaultdict(deque)
         self._outputs: list[Any] = []
         for place, call in enumerate(calls_of(record)):
             self._outputs.append(call.get("output"))
@@ -52,25 +54,28 @@ class RecordedTools:
         ReplayMiss
             Under ``strict``, and under ``fifo`` when the tool has no output left.
         """
-        left = [
-            k
-            for k in self._left.get(call_key({"tool": tool, "input": arguments}), ())
-            if k not in self._used
-        ]
-        if left:
-            self._used.add(left[0])
+        place = self._next(self._left.get(call_key({"tool": tool, "input": arguments})))
+        if place is not None:
             self.served += 1
-            return self._outputs[left[0]]
+            return deepcopy(self._outputs[place])
         self.missed += 1
         if self.on_miss == "stub":
             return self.stub
         if self.on_miss == "fifo":
-            rest = [k for k in self._order.get(tool, ()) if k not in self._used]
-            if rest:
-                self._used.add(rest[0])
+            place = self._next(self._order.get(tool))
+            if place is not None:
                 self.drifted += 1
-                return self._outputs[rest[0]]
-        raise ReplayMiss(f"tools.{tool}", f"{arguments!r:.120} was not recorded, or not so often")
+                return deepcopy(self._outputs[place])
+        raise ReplayMiss(f"tools.{tool}", f"{told(arguments)} was not recorded, or not so often")
+
+    def _next(self, places: deque[int] | None) -> int | None:
+        """Return the first place that was not served; each is looked at once, however many."""
+        while places:
+            place = places.popleft()
+            if place not in self._used:
+                self._used.add(place)
+                return place
+        return None
 
     def tool(self, name: str) -> Callable[..., Any]:
         """Return a function in the place of a live tool, called with keyword arguments."""
@@ -99,4 +104,4 @@ def mock_replay(
         As `RecordedTools` has them.
     """
     tools = RecordedTools(record, on_miss, stub)
-    return agent(dict(record.envelope), tools), tools
+    return agent(deepcopy(dict(record.envelope)), tools), tools

@@ -1,16 +1,18 @@
 """JSON read strictly and written canonically (RFC 8785), so that equal records have equal bytes.
 
-`parse_json` refuses what two readers could read differently: duplicate keys, NaN and infinities,
-integers that a double does not hold, lone surrogates; and what could exhaust a reader: depth and
-size. `canonical_bytes` sorts keys by UTF-16 units and writes numbers as ECMAScript does.
+`parse_json` refuses, with its place, what two readers could read differently: duplicate keys, NaN
+and infinities, integers that a double does not hold, lone surrogates; and what could exhaust a
+reader: depth and size. `canonical_bytes` sorts keys by UTF-16 units and writes numbers as
+ECMAScript does.
 """
 
 import json
 import math
+import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from quire.provenance.schema.errors import DuplicateKey, Malformed
+from quire.provenance.schema.errors import DuplicateKey, Malformed, told
 
 _EXACT = 2**53 - 1  # the largest integer up to which doubles are exact
 
@@ -27,24 +29,30 @@ class Limits:
         Characters of one string.
     document
         Bytes of one document (a line of a stream, or a file).
+    values
+        Values of one document: of empty lists, three bytes each, a reader makes a hundred.
+    record
+        Bytes of one record's documents; a reader counts each of its files.
     """
 
     depth: int = 64
     string: int = 1_000_000
     document: int = 16_000_000
+    values: int = 2_000_000
+    record: int = 256_000_000
 
 
 LIMITS = Limits()
 
 
-def parse_json(text: bytes | bytearray | str, path: str = "$", limits: Limits = LIMITS) -> Any:
+def parse_json(text: Any, path: str = "$", limits: Limits = LIMITS) -> Any:
     """Return the value of a JSON document, or refuse it with the path of what is wrong.
 
     Raises
     ------
     Malformed
-        For text that is not UTF-8 or not JSON, too large or too deep, for NaN and infinities, for
-        integers beyond 2^53 - 1, and for lone surrogates.
+        For text that is not UTF-8 or not JSON, too large or too deep or of too many values, for
+        NaN and infinities, for integers beyond 2^53 - 1, and for lone surrogates.
     DuplicateKey
         For an object that names a key twice.
     """
@@ -58,27 +66,35 @@ def parse_json(text: bytes | bytearray | str, path: str = "$", limits: Limits = 
         except UnicodeDecodeError as fault:
             raise Malformed(path, f"is not UTF-8 at byte {fault.start}") from None
 
+    if len(text) > limits.values and _holds_more(text, limits.values):
+        raise Malformed(path, f"holds more than {limits.values:,} values")
+    twice = False
+
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal twice
         found = dict(items)
         if len(found) != len(items):
+            twice = True
             seen: set[str] = set()
-            twice = next(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-            raise DuplicateKey(path, f"the key {twice[:60]!r} stands twice in one object")
+            key = next(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            return _Twice(found, key)
         return found
 
-    def constant(name: str) -> NoReturn:
-        raise Malformed(path, f"holds {name}, which is no JSON number")
-
     try:
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        # NaN and infinities become numbers, so that their place can be told
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=float)
     except json.JSONDecodeError as fault:
         raise Malformed(path, f"is not JSON: {fault.msg} at character {fault.pos}") from None
     except RecursionError:
         raise Malformed(path, f"is nested more than {limits.depth} levels deep") from None
-    except Malformed:
-        raise
     except ValueError:  # thousands of digits
         raise Malformed(path, "holds an integer beyond 2^53 - 1") from None
+    if twice:
+        try:
+            place, key = _place_of_twice(value, path) or (path, "")
+        except RecursionError:
+            raise Malformed(path, f"is nested more than {limits.depth} levels deep") from None
+        raise DuplicateKey(place, f"the key {told(key)} stands twice in one object")
     return check_json(value, path, limits)
 
 
@@ -93,6 +109,34 @@ def check_json(value: Any, path: str = "$", limits: Limits = LIMITS) -> Any:
     if not _is_json(value, limits.string, limits.depth):
         _check(value, path, limits, limits.depth)  # says where and what
     return value
+
+
+def check_size(payload: bytes, path: str, limits: Limits, before: int = 0) -> int:
+    """Refuse what a reader would refuse, and return the bytes of a record with this document.
+
+    Parameters
+    ----------
+    payload
+        Canonical bytes of a document.
+    path
+        Of the document, for errors.
+    limits
+        How large it may be.
+    before
+        Bytes of the record's other documents.
+
+    Raises
+    ------
+    Malformed
+        For a document, or a record, that is too large.
+    """
+    if len(payload) > limits.document:
+        raise Malformed(path, f"holds {len(payload):,} bytes: at most {limits.document:,}")
+    if len(payload) > limits.values and _holds_more(payload.decode(), limits.values):
+        raise Malformed(path, f"holds more than {limits.values:,} values")
+    if before + len(payload) > limits.record:
+        raise Malformed(path, f"makes the record larger than {limits.record:,} bytes")
+    return before + len(payload)
 
 
 def canonical_bytes(value: Any) -> bytes:
@@ -113,6 +157,41 @@ def canonical_bytes(value: Any) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError:
         raise Malformed("$", "holds a lone surrogate, which UTF-8 cannot write") from None
+
+
+class _Twice(dict[str, Any]):
+    """An object that names a key twice, until it is refused."""
+
+    def __init__(self, found: dict[str, Any], key: str) -> None:
+        super().__init__(found)
+        self.key = key
+
+
+def _place_of_twice(value: Any, path: str) -> tuple[str, str] | None:
+    """Return the path of the first object that names a key twice, and the key."""
+    if isinstance(value, _Twice):
+        return path, value.key
+    if isinstance(value, dict):
+        inside = ((f"{path}.{key[:60]}", item) for key, item in value.items())
+    elif isinstance(value, list):
+        inside = ((f"{path}[{k}]", item) for k, item in enumerate(value))
+    else:
+        return None
+    return next(filter(None, (_place_of_twice(item, at) for at, item in inside)), None)
+
+
+# a text that is not closed ends with the document, so that each is looked at once
+_TEXTS = re.compile(r'"(?:[^"\\]|\\.?)*+"?', re.DOTALL)
+
+
+def _holds_more(text: str, values: int) -> bool:
+    """Whether a document holds more values than so many: its commas and brackets, one more."""
+
+    def count(part: str) -> int:
+        return part.count(",") + part.count("[") + part.count("{") + 1
+
+    # a first look counts those inside of texts as well, and nearly always it is enough
+    return count(text) > values and count(_TEXTS.sub("", text)) > values
 
 
 _PLAIN = json.JSONEncoder(
@@ -181,7 +260,7 @@ def _write(value: Any, parts: list[str], path: str, depth: int) -> None:
 def _sorted_keys(value: dict[Any, Any], path: str) -> list[str]:
     for key in value:
         if not isinstance(key, str):
-            raise Malformed(path, f"has the key {key!r}: keys are texts")
+            raise Malformed(path, f"has the key {told(key)}: keys are texts")
     return sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
 
 
@@ -266,7 +345,7 @@ def _check(value: Any, path: str, limits: Limits, depth: int) -> None:
     elif kind is dict:
         for key, item in value.items():
             if type(key) is not str:
-                raise Malformed(path, f"has the key {key!r}: keys are texts")
+                raise Malformed(path, f"has the key {told(key)}: keys are texts")
             _check_string(key, path, limits)
             _check(item, f"{path}.{key}" if len(key) < 60 else path, limits, depth - 1)
     elif kind is list or kind is tuple:

@@ -1,5 +1,11 @@
-"""Secrets are taken out before anything is written: by the name of a field, and by their form."""
+"""Secrets are taken out before anything is written: by the name of a field, and by their form.
 
+Names and forms are looked for in texts, in names of fields, in lists (an option and its value, a
+key in lines), in pairs of name and value, and in base64. What has neither a name nor a form is not
+seen: a secret whose parts stand in fields apart, or one in a code of somebody's own.
+"""
+
+import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +33,7 @@ _FORMS = (
     r"(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]+",
     r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
     r"\bAIza[0-9A-Za-z_\-]{30,}",
-    r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
+    r"\beyJ[A-Za-z0-9_\-]{8,2000}+\.[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]*",
     r"(?i)(?<=bearer )[A-Za-z0-9._~+/\-]{8,}=*",
     r"(?i)(?<=basic )[A-Za-z0-9+/]{8,}=*",
     r"(?i)(?<=authorization: token )[^\s\"']+",
@@ -37,7 +43,7 @@ _FORMS = (
     r"(?<=://)[^\s/:@]*:[^\s/]+(?=@)",
 )
 _ASSIGNED = re.compile(
-    r"(?i)((?:[A-Za-z0-9]+[_\-])*(?:password|passwd|passphrase|pwd|secret|token|api[_\-]?key|"
+    r"(?i)((?:password|passwd|passphrase|pwd|secret|token|api[_\-]?key|"
     r"access[_\-]?key|private[_\-]?key|account[_\-]?key|secret[_\-]?key|credentials?)"
     r"\\*[\"']?\s*[=:]\s*)"
     r"(\\+\"[^\"]*\"|\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,;&\"']+)"
@@ -45,6 +51,26 @@ _ASSIGNED = re.compile(
 _FORM = re.compile("|".join(f"(?:{form})" for form in _FORMS if not form.startswith("(?i)")))
 _FORM_ANY_CASE = re.compile(
     "(?i)" + "|".join(f"(?:{form[4:]})" for form in _FORMS if form.startswith("(?i)"))
+)
+
+
+_OPTION = re.compile(
+    r"(?i)--?(?:[a-z0-9]+-)*(?:password|passwd|passphrase|pwd|secret|token|api-?key|access-?key|"
+    r"private-?key|secret-?key|credentials?)"
+)
+_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----")
+_KEY_ENDS = re.compile(r"-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{16,}+(?:\r?\n[A-Za-z0-9+/_\-]{4,}+)*+={0,2}")
+
+
+def _coded(word: bytes, before: int) -> str:
+    """Return what a word is in base64 after so many bytes (of three), without its neighbours."""
+    code = binascii.b2a_base64(b"\0" * before + word).decode()
+    return code[-(-8 * before // 6) : 8 * (before + len(word)) // 6].lower()
+
+
+_CODED = tuple(
+    _coded(word, before) for word in (b"password", b"secret", b"PRIVATE KEY") for before in range(3)
 )
 
 
@@ -79,6 +105,21 @@ def _may_hold_one(text: str) -> bool:
         or "k_test" in low
         or "hf_" in low
         or "npm_" in low
+        or _holds_coded(low)
+    )
+
+
+def _holds_coded(low: str) -> bool:
+    return (
+        _CODED[0] in low
+        or _CODED[1] in low
+        or _CODED[2] in low
+        or _CODED[3] in low
+        or _CODED[4] in low
+        or _CODED[5] in low
+        or _CODED[6] in low
+        or _CODED[7] in low
+        or _CODED[8] in low
     )
 
 
@@ -119,7 +160,8 @@ class Redaction:
         found: dict[str, Any] = self._value(document, "", paths)
         if paths:
             before = found.get("redacted")
-            found["redacted"] = sorted({*paths, *(before if isinstance(before, list) else ())})
+            kept = before if isinstance(before, list) else ()
+            found["redacted"] = sorted({*paths, *(path for path in kept if type(path) is str)})
         return found
 
     def _value(self, value: Any, path: str, paths: list[str]) -> Any:
@@ -133,6 +175,7 @@ class Redaction:
             return clean
         if kind is dict or isinstance(value, Mapping):
             out = {}
+            named = self.forms and _names_a_secret(value)
             for name, item in value.items():
                 if name in self.keep:
                     out[name] = item
@@ -145,7 +188,9 @@ class Redaction:
                     name = clean_name
                 inside = f"{path}.{name}" if path else str(name)
                 if item is not None and (
-                    name in self.drop or (self.forms and _is_secret_name(name, item))
+                    name in self.drop
+                    or (self.forms and _is_secret_name(name, item))
+                    or (named and name == "value")
                 ):
                     out[name] = REDACTED
                     if item != REDACTED:
@@ -154,18 +199,71 @@ class Redaction:
                     out[name] = self._value(item, inside, paths)
             return out
         if kind is list or kind is tuple:
-            return [self._value(item, f"{path}[{k}]", paths) for k, item in enumerate(value)]
+            return self._list(value, path, paths)
         return value
+
+    def _list(self, value: Any, path: str, paths: list[str]) -> list[Any]:
+        """Return the items, without the lines of a key and without what follows a secret's name."""
+        out: list[Any] = []
+        in_key = follows = False
+        for k, item in enumerate(value):
+            inside = f"{path}[{k}]"
+            if self.forms and type(item) is str:
+                if in_key or follows:
+                    out.append(REDACTED)
+                    paths.append(inside)
+                    in_key = in_key and not _KEY_ENDS.search(item)
+                    follows = False
+                    continue
+                follows = item[:1] == "-" and bool(_OPTION.fullmatch(item))
+                follows = follows or (k == 0 and len(value) == 2 and _is_secret_name(item, ""))
+                if "-----BEGIN " in item and not _KEY_ENDS.search(item):
+                    in_key = bool(_KEY_BEGINS.search(item))
+            out.append(self._value(item, inside, paths))
+        return out
 
 
 DEFAULT = Redaction()
 
 
-def without_secrets(text: str) -> str:
-    """Return a text in which every secret that is known by its form is replaced."""
+def without_secrets(text: str, coded: bool = True) -> str:
+    """Return a text in which every secret that is known by its form is replaced.
+
+    Parameters
+    ----------
+    text
+        Any.
+    coded
+        Whether base64 is looked into.
+    """
     text = _FORM.sub(REDACTED, text)
     text = _FORM_ANY_CASE.sub(REDACTED, text)
-    return _ASSIGNED.sub(_assigned, text)
+    text = _ASSIGNED.sub(_assigned, text)
+    if coded and _holds_coded(text.lower()):
+        text = _BASE64.sub(_decoded, text)
+    return text
+
+
+def _decoded(match: re.Match[str]) -> str:
+    """Return a run of base64, or that it held a secret."""
+    code = re.sub(r"[\r\n=]", "", match[0]).translate(_STANDARD)
+    try:
+        inside = binascii.a2b_base64(code[: len(code) - (len(code) % 4 == 1)] + "==").decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return match[0]
+    return match[0] if without_secrets(inside, coded=False) == inside else REDACTED
+
+
+def _names_a_secret(value: Mapping[Any, Any]) -> bool:
+    """Whether an object is a pair of name and value, as of an environment, and the name says so."""
+    if "value" not in value or not isinstance(value["value"], str):
+        return False
+    name = value.get("name", value.get("key"))
+    return isinstance(name, str) and _is_secret_name(name, "")
+
+
+_STANDARD = str.maketrans("-_", "+/")
+_LONGEST_NAME = 80
 
 
 def _assigned(match: re.Match[str]) -> str:
@@ -188,7 +286,7 @@ def _clean_name(name: Any) -> Any:
         if not isinstance(name, str):
             return name
         clean = without_secrets(name) if _may_hold_one(name) else name
-        if len(_CLEAN_NAMES) < 10_000 and clean == name:
+        if len(_CLEAN_NAMES) < 10_000 and len(name) <= _LONGEST_NAME and clean == name:
             _CLEAN_NAMES[name] = clean
     return clean
 
@@ -198,7 +296,7 @@ def _is_secret_name(name: Any, item: Any) -> bool:
     kind = _SECRET_NAMES.get(name)
     if kind is None:
         kind = _kind_of_name(name) if isinstance(name, str) else ""
-        if len(_SECRET_NAMES) < 10_000:
+        if len(_SECRET_NAMES) < 10_000 and len(name) <= _LONGEST_NAME:
             _SECRET_NAMES[name] = kind
     if not kind or isinstance(item, bool):
         return False

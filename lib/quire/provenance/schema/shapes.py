@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from quire.provenance.schema.errors import ConfidenceRange, Malformed, UnsafeIdentifier
+from quire.provenance.schema.errors import ConfidenceRange, Malformed, UnsafeIdentifier, told
 
 CORE_VERSION = 1
 
@@ -120,7 +120,7 @@ def check_id(value: Any, path: str) -> str:
         For anything else: a slash, two dots, a name of a device, more than 128 characters.
     """
     if not isinstance(value, str):
-        raise UnsafeIdentifier(path, f"is {_told(value)}: must be a text")
+        raise UnsafeIdentifier(path, f"is {told(value)}: must be a text")
     if (
         not _ID.fullmatch(value)
         or ".." in value
@@ -129,7 +129,7 @@ def check_id(value: Any, path: str) -> str:
     ):
         raise UnsafeIdentifier(
             path,
-            f"is {_told(value)}: letters, digits and . _ : - are allowed, at most 128, opening "
+            f"is {told(value)}: letters, digits and . _ : - are allowed, at most 128, opening "
             "with a letter or digit, without two dots in a row",
         )
     return value
@@ -148,7 +148,7 @@ def check_shape(value: Any, shape: Shape, path: str) -> Mapping[str, Any]:
         For an identifier that could name a path.
     """
     if not isinstance(value, Mapping):
-        raise Malformed(path, f"is {_told(value)}: must be an object")
+        raise Malformed(path, f"is {told(value)}: must be an object")
     for name, field in shape.items():
         found = value.get(name)
         if found is None:
@@ -162,44 +162,39 @@ def check_shape(value: Any, shape: Shape, path: str) -> Mapping[str, Any]:
 def _check_kind(value: Any, kind: str, path: str, name: str) -> None:
     if kind == "text":
         if not isinstance(value, str):
-            raise Malformed(f"{path}.{name}", f"is {_told(value)}: must be a text")
+            raise Malformed(f"{path}.{name}", f"is {told(value)}: must be a text")
     elif kind == "whole":
         if type(value) is not int or value < 0:
-            raise Malformed(f"{path}.{name}", f"is {_told(value)}: must be an integer, 0 or more")
+            raise Malformed(f"{path}.{name}", f"is {told(value)}: must be an integer, 0 or more")
     elif kind == "any":
         return
     elif kind == "objects":
         if not isinstance(value, list | tuple):
-            raise Malformed(f"{path}.{name}", f"is {_told(value)}: must be a list of objects")
+            raise Malformed(f"{path}.{name}", f"is {told(value)}: must be a list of objects")
         for k, item in enumerate(value):
             if not isinstance(item, Mapping):
-                raise Malformed(f"{path}.{name}[{k}]", f"is {_told(item)}: must be an object")
+                raise Malformed(f"{path}.{name}[{k}]", f"is {told(item)}: must be an object")
     elif kind == "id":
         check_id(value, f"{path}.{name}")
     elif kind == "object":
         if not isinstance(value, Mapping):
-            raise Malformed(f"{path}.{name}", f"is {_told(value)}: must be an object")
+            raise Malformed(f"{path}.{name}", f"is {told(value)}: must be an object")
     elif kind == "number":
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e300:
-            raise Malformed(f"{path}.{name}", f"is {_told(value)}: must be a number, 0 or more")
+            raise Malformed(f"{path}.{name}", f"is {told(value)}: must be a number, 0 or more")
     elif kind == "share":
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise ConfidenceRange(f"{path}.{name}", f"is {_told(value)}: must lie from 0 to 1")
+            raise ConfidenceRange(f"{path}.{name}", f"is {told(value)}: must lie from 0 to 1")
     elif kind in ("texts", "ids"):
         if not isinstance(value, list | tuple):
-            raise Malformed(f"{path}.{name}", f"is {_told(value)}: must be a list of texts")
+            raise Malformed(f"{path}.{name}", f"is {told(value)}: must be a list of texts")
         for k, item in enumerate(value):
             if kind == "ids":
                 check_id(item, f"{path}.{name}[{k}]")
             elif not isinstance(item, str):
-                raise Malformed(f"{path}.{name}[{k}]", f"is {_told(item)}: must be a text")
+                raise Malformed(f"{path}.{name}[{k}]", f"is {told(item)}: must be a text")
     else:
         allowed = VOCABULARIES[kind.partition(":")[2]]
-        if value not in allowed:
-            told = ", ".join(allowed)
-            raise Malformed(f"{path}.{name}", f"is {_told(value)}: must be one of {told}")
-
-
-def _told(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        if not isinstance(value, str) or value not in allowed:
+            listed = ", ".join(allowed)
+            raise Malformed(f"{path}.{name}", f"is {told(value)}: must be one of {listed}")

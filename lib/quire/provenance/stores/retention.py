@@ -7,9 +7,10 @@ from pathlib import Path
 
 from quire.checks import integer, non_negative, positive
 from quire.provenance.chain.hash_chain import Head
-from quire.provenance.schema.canonical import canonical_bytes, parse_json
+from quire.provenance.schema.canonical import LIMITS, canonical_bytes, parse_json
 from quire.provenance.schema.errors import Malformed
 from quire.provenance.schema.shapes import check_id
+from quire.provenance.stores.files import read_document, write_new
 
 DAY = 86_400.0
 
@@ -55,13 +56,17 @@ def leave_tombstone(folder: Path, head: Head, now: float) -> Path:
     Malformed
         When the folder holds no record.
     """
+    check_id(folder.name, "folder")
+    if folder.is_symlink():
+        raise Malformed(folder.name, "is a link in the store")
     if not (folder / "envelope.json").is_file():
         raise Malformed("envelope.json", f"is missing in {folder.name!r}")
-    check_id(folder.name, "folder")
     stone = folder.parent / f"{folder.name}.tombstone.json"
     text = {"investigation_id": folder.name, "evicted_at": now, "head": asdict(head)}
-    stone.write_bytes(canonical_bytes(text) + b"\n")
-    shutil.rmtree(folder)
+    write_new(stone, canonical_bytes(text) + b"\n")
+    # what is half removed bears no record's name any more
+    gone = folder.rename(folder.with_name(f".{folder.name}.evicted"))
+    shutil.rmtree(gone)
     return stone
 
 
@@ -73,10 +78,14 @@ def read_tombstone(file: Path) -> tuple[str, Head]:
     Malformed
         When the file is no tombstone.
     """
-    text = parse_json(file.read_bytes(), file.name)
-    try:
-        return str(text["investigation_id"]), Head(
-            int(text["head"]["number"]), str(text["head"]["link"])
-        )
-    except (KeyError, TypeError, ValueError):
-        raise Malformed(file.name, "is no tombstone") from None
+    data = read_document(file, LIMITS.document)
+    if data is None:
+        raise Malformed(file.name, "is missing")
+    text = parse_json(data, file.name)
+    head = text.get("head") if isinstance(text, dict) else None
+    number, link = (head.get("number"), head.get("link")) if isinstance(head, dict) else (0, 0)
+    if type(number) is not int or number < 0 or not isinstance(link, str):
+        raise Malformed(file.name, "is no tombstone")
+    return check_id(text.get("investigation_id"), f"{file.name}.investigation_id"), Head(
+        number, link
+    )

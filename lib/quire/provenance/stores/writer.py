@@ -5,6 +5,7 @@ the bytes that are written. Everything is checked and redacted before.
 """
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +14,17 @@ from typing import Any
 
 from quire.merkle import leaf_hash
 from quire.provenance.chain.hash_chain import Head, first_link, next_link
-from quire.provenance.schema.canonical import LIMITS, Limits, canonical_bytes, check_json
+from quire.provenance.schema.canonical import (
+    LIMITS,
+    Limits,
+    canonical_bytes,
+    check_json,
+    check_size,
+)
 from quire.provenance.schema.errors import (
     AuthorityExceeded,
     DanglingReference,
     EnvelopeSealed,
-    Malformed,
     PlanVersionGap,
     RecordClosed,
     SequenceOrder,
@@ -34,6 +40,7 @@ from quire.provenance.schema.records import (
 from quire.provenance.schema.redaction import DEFAULT, Redaction
 from quire.provenance.schema.rules import permitted, reference_problems
 from quire.provenance.schema.shapes import METADATA, check_id, check_shape
+from quire.provenance.stores.files import write_new
 
 STREAMS = {"plan": "plans.jsonl", "step": "steps.jsonl"}
 
@@ -81,18 +88,20 @@ class RecordWriter:
         self._places: dict[str, int] = {}
         self._permitted: dict[str, bool] = {}
         self._sequence = -1
-        self.folder = _new_folder(Path(root), str(envelope["investigation_id"]))
         payload = canonical_bytes(self.envelope)
+        self._bytes = check_size(payload, "envelope", limits)
+        self.folder = _new_folder(Path(root), str(envelope["investigation_id"]))
         self._link = first_link(payload)
         self._files: dict[str, int] = {}
         try:
             for name in (*STREAMS.values(), "chain.jsonl"):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
                 self._files[name] = os.open(self.folder / name, flags, 0o600)
-            _write_new(self.folder / "envelope.json", payload + b"\n")
+            write_new(self.folder / "envelope.json", payload + b"\n")
             self._enter("envelope", payload, 0)
-        except BaseException:
+        except BaseException:  # a record that could not be opened is not there
             self.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
     def plan(self, plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +207,9 @@ class RecordWriter:
         if written.get("redacted") != verdict.get("redacted"):
             check_verdict(written, "verdict", self._profile)
         payload = canonical_bytes(written)
-        _write_new(self.folder / "verdict.json", payload + b"\n")
+        check_size(payload, "verdict", self._limits, self._bytes)
+        check_size(canonical_bytes(told), "metadata", self._limits)
+        write_new(self.folder / "verdict.json", payload + b"\n")
         self._enter("verdict", payload, self.head.number + 1)
         self._finish(told)
         return self.head
@@ -253,10 +264,18 @@ class RecordWriter:
                 else:
                     check_plan(written, path)
             payload = canonical_bytes(written)
-        if len(payload) > self._limits.document:
-            raise Malformed(f"{kind}s[{place}]", f"holds {len(payload):,} bytes")
-        _write_all(self._files[STREAMS[kind]], payload + b"\n")
-        self._enter(kind, payload, self.head.number + 1)
+        self._bytes = check_size(payload, f"{kind}s[{place}]", self._limits, self._bytes)
+        files = (self._files[STREAMS[kind]], self._files["chain.jsonl"])
+        sizes = [os.fstat(file).st_size for file in files]
+        head, link = self.head, self._link
+        try:
+            _write_all(files[0], payload + b"\n")
+            self._enter(kind, payload, self.head.number + 1)
+        except BaseException:  # a disk that is full: the document and its entry stand, or neither
+            for file, size in zip(files, sizes, strict=True):
+                os.ftruncate(file, size)
+            self.head, self._link = head, link
+            raise
         return written
 
     def _enter(self, kind: str, payload: bytes, number: int) -> None:
@@ -270,7 +289,7 @@ class RecordWriter:
     def _finish(self, metadata: dict[str, Any]) -> None:
         metadata = self._redaction.apply(metadata)
         metadata["head"] = asdict(self.head)
-        _write_new(self.folder / "metadata.json", canonical_bytes(metadata) + b"\n")
+        write_new(self.folder / "metadata.json", canonical_bytes(metadata) + b"\n")
         self.close()
 
 
@@ -296,10 +315,3 @@ def _new_folder(root: Path, name: str) -> Path:
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
-
-
-def _write_new(file: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all."""
-    draft = file.with_name(f".{file.name}.draft")
-    draft.write_bytes(data)
-    draft.replace(file)
