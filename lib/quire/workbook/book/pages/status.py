@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbformat import NotebookNode
@@ -94,12 +94,22 @@ def _listed(versions: Mapping[str, Any]) -> str:
 
 
 def _datasets(records: Records) -> str:
-    rows = [
+    """Return, folded, the files that each chapter's run read."""
+    folds = [
+        _fold(chapter, sorted(record["datasets"].items()))
+        for chapter, record in records.items()
+        if record.get("datasets")
+    ]
+    if not folds:
+        return "No run used data that others publish (`quire data fetch` brings them)."
+    return raw("".join(folds))
+
+
+def _fold(chapter: Chapter, files: Sequence[tuple[str, Any]]) -> str:
+    rows = "".join(
         f"<li>chapter {chapter.number}: {markup(name)}, "
         f"sha256 <code>{markup(str(digest))}</code></li>"
-        for chapter, record in records.items()
-        for name, digest in sorted((record.get("datasets") or {}).items())
-    ]
-    if not rows:
-        return "No run used data that others publish (`quire data fetch` brings them)."
-    return raw(f'<ul class="quire-datasets">{"".join(rows)}</ul>')
+        for name, digest in files
+    )  # on paper, where nothing folds, a line has to name its chapter
+    told = f"Chapter {chapter.number} read {len(files)} file{'s' * (len(files) > 1)}"
+    return f'<details><summary>{told}</summary><ul class="quire-datasets">{rows}</ul></details>'
