@@ -10,16 +10,20 @@ from numbers import Integral, Real
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 __all__ = [
     "between",
+    "finite",
     "instance",
     "integer",
     "integers",
     "non_negative",
     "positive",
     "real_array",
+    "share",
+    "shown",
+    "truths",
     "whole_array",
 ]
 
@@ -35,8 +39,7 @@ def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
         For an object of another.
     """
     if not isinstance(value, kind):
-        shown = repr(value) if len(repr(value)) <= 60 else f"a {type(value).__name__}"
-        raise ValueError(f"{name} = {shown}: must be a {kind.__name__}")
+        raise ValueError(f"{name} = {shown(value)}: must be a {kind.__name__}")
     return value
 
 
@@ -72,6 +75,28 @@ def between(name: str, value: Any, low: float, high: float) -> float:
     """
     allowed = f"must lie strictly between {low:g} and {high:g}"
     return _number(name, value, allowed, lambda x: low < x < high)
+
+
+def finite(name: str, value: Any) -> float:
+    """Return a finite number of either sign.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    return _number(name, value, "must be a finite number", lambda x: True)
+
+
+def share(name: str, value: Any) -> float:
+    """Return a number from 0 to 1, both included.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    return _number(name, value, "must be from 0 to 1", lambda x: 0 <= x <= 1)
 
 
 def integer(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
@@ -185,6 +210,34 @@ def whole_array(
         outside = found[(found < least) | (found > most)]
         raise ValueError(f"{name} = {outside[0]}: every entry must lie from {least} to {most}")
     return found.astype(np.int64)
+
+
+def truths(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Bool[np.ndarray, "..."]:
+    """Return an array of truth values, of that shape where one is given.
+
+    Raises
+    ------
+    ValueError
+        For numbers (which might be places), text, or another shape.
+    """
+    found = np.asarray(values)
+    if found.size == 0 and found.dtype.kind == "f":
+        found = found.astype(bool)  # an empty list has no kind of its own
+    if found.dtype.kind != "b":
+        raise ValueError(f"{name} = an array of {found.dtype}: must hold truth values")
+    if shape is not None and found.shape != shape:
+        raise ValueError(f"{name} = an array of shape {found.shape}: must be {shape}")
+    return found
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error shows it: short, and on one line."""
+    if (isinstance(value, np.ndarray) and value.size > 20) or (
+        isinstance(value, list | tuple) and len(value) > 20
+    ):
+        return f"a {type(value).__name__}"
+    written = repr(value)
+    return written if len(written) <= 60 and "\n" not in written else f"a {type(value).__name__}"
 
 
 def _number(name: str, value: Any, allowed: str, holds: Any) -> float:

@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Sequence
 from numbers import Integral
 
+from quire.signatures import checked
+
 
 def leaf_hash(data: bytes) -> bytes:
     """Return the hash of a leaf's data, ``SHA256(00 data)``."""
@@ -21,6 +23,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+@checked
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
     """Return the root over leaf hashes; of none, the hash of nothing (RFC 6962, 2.1)."""
     leaves = _hashes(leaves)
@@ -29,6 +32,7 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
     return _levels(leaves)
 
 
+@checked
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """Return the hashes that lead from leaf ``index`` to the root (RFC 6962, 2.1.1).
 
@@ -52,6 +56,7 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     return proof[::-1]
 
 
+@checked
 def verify_inclusion(
     leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
 ) -> bool:
@@ -67,6 +72,7 @@ def verify_inclusion(
     return node == root
 
 
+@checked
 def consistency_proof(leaves: Sequence[bytes], older: int) -> list[bytes]:
     """Return the hashes that show that the first ``older`` leaves are still there (2.1.2).
 
@@ -92,6 +98,7 @@ def consistency_proof(leaves: Sequence[bytes], older: int) -> list[bytes]:
     return part(older, 0, len(leaves), True)
 
 
+@checked
 def verify_consistency(
     older: int, newer: int, older_root: bytes, newer_root: bytes, proof: Sequence[bytes]
 ) -> bool:

@@ -12,8 +12,10 @@ from quire.aggregation.clients.networks import GCN, initial
 from quire.aggregation.graphs.graph import Federation
 from quire.aggregation.rounds import clients_of
 from quire.aggregation.server.updates import Tree, weighted_sum
+from quire.signatures import checked
 
 
+@checked
 def client_loop(
     federation: Federation, network: GCN, local: LocalTraining, seed: int = 0
 ) -> Callable[[int], Tree]:

@@ -11,6 +11,7 @@ from scipy import stats
 
 from quire.aggregation.errors import SettingError, require_range, settled
 from quire.checks import real_array
+from quire.signatures import checked
 
 
 class Interval(NamedTuple):
@@ -114,6 +115,7 @@ class Comparison(NamedTuple):
         return "more" if self.difference.low > 0 else "less"
 
 
+@checked
 def compare(
     ours: Float[np.ndarray, " S"],
     others: Mapping[str, Float[np.ndarray, " S"]],

@@ -38,6 +38,7 @@ from quire.aggregation.measures.interference import conflicts, destructive_inter
 from quire.aggregation.server.proxies import Graphs
 from quire.aggregation.server.servers import Server
 from quire.aggregation.server.updates import Tree, admit, norm
+from quire.signatures import checked
 
 LAYERS = ("layer1", "layer2", "bias2")
 """The parameters of the network by their top-level names."""
@@ -127,6 +128,7 @@ class History(NamedTuple):
     ending: Ending
 
 
+@checked
 def train(
     runs: Sequence[Run], network: GCN, training: Training, *, chunk: int | None = None
 ) -> History:
@@ -178,6 +180,7 @@ def client_updates(
     return jax.vmap(one)(clients, jax.random.split(key, len(clients.labels)))
 
 
+@checked
 def clients_of(federation: Federation) -> Client:
     """Return the clients as training reads them: features propagated once, before any round."""
     operator = normalised_adjacency(federation.adjacency, federation.real)

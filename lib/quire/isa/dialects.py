@@ -6,10 +6,14 @@ its occupancy page, and public architecture guides (NVIDIA Turing, AMD RDNA3, In
 M1). The sixth constant is our reading: the paper's list was not seen whole.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 
+from quire.checks import integer
+from quire.signatures import checked
 
+
+@checked
 @dataclass(frozen=True)
 class Dialect:
     """One vendor's choice of the six constants.
@@ -34,6 +38,11 @@ class Dialect:
         equal parts of the register file: a wave's registers lie in one of them
     register_unit
         registers of a wave are given out in multiples of this
+
+    Raises
+    ------
+    ValueError
+        a name that is no text, a constant that is no integer of 1 or more.
     """
 
     name: str
@@ -45,6 +54,11 @@ class Dialect:
     max_waves: int
     partitions: int = 1
     register_unit: int = 1
+
+    def __post_init__(self) -> None:
+        for constant in fields(self)[1:]:
+            value = integer(constant.name, getattr(self, constant.name))
+            object.__setattr__(self, constant.name, value)
 
 
 DIALECTS = MappingProxyType(

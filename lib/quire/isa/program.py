@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass, field
 
-from quire.checks import integer
+from quire.checks import integer, integers
 from quire.isa.errors import DispatchRejected, RegisterOutOfRange
-from quire.isa.table import Operation
+from quire.isa.table import PREDICATES, Operation
+from quire.signatures import checked
 
 LOCAL_LIMIT = 65536  # bytes of local memory that the core has
 REGISTER_LIMIT = 256  # registers that an encoded operand can name
 THREAD_LIMIT = 1024  # threads of one workgroup
+_FIELDS = (
+    *((name, REGISTER_LIMIT - 1) for name in ("rd", "rs1", "rs2", "rs3", "rs4")),
+    *(("imm", 2**32 - 1), ("scope", 3), ("offset", 2**32 - 1), ("line", 2**62)),
+)
 WAVE_LIMIT = 2**30  # waves of one grid
 
 
@@ -17,19 +22,36 @@ def _threads(sizes: tuple[int, ...]) -> int:
     return sizes[0] * sizes[1] * sizes[2] if min(sizes) > 0 else 0
 
 
+@checked
 @dataclass(frozen=True)
 class Guard:
-    """The predicate of ``@p`` or ``@!p`` before a mnemonic."""
+    """The predicate of ``@p`` or ``@!p`` before a mnemonic.
+
+    Raises
+    ------
+    ValueError
+        a predicate that does not exist, or ``negated`` that is no truth value.
+    """
 
     register: int
     negated: bool = False
 
+    def __post_init__(self) -> None:
+        register = integer("register", self.register, 0, PREDICATES - 1)
+        object.__setattr__(self, "register", register)
 
+
+@checked
 @dataclass(frozen=True)
 class Instruction:
     """One instruction: its row of the table and the numbers in its fields.
 
     ``offset`` is its byte offset in the code, ``line`` its line in the text (0 when decoded).
+
+    Raises
+    ------
+    ValueError
+        an operation that is no row of the table, a number that its field cannot hold.
     """
 
     operation: Operation
@@ -44,12 +66,17 @@ class Instruction:
     offset: int = field(default=0, compare=False)
     line: int = field(default=0, compare=False)
 
+    def __post_init__(self) -> None:
+        for name, most in _FIELDS:
+            object.__setattr__(self, name, integer(name, getattr(self, name), 0, most))
+
     @property
     def mnemonic(self) -> str:
         """The mnemonic of its row."""
         return self.operation.mnemonic
 
 
+@checked
 @dataclass(frozen=True)
 class Kernel:
     """One kernel: its instructions and what its directives declare.
@@ -60,8 +87,8 @@ class Kernel:
     Raises
     ------
     ValueError
-        more registers than an operand can name, a negative size, a workgroup that is
-        neither (0, 0, 0) nor of 1 to 1024 threads.
+        a name that is none in the assembler, more registers than an operand can name, a
+        negative size, a workgroup that is neither (0, 0, 0) nor of 1 to 1024 threads.
     """
 
     name: str
@@ -71,13 +98,15 @@ class Kernel:
     workgroup: tuple[int, int, int] = (0, 0, 0)
 
     def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"name = {self.name!r}: must be a name that the assembler reads")
         object.__setattr__(
             self, "registers", integer("registers", self.registers, 1, REGISTER_LIMIT)
         )
         object.__setattr__(
             self, "local_bytes", integer("local_bytes", self.local_bytes, 0, 2**32 - 1)
         )
-        sizes = tuple(integer("workgroup", size, 0) for size in self.workgroup)
+        sizes = tuple(integers("workgroup", self.workgroup, 0))
         object.__setattr__(self, "workgroup", sizes)
         if len(sizes) != 3 or (any(sizes) and not 1 <= _threads(sizes) <= THREAD_LIMIT):
             raise ValueError(
@@ -107,9 +136,16 @@ class Kernel:
                     )
 
 
+@checked
 @dataclass(frozen=True)
 class Module:
-    """What one text or one container holds: kernels in their order in the code section."""
+    """What one text or one container holds: kernels in their order in the code section.
+
+    Raises
+    ------
+    ValueError
+        something in it is no kernel.
+    """
 
     kernels: tuple[Kernel, ...]
 
@@ -127,6 +163,7 @@ class Module:
         raise KeyError(f"no kernel {name!r}: the module has {[k.name for k in self.kernels]}")
 
 
+@checked
 @dataclass(frozen=True)
 class Launch:
     """One dispatch: sizes of grid (in workgroups) and workgroup (in threads), and resources.
@@ -140,13 +177,14 @@ class Launch:
     local_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        if integer("wave_width", self.wave_width) not in (8, 16, 32, 64):
-            raise ValueError(f"wave_width = {self.wave_width}: 8, 16, 32 or 64")
+        width = integer("wave_width", self.wave_width)
+        if width not in (8, 16, 32, 64):
+            raise ValueError(f"wave_width = {width}: 8, 16, 32 or 64")
+        object.__setattr__(self, "wave_width", width)
         for name in ("grid", "workgroup"):
-            given = getattr(self, name)
-            sizes = tuple(integer(name, size) for size in given)
+            sizes = tuple(integers(name, getattr(self, name)))
             if len(sizes) != 3:
-                raise ValueError(f"{name} = {given}: three numbers, each 1 or more")
+                raise ValueError(f"{name} = {sizes}: three numbers, each 1 or more")
             object.__setattr__(self, name, sizes)
         if self.local_bytes is not None:
             object.__setattr__(self, "local_bytes", integer("local_bytes", self.local_bytes, 0))

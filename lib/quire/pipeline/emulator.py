@@ -19,6 +19,7 @@ from quire import checks
 from quire.pipeline.failures import ScheduleDeadlock
 from quire.pipeline.program import Program
 from quire.pipeline.schedule import Schedule
+from quire.signatures import checked
 
 
 @njit(cache=True, nogil=True)
@@ -86,6 +87,7 @@ def _merge(rank_ptr, sequence, dep_ptr, dep, merged):
     return placed, head
 
 
+@checked
 def merge_rank_orders(
     program: Program, rank_orders: Sequence[Int[np.ndarray, " _"]]
 ) -> Int[np.ndarray, " n"]:
@@ -150,6 +152,7 @@ def _fault(program: Program, order: Int[np.ndarray, " n"], place: int) -> str:
     return f"order[{place}] = {i}: {why}; give a topological order"
 
 
+@checked
 def emulate(program: Program, order: Int[np.ndarray, " n"]) -> Schedule:
     """Run the operations as early as the given topological order allows.
 
@@ -174,11 +177,13 @@ def emulate(program: Program, order: Int[np.ndarray, " n"]) -> Schedule:
     return Schedule(program, order, end - program.duration, end)
 
 
+@checked
 def emulate_ranks(program: Program, rank_orders: Sequence[Int[np.ndarray, " _"]]) -> Schedule:
     """Emulate a schedule given as one order per rank; raises as :func:`merge_rank_orders` does."""
     return emulate(program, merge_rank_orders(program, rank_orders))
 
 
+@checked
 def makespans(
     program: Program, orders: Int[np.ndarray, "schedules n"], *, threads: int = 1
 ) -> Float[np.ndarray, " schedules"]:

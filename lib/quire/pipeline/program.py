@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from quire import checks
+from quire.signatures import checked
 
 FORWARD, BACKWARD, WEIGHT = 0, 1, 2
 KINDS = ("F", "B", "W")
@@ -114,6 +115,7 @@ def _check(chain: Chain, index: int, ranks: int) -> None:
     checks.non_negative(f"hop of chain {index}", chain.hop)
 
 
+@checked
 def assemble(chains: Sequence[Chain], ranks: int) -> Program:
     """Turn chains into a program.
 

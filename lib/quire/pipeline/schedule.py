@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from quire import checks
 from quire.pipeline.program import KINDS, Program
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Schedule:
         return self.order[self.program.rank[self.order] == rank]
 
 
+@checked
 def rank_spans(schedule: Schedule) -> Float[np.ndarray, " ranks"]:
     """Seconds from each rank's first start to its last end.
 
@@ -51,12 +53,14 @@ def rank_spans(schedule: Schedule) -> Float[np.ndarray, " ranks"]:
     return last - first
 
 
+@checked
 def bubble_fraction(schedule: Schedule) -> float:
     """Idle share of all ranks' time until the makespan: ``1 − Σ work / (P · C)``."""
     work = schedule.program.work().sum()
     return float(1.0 - work / (schedule.program.ranks * schedule.makespan))
 
 
+@checked
 def memory_curve(
     schedule: Schedule, rank: int
 ) -> tuple[Float[np.ndarray, " events"], Float[np.ndarray, " events"]]:
@@ -78,6 +82,7 @@ def memory_curve(
     return when[moves], np.cumsum(change[moves])
 
 
+@checked
 def peak_memory(schedule: Schedule) -> Float[np.ndarray, " ranks"]:
     """Largest number of bytes kept on each rank at any instant."""
     peaks = np.zeros(schedule.program.ranks)
@@ -87,6 +92,7 @@ def peak_memory(schedule: Schedule) -> Float[np.ndarray, " ranks"]:
     return peaks
 
 
+@checked
 def critical_path(schedule: Schedule) -> Int[np.ndarray, " length"]:
     """Operations of one longest chain of waiting, first to last.
 
@@ -132,6 +138,7 @@ def finite_limit(limit: Float[np.ndarray, " ranks"], ranks: int) -> Float[np.nda
     return given
 
 
+@checked
 def violations(
     schedule: Schedule, memory_limit: Float[np.ndarray, " ranks"] | None = None
 ) -> list[str]:
@@ -165,6 +172,7 @@ def violations(
     return found
 
 
+@checked
 def schedule_table(schedule: Schedule) -> dict[str, np.ndarray]:
     """Columns for a data frame, one row per operation in order of start.
 

@@ -18,6 +18,7 @@ from quire.queueing.decisions.farm_models import free_cancel_model
 from quire.queueing.decisions.stationary import Performance, evaluate
 from quire.queueing.farm import Costs, Farm, truncation_level
 from quire.queueing.policies import DelayedOff, DualThreshold, Targets
+from quire.signatures import checked
 
 
 class Metric(Enum):
@@ -100,6 +101,7 @@ class AutoscalerCost:
         return self.performance.cost / self.optimal_cost - 1
 
 
+@checked
 def judge_autoscaler(
     scaler: Autoscaler, farm: Farm, costs: Costs, levels: int | None = None
 ) -> AutoscalerCost:

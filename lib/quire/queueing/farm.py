@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from quire.checks import between, integer, non_negative, positive
 from quire.queueing.errors import UnstableSystem
+from quire.signatures import checked
 
 MOST_SERVERS = 10_000_000
 """Servers up to which the closed forms, which take time in proportion, are computed."""
@@ -77,6 +78,7 @@ class Costs:
             object.__setattr__(self, name, non_negative(name, getattr(self, name)))
 
 
+@checked
 def slowest_decay(farm: Farm) -> float:
     """Return the largest geometric ratio ``eta_max`` of on-off allocation's queue-length tail.
 
@@ -100,6 +102,7 @@ def decay_ratio(arrive: float, serve: float, rise: float) -> float:
     return 2 * arrive / (arrive + serve + rise + spread)
 
 
+@checked
 def truncation_level(farm: Farm, tail: float = 1e-12) -> int:
     """Return the number of requests beyond which on-off allocation has probability about ``tail``.
 

@@ -18,6 +18,7 @@ from quire.checks import instance, integer, non_negative, positive
 from quire.queueing.errors import UnstableSystem
 from quire.queueing.exact.closed_forms import best_static
 from quire.queueing.farm import MOST_LEVELS, Costs, Farm
+from quire.signatures import checked
 
 Targets = Int[np.ndarray, "levels phases"]
 
@@ -301,6 +302,7 @@ class DecisionTable:
         return self.table[np.minimum(np.arange(levels + 1), len(self.table) - 1)]
 
 
+@checked
 def cheapest_static(farm: Farm, costs: Costs) -> Static:
     """Return the constant number of servers that costs least."""
     return Static(best_static(farm, costs)[0])

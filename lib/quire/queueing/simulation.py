@@ -15,6 +15,7 @@ from scipy import stats
 from quire.checks import between, integer
 from quire.queueing.farm import Farm
 from quire.queueing.policies import Policy, checked_targets, release_rates
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def _interval(values: Float[np.ndarray, " batches"], confidence: float) -> Estim
     )
 
 
+@checked
 def simulate(
     farm: Farm,
     policy: Policy,

@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt32
 from quire.secure_sums.linear.zero_sum import Entropy, draw_pads, mask, unmask
 from quire.secure_sums.wire.fixed_point import FixedPoint
 from quire.secure_sums.wire.ledger import KeyLedger
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class DealtKeys:
         return self.pads.shape[1] - self.ledger.used(self.name)
 
 
+@checked
 def deal(
     users: int,
     length: int,
@@ -98,6 +100,7 @@ class SecureSum:
         return self.total / len(self.messages)
 
 
+@checked
 def secure_sum(
     inputs: Float[np.ndarray, "K L"],
     keys: DealtKeys,

@@ -26,6 +26,7 @@ from quire.secure_sums.linear.protocols import one_pad_protocol
 from quire.secure_sums.linear.zero_sum import zero_sum_matrix
 from quire.secure_sums.problems import everyone_wants_everything
 from quire.secure_sums.wire.mesh import MeshResult
+from quire.signatures import checked
 
 FORMAT = "quire secure-sum certificate 2"
 
@@ -97,6 +98,7 @@ class Certificate:
         )
 
 
+@checked
 def certify(
     users: int,
     colluders: int,
@@ -152,11 +154,13 @@ def with_wire(certificate: Certificate, wire: Wire) -> Certificate:
     return replace(certificate, wire=wire)
 
 
+@checked
 def save_certificate(certificate: Certificate, path: Path) -> None:
     """Write a certificate as JSON, with fractions as strings."""
     path.write_text(json.dumps(as_data(certificate), indent=1, ensure_ascii=False) + "\n")
 
 
+@checked
 def as_data(certificate: Certificate) -> dict[str, object]:
     """Return the certificate as plain data.
 

@@ -12,6 +12,7 @@ from jaxtyping import Bool
 
 from quire.checks import integer
 from quire.secure_sums.checks import yes_or_no
+from quire.signatures import checked
 
 Coalition = tuple[int, tuple[int, ...]]
 
@@ -102,6 +103,7 @@ class AggregationProblem:
         return graph and sums and hidden and moved == set(self.coalitions)
 
 
+@checked
 def all_coalitions(users: int, sizes: Iterable[int]) -> tuple[Coalition, ...]:
     """Return every observer with every set of so many others.
 
@@ -119,6 +121,7 @@ def all_coalitions(users: int, sizes: Iterable[int]) -> tuple[Coalition, ...]:
     )
 
 
+@checked
 def everyone_wants_everything(users: int, sizes: Iterable[int]) -> AggregationProblem:
     """Return the problem of the theorem: a complete graph, and one sum for all.
 
@@ -135,6 +138,7 @@ def everyone_wants_everything(users: int, sizes: Iterable[int]) -> AggregationPr
     return AggregationProblem(hears, wants, all_coalitions(users, sizes))
 
 
+@checked
 def neighbourhood_sums(
     adjacency: Bool[np.ndarray, "K K"], sizes: Iterable[int] = (0,)
 ) -> AggregationProblem:

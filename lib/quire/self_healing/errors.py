@@ -1,7 +1,9 @@
 """Checks that this topic's public edges share; those of numbers stand in ``quire.checks``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from quire.checks import shown
 
 
 def sequence_of_text(name: str, values: Any) -> list[str]:
@@ -30,6 +32,9 @@ def same_length(name: str, one: Sequence[Any], other_name: str, other: Sequence[
     ValueError
         For two lengths, or none.
     """
+    for called, value in ((name, one), (other_name, other)):
+        if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__len__"):
+            raise ValueError(f"{called} = {shown(value)}: must be a sequence")
     if len(one) != len(other):
         raise ValueError(
             f"{name} = {len(one)} entries: must be as many as {other_name} has, {len(other)}"

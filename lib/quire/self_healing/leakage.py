@@ -13,8 +13,10 @@ from jaxtyping import Bool
 
 from quire import checks
 from quire.self_healing.action.cases import Case
+from quire.signatures import checked
 
 
+@checked
 def allowed_support(
     incidents: Sequence[Hashable],
     similarity: Any,
@@ -54,8 +56,10 @@ def thinned_support(
     ValueError
         For matrices of two shapes, or a strict rule that allows more than the whole.
     """
-    if whole.shape != strict.shape:
-        raise ValueError(f"strict = shape {strict.shape}: must be {whole.shape}")
+    whole = checks.truths("whole", whole)
+    strict = checks.truths("strict", strict, whole.shape)
+    if whole.ndim != 2:
+        raise ValueError(f"whole = an array of shape {whole.shape}: must be a matrix")
     if (strict & ~whole).any():
         raise ValueError("strict = a pair that whole does not allow: must be a part of it")
     rng = np.random.default_rng(checks.integer("seed", seed, 0))
@@ -65,6 +69,7 @@ def thinned_support(
     return drawn
 
 
+@checked
 def same_evidence(case: Case, one: float, other: float) -> bool:
     """Return whether a window's graph evidence is the same at two levels of noise.
 
@@ -73,6 +78,7 @@ def same_evidence(case: Case, one: float, other: float) -> bool:
     return case.view(one).edges == case.view(other).edges
 
 
+@checked
 def names_the_answer(case: Case, level: float) -> bool:
     """Return whether the graph evidence holds the very pair that the author wrote down as truth."""
     pair = (_bare(case.root_template), _bare(case.effect_template))

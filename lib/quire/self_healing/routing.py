@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quire import checks
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Traffic:
         return 1 - self.sent_bytes / self.raw_bytes
 
 
+@checked
 def count_traffic(
     windows: Sequence[str], evidence: Sequence[str], escalate: Sequence[bool]
 ) -> Traffic:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Shaped
 
+from quire.signatures import checked
 from quire.world_model.errors import WorldModelError
 
 
@@ -27,6 +28,7 @@ def state_hash(state: Shaped[np.ndarray, "..."]) -> str:
     return hashlib.sha256(told + plain.tobytes()).hexdigest()
 
 
+@checked
 def chain(hashes: Iterable[str], start: str = "") -> str:
     """Return the hash of a sequence of hashes, each bound to all before it."""
     last = start

@@ -18,6 +18,7 @@ from quire.aggregation.clients.networks import (
 )
 from quire.aggregation.errors import require, require_range
 from quire.aggregation.server.updates import Tree
+from quire.signatures import checked
 
 Optimiser = Literal["adamw", "sgd", "adam_l2"]
 
@@ -77,6 +78,7 @@ def transformation(local: LocalTraining) -> optax.GradientTransformation:
     return optax.chain(decay, optax.sgd(local.learning_rate))
 
 
+@checked
 def train_client(
     network: GCN,
     local: LocalTraining,

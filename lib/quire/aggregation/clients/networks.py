@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import optax  # type: ignore[import-untyped]
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from quire.signatures import checked
+
 Params: TypeAlias = PyTree[Array]
 
 
@@ -61,12 +63,14 @@ class GCN(nn.Module):
         return self.rest(operator, self.first(inputs), kept)
 
 
+@checked
 def initial(network: GCN, width: int, key: PRNGKeyArray) -> Params:
     """Draw a network's parameters; ``width`` is the number of columns of its inputs."""
     one = jnp.zeros((1, 1), jnp.float32)
     return network.init(key, one, jnp.zeros((1, width), jnp.float32))["params"]
 
 
+@checked
 def logits(
     network: GCN, params: Params, operator: Float[Array, "n n"], inputs: Float[Array, "n p"]
 ) -> Float[Array, "n c"]:

@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from quire.aggregation.errors import GraphError
 from quire.checks import integer, whole_array
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,7 @@ def graph_from_adjacency(
     return Graph(upper, features, labels, classes)
 
 
+@checked
 def stack(graphs: Sequence[Graph], splits: Sequence[Split]) -> Federation:
     """Pad clients' own graphs to a common size and stack them.
 
@@ -265,6 +267,7 @@ def stack(graphs: Sequence[Graph], splits: Sequence[Split]) -> Federation:
     )
 
 
+@checked
 def federate(graph: Graph, splits: Sequence[Split]) -> Federation:
     """Cut one graph into clients: each keeps its own nodes and the edges among them.
 
@@ -294,6 +297,7 @@ def federate(graph: Graph, splits: Sequence[Split]) -> Federation:
     return stack([graph.induced(split.nodes) for split in splits], own)
 
 
+@checked
 def edge_homophily(graph: Graph) -> float:
     """Return the share of edges that join two nodes of one class (nan without edges)."""
     if not len(graph.edges):

@@ -17,6 +17,7 @@ from scipy import sparse
 
 from quire.aggregation.errors import GraphError
 from quire.aggregation.graphs.graph import Graph, Split
+from quire.signatures import checked
 
 PARTS = ("x", "y", "tx", "ty", "allx", "ally", "graph", "test.index")
 """Endings of the eight files of one Planetoid graph, as in ``ind.cora.x``."""
@@ -41,6 +42,7 @@ class _Unpickler(pickle.Unpickler):
         return _ADMITTED[name]
 
 
+@checked
 def parse_planetoid(files: Mapping[str, bytes]) -> tuple[Graph, Split]:
     """Return a Planetoid graph and its public split (20 per class, 500, the listed test nodes).
 
@@ -81,6 +83,7 @@ def parse_planetoid(files: Mapping[str, bytes]) -> tuple[Graph, Split]:
     return Graph(edges, features, labels, int(onehot.shape[1])), split
 
 
+@checked
 def parse_openfgl_split(files: Mapping[str, bytes]) -> tuple[Split, ...]:
     """Return the clients' splits that OpenFGL stores as ``glb_{train,val,test}_{client}.pkl``.
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from quire.aggregation.errors import SettingError, require_range, settled
 from quire.aggregation.graphs.graph import Graph, Split
 from quire.checks import integer, non_negative, real_array, whole_array
+from quire.signatures import checked
 
 Seed = int | np.random.Generator
 
@@ -50,6 +51,7 @@ def split_nodes(nodes: Int[np.ndarray, " k"], train: float, validation: float, s
     return Split(*(np.sort(part) for part in np.split(shuffled, [first, second])))
 
 
+@checked
 def louvain_communities(graph: Graph, clients: int, seed: int) -> Int[np.ndarray, " n"]:
     """Return a client for every node: Louvain communities, dealt out largest first to the smallest.
 

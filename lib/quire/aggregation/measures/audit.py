@@ -28,6 +28,7 @@ from quire.aggregation.graphs.graph import Federation
 from quire.aggregation.server.ggrs import GGRS
 from quire.aggregation.server.proxies import PROXIES, Graphs, Proxy
 from quire.aggregation.server.updates import TINY, Tree, weighted_sum
+from quire.signatures import checked
 
 
 class RoundAudit(NamedTuple):
@@ -38,6 +39,7 @@ class RoundAudit(NamedTuple):
     wished: Float[Array, "*SR K"]  # |J_k D_k|, how far the client alone would have moved them
 
 
+@checked
 def audit_round(
     each: Callable[[Callable[..., Any]], Callable[..., Any]],
     network: GCN,

@@ -37,6 +37,7 @@ from quire.aggregation.server.proxies import (
     product_image,
 )
 from quire.aggregation.server.updates import TINY, Tree, is_matrix, spectral_norm, weighted_sum
+from quire.signatures import checked
 
 
 def align(
@@ -337,6 +338,7 @@ class GGRS:
         return ReferenceState(kernels, state.rounds + 1, state.acted)
 
 
+@checked
 def ablations(ggrs: GGRS) -> dict[str, GGRS]:
     """Return GGRS with one step switched on at a time, by the name of the step."""
     return {

@@ -28,6 +28,7 @@ from quire.aggregation.clients.networks import GCN, logits
 from quire.aggregation.graphs.block_models import block_federation
 from quire.aggregation.graphs.graph import normalised_adjacency
 from quire.aggregation.server.updates import Tree
+from quire.signatures import checked
 
 Proxy = Literal["weights", "product", "probe", "jacobian"]
 PROXIES: tuple[Proxy, ...] = ("weights", "product", "probe", "jacobian")
@@ -50,6 +51,7 @@ def product_image(params: Tree, update: Tree) -> Float[Array, " p"]:
     return (change1 @ second + first @ change2).ravel()
 
 
+@checked
 def graph_image(network: GCN, params: Tree, update: Tree, graphs: Graphs) -> Float[Array, " p"]:
     """Return the exact first-order change of the logits on graphs, as a vector.
 

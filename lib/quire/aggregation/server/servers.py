@@ -28,6 +28,7 @@ from quire.aggregation.server.updates import (
     norm,
     scale,
 )
+from quire.signatures import checked
 
 OFF = GGRS(tau=-1.0, rank=1, gamma=1.0, kappa=float("inf"))
 """GGRS with its three steps switched off: federated averaging."""
@@ -92,11 +93,13 @@ def fedavg(rate: Number = 1.0) -> Server:
     return Server(Averaging(rate=rate))
 
 
+@checked
 def regulated(ggrs: GGRS) -> Server:
     """Return the server that GGRS is."""
     return Server(ggrs=ggrs, direction=1.0, length=1.0)
 
 
+@checked
 def step_matched(averaging: Averaging, ggrs: GGRS) -> Server:
     """Return an average's direction with the length of GGRS's step on the same updates."""
     return Server(averaging, ggrs, direction=0.0, length=1.0)
@@ -107,6 +110,7 @@ def isolated() -> Server:
     return Server(alone=1.0)
 
 
+@checked
 def aggregate(
     server: Server, state: Any, params: Tree, updates: Tree, weights: Float[Array, " K"]
 ) -> tuple[Tree, Any, Int[Array, ""]]:

@@ -13,8 +13,10 @@ from jaxtyping import Int
 from quire.brokers.protocols._dialect import MESSAGE, READY, REPLY, SUBSCRIBED, Dialect, Parser
 from quire.brokers.protocols.stamps import STAMP, Stamp, stamped
 from quire.checks import integer, positive
+from quire.signatures import checked
 
 
+@checked
 def closed_loop(
     dialect: Dialect,
     port: int,

@@ -18,6 +18,7 @@ from quire.brokers.measuring.processes import host_ticks, steal_share
 from quire.brokers.servers.catalogue import broker
 from quire.brokers.servers.running import Server
 from quire.checks import integer
+from quire.signatures import checked
 
 __all__ = ["GeneratorFailed", "Run", "drive", "pinned", "rounds_of", "server_name"]
 
@@ -83,6 +84,7 @@ def pinned() -> tuple[tuple[int, ...], tuple[int, ...]]:
     return ((cpus[0],), tuple(cpus[1:])) if len(cpus) > 1 else ((), ())
 
 
+@checked
 def drive(
     server: Server,
     workload: Workload,
@@ -165,6 +167,7 @@ def drive(
     return _run(workload, held, start_ns, connected, ends, steal_share(before, after))
 
 
+@checked
 def rounds_of(run: Run, rounds: int) -> list[Summary]:
     """Cut a run's window into rounds of equal length, one row each, in order.
 

@@ -8,10 +8,12 @@ import numpy as np
 from quire.brokers.measuring.schedules import Schedule, schedule
 from quire.brokers.protocols.stamps import LEAST_PAYLOAD
 from quire.checks import integer, non_negative, positive
+from quire.signatures import checked
 
 _LARGEST_PAYLOAD = 64 * 1024 * 1024
 
 
+@checked
 @dataclass(frozen=True)
 class Workload:
     """An open loop of publishers and subscribers.

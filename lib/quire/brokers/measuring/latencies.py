@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from quire.brokers.measuring.histograms import share_of
 from quire.brokers.measuring.schedules import Schedule
 from quire.checks import integer
+from quire.signatures import checked
 
 LAG_ALLOWED = 0.1
 """A row is the generator's own where its lag's p99 reaches this share of the latency's."""
@@ -120,6 +121,7 @@ def loss_of(due: int, delivered: int) -> float:
     return 1 - delivered / due if due else 0.0
 
 
+@checked
 def summary(
     planned: Schedule,
     arrivals: Arrivals,

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from quire.checks import integer, positive
+from quire.signatures import checked
 
 MOST_MESSAGES = 50_000_000
 _LONGEST_S = 9.2e9
@@ -35,6 +36,7 @@ class Schedule:
     number: Int[np.ndarray, " messages"]
 
 
+@checked
 def schedule(
     publishers: int,
     rate_per_s: float,

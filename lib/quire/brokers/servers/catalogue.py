@@ -25,6 +25,7 @@ from quire.brokers.servers.running import (
 )
 from quire.checks import integer
 from quire.ports import free_port
+from quire.signatures import checked
 
 _JAVA = Path("/usr/share/java")
 _JARS = (
@@ -240,6 +241,7 @@ BROKERS = {one.name: one for one in _ALL}
 """Every broker by name, those that cannot be started here included."""
 
 
+@checked
 def broker(name: str) -> Broker:
     """Return a broker by name.
 
@@ -253,6 +255,7 @@ def broker(name: str) -> Broker:
     return BROKERS[name]
 
 
+@checked
 @contextmanager
 def started(
     name: str, *, port: int | None = None, cpus: Sequence[int] = (), nodelay: bool = True
@@ -296,6 +299,7 @@ def started(
         yield server
 
 
+@checked
 @contextmanager
 def all_started(names: Sequence[str], *, cpus: Sequence[int] = ()) -> Iterator[dict[str, Server]]:
     """Run several brokers, all started at once; those that are not available are left out.

@@ -9,8 +9,10 @@ from pathlib import Path
 from quire.brokers.servers.running import Launch, Server, new_folder, running
 from quire.checks import integer, non_negative, positive
 from quire.ports import free_port
+from quire.signatures import checked
 
 
+@checked
 @contextmanager
 def resetting(
     broker: Server, *, up_s: float, down_s: float, seed: int = 0, random: bool = False
@@ -46,6 +48,7 @@ def resetting(
         yield proxy
 
 
+@checked
 def outages(proxy: Server) -> int:
     """Return how often the proxy has cut its connections."""
     try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from quire.checks import positive
+from quire.signatures import checked
 
 _STARTED = re.compile(r"_(\d{8}_\d{6})_")
 NAMES = {
@@ -109,6 +110,7 @@ class ResetRow:
         return 1 - self.received / self.sent
 
 
+@checked
 def pair_rows(table: Iterable[Mapping[str, str]]) -> list[Row]:
     """Read a table of pairs: ``rate`` is the offered rate of all of them.
 
@@ -120,6 +122,7 @@ def pair_rows(table: Iterable[Mapping[str, str]]) -> list[Row]:
     return [_row(line, k, fanout=False) for k, line in _lines(table)]
 
 
+@checked
 def fanout_rows(table: Iterable[Mapping[str, str]]) -> list[Row]:
     """Read a table of a fan-out: offered are ``subs * rate`` deliveries.
 
@@ -131,6 +134,7 @@ def fanout_rows(table: Iterable[Mapping[str, str]]) -> list[Row]:
     return [_row(line, k, fanout=True) for k, line in _lines(table)]
 
 
+@checked
 def early_fanout_rows(table: Iterable[Mapping[str, str]]) -> list[Row]:
     """Read the fan-outs of the oldest table, whose ``transport`` says ``fanout-BROKER-sSIZE``.
 
@@ -151,6 +155,7 @@ def early_fanout_rows(table: Iterable[Mapping[str, str]]) -> list[Row]:
     return found
 
 
+@checked
 def reset_rows(table: Iterable[Mapping[str, str]]) -> list[ResetRow]:
     """Read the table of runs with resets, each column by its name.
 

@@ -22,6 +22,7 @@ from quire.circuits.netlist.elements import (
     OperatingPoint,
 )
 from quire.circuits.netlist.reader import read_deck
+from quire.signatures import checked
 
 
 def dc_levels(system: System) -> Any:
@@ -44,6 +45,7 @@ def find_point(system: System, levels: Any, solver: str, ports: Ports | None = N
     return operating_point(ports, system.G, system.B @ levels, options, find_solver(solver))
 
 
+@checked
 def solve_op(circuit: Circuit, *, solver: str = "automatic") -> Result:
     """Return the operating point (``.op``).
 
@@ -73,6 +75,7 @@ def sweep_values(sweep: Any) -> Any:
     return sweep.start + sweep.step * np.arange(count)
 
 
+@checked
 def solve_dc(
     circuit: Circuit, analysis: DcSweep | None = None, *, solver: str = "automatic"
 ) -> Result:
@@ -174,6 +177,7 @@ def check_charges(circuit: Circuit) -> None:
             )
 
 
+@checked
 def solve_ac(
     circuit: Circuit, analysis: AcSweep | None = None, *, solver: str = "automatic"
 ) -> Result:

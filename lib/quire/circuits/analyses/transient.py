@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from quire import checks
 from quire.circuits.analyses.linear_solvers import Solve, find_solver
 from quire.circuits.analyses.newton import Step, hold, newton, operating_point
 from quire.circuits.analyses.reduced_solver import ReducedSolver
@@ -28,6 +27,7 @@ from quire.circuits.formulations.assembly import Ports
 from quire.circuits.formulations.mna import System, build_system
 from quire.circuits.formulations.topology import check_topology
 from quire.circuits.netlist.elements import Capacitor, Circuit, Inductor, Options, Transient
+from quire.signatures import checked
 
 _LEAST = 2.0**-40  # of the longest step
 
@@ -47,6 +47,7 @@ class _State:
     dq: Any
 
 
+@checked
 def solve_transient(
     circuit: Circuit,
     analysis: Transient | None = None,
@@ -89,7 +90,7 @@ def solve_transient(
     asked = analysis or circuit.analysis(Transient)
     assert isinstance(asked, Transient)
     if longest is not None:
-        asked = replace(asked, longest=checks.positive("longest", longest))
+        asked = replace(asked, longest=longest)
     check_topology(circuit, moving=asked.use_initial)
     check_charges(circuit)
     run = _Run(build_system(circuit), asked, solver, fixed)

@@ -12,7 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from quire.checks import between, integer
 from quire.circuits.batched.transient import Batch, run
+from quire.signatures import checked
 
 
 def crossing(times: Any, wave: Any, level: Any) -> Any:
@@ -29,11 +31,25 @@ def crossing(times: Any, wave: Any, level: Any) -> Any:
 
 
 def rise_time(times: Any, wave: Any, low: float = 0.1, high: float = 0.9) -> Any:
-    """Return the time from 10 % to 90 % of the way between a wave's first and last value."""
+    """Return the time from 10 % to 90 % of the way between a wave's first and last value.
+
+    Raises
+    ------
+    ValueError
+        For arrays that are no two equal rows, or shares of the way that do not rise.
+    """
+    times, wave = jnp.asarray(times, float), jnp.asarray(wave, float)
+    if times.ndim != 1 or times.shape != wave.shape or times.size < 2:
+        raise ValueError(
+            f"times = {times.shape}, wave = {wave.shape}: must be two equal rows of two or more"
+        )
+    if between("low", low, 0.0, 1.0) >= between("high", high, 0.0, 1.0):
+        raise ValueError(f"low = {low}: must be below high, {high}")
     start, swing = wave[0], wave[-1] - wave[0]
     return crossing(times, wave, start + high * swing) - crossing(times, wave, start + low * swing)
 
 
+@checked
 def measure_and_gradient(
     batch: Batch, measure: Callable[[Any, Any], Any], *, output: int = 0
 ) -> tuple[float, dict[str, float]]:
@@ -48,6 +64,7 @@ def measure_and_gradient(
     output
         Which recorded output it looks at.
     """
+    output = integer("output", output, 0, len(batch.outputs) - 1)
     nominal = np.array([v.nominal for v in batch.varied])
 
     def value(values: Any) -> Any:
@@ -58,10 +75,13 @@ def measure_and_gradient(
     return float(found), dict(zip((v.name for v in batch.varied), map(float, slopes), strict=True))
 
 
+@checked
 def differences(
     batch: Batch, measure: Callable[[Any, Any], Any], *, output: int = 0, share: float = 1e-4
 ) -> dict[str, float]:
     """Return the same derivatives by central differences of relative width ``share``."""
+    output = integer("output", output, 0, len(batch.outputs) - 1)
+    share = between("share", share, 0.0, 1.0)
     nominal = np.array([v.nominal for v in batch.varied])
     count = len(nominal)
     values = np.repeat(nominal[:, None], 2 * count, axis=1)

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from quire import checks
 from quire.circuits.batched.parameters import Varied, check_values
 from quire.circuits.batched.transient import Batch, run
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Variants:
     converged: Bool[np.ndarray, " variants"]
 
 
+@checked
 def draw_values(
     varied: Sequence[Varied], count: int, spread: float, seed: int
 ) -> dict[str, Float[np.ndarray, " variants"]]:
@@ -46,7 +48,7 @@ def draw_values(
     ValueError
         For a spread outside (0, 1), or a count or seed that is no such number.
     """
-    count, seed = checks.integer("count", count), checks.integer("seed", seed, 0)
+    count, seed = checks.integer("count", count, 1, 10**8), checks.integer("seed", seed, 0)
     spread = checks.between("spread", spread, 0.0, 1.0)
     draws = np.random.default_rng(seed).uniform(1 - spread, 1 + spread, (len(varied), count))
     return {v.name: v.nominal * row for v, row in zip(varied, draws, strict=True)}
@@ -61,6 +63,7 @@ def compiled(batch: Batch) -> Any:
     return jax.jit(lambda values: run(batch, values))
 
 
+@checked
 def run_variants(
     batch: Batch, values: Mapping[str, Any], *, chunk: int = 256, threads: int = 2
 ) -> Variants:

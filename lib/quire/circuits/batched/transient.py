@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from quire.checks import integer, positive
 from quire.circuits.analyses.steady import check_charges
 from quire.circuits.analyses.transient import initial_gap, initial_point
 from quire.circuits.batched.grid import Grid, make_grid
@@ -23,15 +24,28 @@ from quire.circuits.formulations.assembly import Ports
 from quire.circuits.formulations.mna import System, build_system
 from quire.circuits.formulations.topology import check_topology
 from quire.circuits.netlist.elements import Circuit, Transient
+from quire.signatures import checked
 
 
+@checked
 @dataclass(frozen=True)
 class Tolerances:
-    """When a lane has converged, and how many iterations are allowed."""
+    """When a lane has converged, and how many iterations are allowed.
+
+    Raises
+    ------
+    ValueError
+        For a tolerance that is not positive, or no iteration.
+    """
 
     reltol: float = 1e-4
     vntol: float = 1e-6
     iterations: int = 50
+
+    def __post_init__(self) -> None:
+        positive("reltol", self.reltol)
+        positive("vntol", self.vntol)
+        integer("iterations", self.iterations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +75,7 @@ class Batch:
         return self.system.n, self.basis.shape[1]
 
 
+@checked
 def prepare(
     circuit: Circuit,
     outputs: Sequence[str],

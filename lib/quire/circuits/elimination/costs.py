@@ -6,6 +6,7 @@ An operation is one addition or one multiplication. One right side is assumed.
 import math
 
 from quire import checks
+from quire.signatures import checked
 
 
 def full_flops(n: int) -> float:
@@ -42,6 +43,7 @@ def reduction_flops(n: int, m: int) -> float:
     return 2.0 * k * max(k - 1, 0) * (n + k) + 2.0 * m * m * k
 
 
+@checked
 def break_even(n: int, m: int, *, coupled: bool) -> float:
     """Return the number of solves after which reducing has paid, infinite if it never does."""
     gained = full_flops(n) - reduced_flops(n, m, coupled=coupled)

@@ -14,6 +14,7 @@ from scipy import linalg
 
 from quire import checks
 from quire.circuits.errors import SingularCircuit
+from quire.signatures import checked
 
 Matrix = Num[np.ndarray, "n n"]
 
@@ -49,6 +50,11 @@ def augmented(a: Any, b: Any) -> Num[np.ndarray, "n cols"]:
     return np.column_stack([left.astype(kind), right.astype(kind)])
 
 
+_TOO_LARGE = "numbers beyond the doubles arise: the equations must be scaled"
+
+
+@checked
+@np.errstate(over="ignore", invalid="ignore")
 def gauss_jordan(a: Any, b: Any, *, pivoting: str = "partial") -> Eliminated:
     """Solve ``A X = B`` by Gauss-Jordan elimination, one row at a time.
 
@@ -66,7 +72,7 @@ def gauss_jordan(a: Any, b: Any, *, pivoting: str = "partial") -> Eliminated:
     ValueError
         For arguments of another kind.
     SingularCircuit
-        When no pivot is left in a column.
+        When no pivot is left in a column, or numbers beyond the doubles arise.
     """
     if pivoting not in ("partial", "zero-only"):
         raise ValueError(f"pivoting = {pivoting!r}: must be partial or zero-only")
@@ -92,8 +98,23 @@ def gauss_jordan(a: Any, b: Any, *, pivoting: str = "partial") -> Eliminated:
         factors[k] = 0.0
         m[:, k:] -= factors[:, None] * m[k, k:]
         largest = max(largest, float(np.abs(m[:, k + 1 : n]).max(initial=0.0)))
-    x = m[:, n:]
-    return Eliminated(x[:, 0] if np.ndim(b) == 1 else x, largest / first, smallest)
+    return Eliminated(solution(m, b, largest), largest / first, smallest)
+
+
+def solution(
+    m: Num[np.ndarray, "n cols"], b: Any, largest: float = 1.0
+) -> Num[np.ndarray, "n ..."]:
+    """Return what elimination leaves of the right side, checked.
+
+    Raises
+    ------
+    SingularCircuit
+        When numbers beyond the doubles arose, of which ``largest`` tells as well.
+    """
+    x = m[:, len(m) :]
+    if not (largest < np.inf and np.isfinite(x).all()):
+        raise SingularCircuit(_TOO_LARGE)
+    return x[:, 0] if np.ndim(b) == 1 else x
 
 
 def solve(a: Any, b: Any) -> Any:
@@ -115,9 +136,10 @@ def inverse(a: Any) -> Matrix:
     SingularCircuit
         When the matrix is singular.
     """
-    return gauss_jordan(a, np.eye(len(np.asarray(a)))).x
+    return gauss_jordan(a, np.eye(len(np.atleast_1d(a)))).x
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def gauss_jordan_blocked(a: Any, b: Any, block: int = 64) -> Eliminated:
     """Solve ``A X = B`` by Gauss-Jordan elimination, a panel of columns at a time.
 
@@ -140,7 +162,7 @@ def gauss_jordan_blocked(a: Any, b: Any, block: int = 64) -> Eliminated:
     """
     width = checks.integer("block", block)
     m = augmented(a, b)
-    n, columns = m.shape
+    n = len(m)
     largest = first = float(np.abs(m[:, :n]).max())
     smallest = np.inf
     factor = linalg.get_lapack_funcs("getrf", (m,))
@@ -148,6 +170,8 @@ def gauss_jordan_blocked(a: Any, b: Any, block: int = 64) -> Eliminated:
         stop = min(n, start + width)
         # LU of the panel finds the pivots that elimination by rows would take
         lu, swaps, _ = factor(m[start:, start:stop])
+        if not np.isfinite(lu).all():
+            raise SingularCircuit(_TOO_LARGE)
         pivots = np.abs(np.diagonal(lu))
         if not pivots.all():
             column = start + int(np.argmin(pivots))
@@ -165,5 +189,4 @@ def gauss_jordan_blocked(a: Any, b: Any, block: int = 64) -> Eliminated:
         m[stop:, stop:] -= m[stop:, start:stop] @ rows
         m[start:stop, stop:] = rows
         largest = max(largest, float(np.abs(m[:, stop:n]).max(initial=0.0)))
-    x = m[:, n:columns]
-    return Eliminated(x[:, 0] if np.ndim(b) == 1 else x, largest / first, smallest)
+    return Eliminated(solution(m, b, largest), largest / first, smallest)

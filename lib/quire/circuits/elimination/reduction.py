@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float, Int
 from quire import checks
 from quire.circuits.elimination.costs import full_flops, reduced_flops, reduction_flops
 from quire.circuits.errors import SingularCircuit
+from quire.signatures import checked
 
 Matrix = Float[np.ndarray, "n n"]
 
@@ -129,6 +130,7 @@ def reduce_constant_rows(
     )  # fmt: skip
 
 
+@checked
 def solve_reduced(reduction: Reduction, varying: Any, right: Any) -> Float[np.ndarray, " n"]:
     """Solve with the varying rows as they are now.
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from numba import njit, prange
 
 from quire import checks
-from quire.circuits.elimination.gauss_jordan import augmented
+from quire.circuits.elimination.gauss_jordan import augmented, solution
 from quire.circuits.errors import SingularCircuit
 
 MOST_THREADS = int(vars(numba.config)["NUMBA_NUM_THREADS"])
@@ -100,7 +100,7 @@ def gauss_jordan_threads(a: Any, b: Any, threads: int = 2) -> Float[np.ndarray, 
     ValueError
         For other arguments, or more threads than Numba was started with.
     SingularCircuit
-        When the matrix is singular.
+        When the matrix is singular, or numbers beyond the doubles arise.
     """
     count = checks.integer("threads", threads, 1, MOST_THREADS)
     m = augmented(a, b)
@@ -110,8 +110,7 @@ def gauss_jordan_threads(a: Any, b: Any, threads: int = 2) -> Float[np.ndarray, 
     failed = eliminate(m, count)
     if failed >= 0:
         raise SingularCircuit(f"no pivot is left in column {failed}: the matrix is singular")
-    x = m[:, len(m) :]
-    return x[:, 0] if np.ndim(b) == 1 else x
+    return solution(m, b, float(np.abs(m).max()))
 
 
 def eliminate(m: Float[np.ndarray, "n cols"], threads: int) -> int:

@@ -9,6 +9,7 @@ companion model; or it is a source of current. Zero resistance is allowed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from jaxtyping import Num
 
 from quire.circuits.elimination.gauss_jordan import solve
 from quire.circuits.errors import CircuitError, SingularCircuit
+from quire.signatures import checked
 
 Value = int | float | complex
 
 
+@checked
 @dataclass(frozen=True)
 class Branch:
     """A branch from ``tail`` to ``head``: ``v_tail - v_head = impedance * i + emf``.
@@ -54,6 +57,7 @@ class Solved:
     voltages: dict[str, Any]
 
 
+@checked
 def branch_equations(branches: Sequence[Branch]) -> BranchEquations:
     """Return the equations of a network in branch currents.
 
@@ -88,6 +92,7 @@ def branch_equations(branches: Sequence[Branch]) -> BranchEquations:
     return BranchEquations(matrix, right, len(kept))
 
 
+@checked
 def solve_branches(branches: Sequence[Branch], ground: str = "0") -> Solved:
     """Solve a network by Gauss-Jordan elimination of its branch equations.
 
@@ -136,6 +141,7 @@ def solve_branches(branches: Sequence[Branch], ground: str = "0") -> Solved:
     return Solved({b.name: currents[k] for k, b in enumerate(branches)}, voltages)
 
 
+@checked
 def nodal_equations(
     branches: Sequence[Branch], ground: str = "0"
 ) -> tuple[Num[np.ndarray, "n n"], Num[np.ndarray, " n"], tuple[str, ...]]:
@@ -187,7 +193,9 @@ def _check(branches: Sequence[Branch]) -> None:
         if names.count(b.name) > 1:
             raise CircuitError(f"the name {b.name} is used twice")
         for key, value in (("impedance", b.impedance), ("emf", b.emf), ("current", b.current)):
-            if value is not None and not np.isfinite(value):
+            if isinstance(value, bool) or not isinstance(value, Number | None):
+                raise CircuitError(f"{b.name}: {key} = {value!r}: must be a number")
+            if value is not None and not np.isfinite(complex(value)):  # type: ignore[arg-type]
                 raise CircuitError(f"{b.name}: {key} = {value}: must be finite")
 
 

@@ -17,6 +17,7 @@ from quire.circuits.errors import CircuitError, NewtonFailure
 from quire.circuits.formulations.branch import Branch, Solved, solve_branches
 from quire.circuits.netlist import elements as e
 from quire.circuits.netlist.elements import terminals
+from quire.signatures import checked
 
 
 def capacitor_companion(
@@ -67,6 +68,7 @@ def inductor_companion(
     return Branch(name, *nodes, resistance, -resistance * i - (v if trapezoidal else 0.0))
 
 
+@checked
 def branch_transient(
     circuit: e.Circuit,
     h: float,

@@ -24,6 +24,7 @@ from quire.circuits.devices.temperature import at_temperature
 from quire.circuits.errors import CircuitError, ZeroResistance
 from quire.circuits.netlist import elements as e
 from quire.circuits.netlist.expressions import probes_of
+from quire.signatures import checked
 
 _STEERED = e.VoltageControlled | e.CurrentControlled | e.Behavioural
 
@@ -127,6 +128,7 @@ class _Builder:
             self.linear["c"].append((name, a, b, farads, farads))
 
 
+@checked
 def build_system(circuit: e.Circuit) -> System:
     """Return the nodal equations of a circuit.
 

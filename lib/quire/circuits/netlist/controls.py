@@ -2,7 +2,9 @@
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 from quire.circuits.errors import UnsupportedElement
 from quire.circuits.netlist.cards import number
@@ -21,6 +23,7 @@ from quire.circuits.netlist.numbers import is_number
 
 # cards that say what to show of the results, no more
 OUTPUT = {".print", ".plot", ".save", ".probe", ".width", ".title", ".measure", ".meas", ".four"}
+Kind = TypeVar("Kind")
 _NUMBERS = {field.name for field in fields(Options)} - {"method"}
 # Options of output, bookkeeping or strategy: they change no number beyond the tolerances.
 _WITHOUT_EFFECT = {
@@ -28,7 +31,6 @@ _WITHOUT_EFFECT = {
     "lvltim", "numdgt", "limpts", "limtim", "cptime", "ingold", "brief", "warn", "noinit", "itl2",
     "itl3", "itl5", "itl6", "pivtol", "pivrel", "savecurrents", "noopiter", "bypass", "interp",
 }  # fmt: skip
-_POINTS = 2_000_000
 _REFUSED = {
     ".tf": ".tf is not built: a small-signal gain is what .ac with a source of AC 1 gives",
     ".if": ".if is not built: write the cards that hold",
@@ -122,14 +124,16 @@ def _dc(card: Card, words: tuple[str, ...]) -> DcSweep:
             why = f"{name}: only independent sources and temp can be swept"
             raise UnsupportedElement(card.line, card.shown, why)
         start, stop, step = (number(card, w, "sweep") for w in words[first + 1 : first + 4])
-        if step == 0 or (stop - start) * step < 0:
-            raise card.fault(f"step = {step:g}: must lead from start to stop")
-        if name == TEMPERATURE and min(start, stop) <= -273.15:
-            raise card.fault(f"temp = {min(start, stop):g}: must lie above absolute zero")
-        if abs((stop - start) / step) > _POINTS:
-            raise card.fault(f"step = {step:g}: at most {_POINTS:,} points are allowed")
-        sweeps.append(Sweep(name, start, stop, step))
+        sweeps.append(_made(card, Sweep, name, start, stop, step))
     return DcSweep(tuple(sweeps))
+
+
+def _made(card: Card, kind: Callable[..., Kind], *values: Any) -> Kind:
+    """Return an analysis; what it refuses is the card's fault."""
+    try:
+        return kind(*values)
+    except ValueError as wrong:
+        raise card.fault(str(wrong)) from None
 
 
 def _ac(card: Card, words: tuple[str, ...]) -> AcSweep:
@@ -137,13 +141,8 @@ def _ac(card: Card, words: tuple[str, ...]) -> AcSweep:
         raise card.fault("dec, oct or lin, a number of points, start and stop are needed")
     points = number(card, words[1], "points")
     start, stop = (number(card, w, "frequency") for w in words[2:])
-    if points < 1 or points != int(points):
-        raise card.fault(f"points = {points:g}: must be a whole number, 1 or more")
-    if points > _POINTS:
-        raise card.fault(f"points = {points:g}: at most {_POINTS:,} are allowed")
-    if not (0 < start <= stop or (words[0] == "lin" and 0 <= start <= stop)):
-        raise card.fault("frequencies must be positive and rise")
-    return AcSweep(words[0], int(points), start, stop)
+    whole = int(points) if float(points).is_integer() else points
+    return _made(card, AcSweep, words[0], whole, start, stop)
 
 
 def _tran(card: Card, words: tuple[str, ...]) -> Transient:
@@ -156,17 +155,7 @@ def _tran(card: Card, words: tuple[str, ...]) -> Transient:
     step, stop, *more = numbers
     start = more[0] if more else 0.0
     longest = more[1] if len(more) > 1 else None
-    if not step > 0:
-        raise card.fault(f"step = {step:g}: must be positive")
-    if not stop > 0:
-        raise card.fault(f"stop = {stop:g}: must be positive")
-    if not 0 <= start < stop:
-        raise card.fault(f"start = {start:g}: must lie in [0, stop)")
-    if longest is not None and not longest > 0:
-        raise card.fault(f"longest step = {longest:g}: must be positive")
-    if stop / step > 10 * _POINTS:
-        raise card.fault(f"step = {step:g}: at most {10 * _POINTS:,} steps are allowed")
-    return Transient(step, stop, start, longest, use_initial)
+    return _made(card, Transient, step, stop, start, longest, use_initial)
 
 
 def read_initial(card: Card) -> dict[str, float]:

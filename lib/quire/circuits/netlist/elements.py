@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from quire.checks import finite, integer, non_negative, positive
 from quire.circuits.netlist.expressions import Expression, probes_of
 from quire.circuits.netlist.waveforms import Constant, Waveform, waveform
+from quire.signatures import checked
 
 Pair = tuple[str, str]
+MOST_POINTS = 2_000_000  # of one sweep
+MOST_STEPS = 10 * MOST_POINTS
 TEMPERATURE = "temp"  # what a ``.dc`` analysis calls it
 
 
@@ -191,42 +195,109 @@ class OperatingPoint:
     """``.op``."""
 
 
+@checked
 @dataclass(frozen=True)
 class Sweep:
-    """One source of a ``.dc`` analysis, or ``temp`` in celsius, from start to stop by step."""
+    """One source of a ``.dc`` analysis, or ``temp`` in celsius, from start to stop by step.
+
+    Raises
+    ------
+    ValueError
+        For a step that does not lead from start to stop, a temperature that there is none of, or
+        too many points.
+    """
 
     source: str
     start: float
     stop: float
     step: float
 
+    def __post_init__(self) -> None:
+        for name in ("start", "stop", "step"):
+            finite(name, getattr(self, name))
+        span, least = self.stop - self.start, min(self.start, self.stop)
+        if self.step == 0 or span * self.step < 0:
+            raise ValueError(f"step = {self.step:g}: must lead from start to stop")
+        if self.source == TEMPERATURE and least <= -273.15:
+            raise ValueError(f"temp = {least:g}: must lie above absolute zero")
+        if abs(span / self.step) > MOST_POINTS:
+            raise ValueError(f"step = {self.step:g}: at most {MOST_POINTS:,} points are allowed")
 
+
+@checked
 @dataclass(frozen=True)
 class DcSweep:
-    """``.dc``: the first sweep runs inside the second."""
+    """``.dc``: the first sweep runs inside the second.
+
+    Raises
+    ------
+    ValueError
+        For no sweep, or more than two.
+    """
 
     sweeps: tuple[Sweep, ...]
 
+    def __post_init__(self) -> None:
+        if len(self.sweeps) not in (1, 2):
+            raise ValueError(f"sweeps = {len(self.sweeps)} of them: must be one or two")
 
+
+@checked
 @dataclass(frozen=True)
 class AcSweep:
-    """``.ac``: frequencies by decade, by octave or evenly spaced."""
+    """``.ac``: frequencies by decade, by octave or evenly spaced.
+
+    Raises
+    ------
+    ValueError
+        For another spacing, no or too many points, or frequencies that do not rise.
+    """
 
     spacing: str  # dec, oct, lin
     points: int
     start: float
     stop: float
 
+    def __post_init__(self) -> None:
+        if self.spacing not in ("dec", "oct", "lin"):
+            raise ValueError(f"spacing = {self.spacing!r}: must be dec, oct or lin")
+        integer("points", self.points, 1, MOST_POINTS)
+        for name in ("start", "stop"):
+            non_negative(name, getattr(self, name))
+        if self.start > self.stop or (self.spacing != "lin" and self.start == 0):
+            raise ValueError(
+                f"start = {self.start:g}, stop = {self.stop:g}: frequencies must be positive and"
+                " rise"
+            )
 
+
+@checked
 @dataclass(frozen=True)
 class Transient:
-    """``.tran``: printing step, end, time from which results are kept, longest step."""
+    """``.tran``: printing step, end, time from which results are kept, longest step.
+
+    Raises
+    ------
+    ValueError
+        For times that are not positive, a start that is not before the end, or too many steps.
+    """
 
     step: float
     stop: float
     start: float = 0.0
     longest: float | None = None
     use_initial: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("step", "stop", "longest"):
+            if name != "longest" or self.longest is not None:
+                positive(name, getattr(self, name))
+        if not 0 <= finite("start", self.start) < self.stop:
+            raise ValueError(f"start = {self.start:g}: must lie in [0, stop)")
+        for name in ("step", "longest"):
+            step = getattr(self, name)
+            if step is not None and self.stop / step > MOST_STEPS:
+                raise ValueError(f"{name} = {step:g}: at most {MOST_STEPS:,} steps are allowed")
 
 
 Analysis = OperatingPoint | DcSweep | AcSweep | Transient
@@ -253,6 +324,7 @@ class Options:
     defas: float = 0.0
 
 
+@checked
 @dataclass(frozen=True)
 class Circuit:
     """A flat circuit: its elements in the deck's order, what to analyse, and from where."""

@@ -3,13 +3,16 @@
 import math
 import re
 
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[ed]([+-]?\d*))?([a-z]*)(.*)", re.S)
+from quire.signatures import checked
+
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[ed]([+-]?\d*))?([a-z]*)(.*)", re.A | re.S)
 _REST = re.compile(r"[a-z0-9]*")
 _SCALES = {
     "t": 1e12, "g": 1e9, "k": 1e3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15,
 }  # fmt: skip
 
 
+@checked
 def parse_number(text: str) -> float:
     """Return the value of a SPICE number, scale factor included.
 

@@ -29,6 +29,7 @@ from quire.circuits.netlist.parameters import (
     read_parameters,
     substituted,
 )
+from quire.signatures import checked
 
 GROUND = ("0", "gnd")
 ABSOLUTE_ZERO = -273.15  # celsius
@@ -80,6 +81,7 @@ class _Deck:
     shared: set[str] = field(default_factory=set)  # nodes of .global
 
 
+@checked
 def read_deck(text: str, *, temp: float | None = None) -> Circuit:
     """Return the circuit that a SPICE deck describes.
 

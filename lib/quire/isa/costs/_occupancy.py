@@ -1,43 +1,37 @@
 """How many waves a core keeps: the paper's division, and what a register file in parts leaves."""
 
+from quire.checks import integer
 from quire.isa.dialects import Dialect
 from quire.isa.errors import DispatchRejected
 from quire.isa.program import Launch
+from quire.signatures import checked
 
 
 def occupancy(register_file: int, registers: int, width: int) -> int:
-    """Return the waves that a register file holds: ``floor(F / (4 R W))`` (spec., section 2.4).
-
-    Raises
-    ------
-    ValueError
-        a size below 1.
-    """
-    if min(register_file, registers, width) < 1:
-        raise ValueError(
-            f"register_file = {register_file}, registers = {registers}, width = {width}: all at"
-            " least 1"
-        )
-    return register_file // (registers * width * 4)
+    """Return the waves that a register file holds: ``floor(F / (4 R W))`` (spec., section 2.4)."""
+    wave = integer("registers", registers) * integer("width", width) * 4
+    return integer("register_file", register_file) // wave
 
 
 def register_budget(register_file: int, waves: int, width: int) -> int:
     """Return the registers a thread that leave room for ``waves``: ``floor(F / (4 O W))``."""
-    return occupancy(register_file, waves, width)
+    return occupancy(register_file, integer("waves", waves), width)
 
 
+@checked
 def partitioned_occupancy(dialect: Dialect, registers: int) -> int:
     """Return the waves that a register file in equal parts holds.
 
     ``P floor(F / (4 P r))`` with ``r`` the registers of a wave, rounded up to whole units; never
     more than `occupancy`. With one part and units of one register it is the paper's division.
     """
-    wave = registers * dialect.width
+    wave = integer("registers", registers) * dialect.width
     wave += -wave % dialect.register_unit
     part = dialect.register_file // (4 * dialect.partitions)
     return dialect.partitions * (part // wave)
 
 
+@checked
 def resident_waves(dialect: Dialect, registers: int, launch: Launch, local_bytes: int = 0) -> int:
     """Return the waves of a kernel on one core: the least of all its limits.
 
@@ -51,6 +45,8 @@ def resident_waves(dialect: Dialect, registers: int, launch: Launch, local_bytes
         not one workgroup fits.
     """
     waves = -(-launch.threads // dialect.width)
+    registers = integer("registers", registers, 0)
+    local_bytes = integer("local_bytes", local_bytes, 0)
     if not 1 <= registers <= dialect.max_registers:
         raise DispatchRejected(
             f"registers = {registers}: {dialect.name} has 1 to {dialect.max_registers} per thread"

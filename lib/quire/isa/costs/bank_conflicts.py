@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Int64, UInt32
 
+from quire.checks import integer, truths, whole_array
+
 Addresses = UInt32[np.ndarray, "waves lanes"]
 Active = Bool[np.ndarray, "waves lanes"]
 WIDE = 16  # bytes that one lane of a wide access reads
@@ -27,6 +29,13 @@ def _crowding(items: Int64[np.ndarray, "waves lanes"], groups: int) -> Int64[np.
     return counts.max(axis=1)
 
 
+def _numbers(addresses: Addresses) -> Int64[np.ndarray, "waves lanes"]:
+    found = whole_array("addresses", addresses, 2, least=0, most=2**32 - 1)
+    if found.shape[1] == 0:
+        raise ValueError(f"addresses = an array of shape {found.shape}: at least one lane a wave")
+    return found
+
+
 def conflict_degree(
     addresses: Addresses, active: Active, banks: int = 32
 ) -> Int64[np.ndarray, " waves"]:
@@ -35,7 +44,9 @@ def conflict_degree(
     Banks are one 32-bit word wide. Lanes at the same word share one pass (broadcast, specification
     section 4.2). A wave without active lanes needs none.
     """
-    return _crowding(np.where(active, addresses.astype(np.int64) >> 2, -1), banks)
+    numbers = _numbers(addresses)
+    words = np.where(truths("active", active, numbers.shape), numbers >> 2, -1)
+    return _crowding(words, integer("banks", banks))
 
 
 def wide_passes(addresses: Addresses, banks: int = 32) -> Int64[np.ndarray, " waves"]:
@@ -43,25 +54,40 @@ def wide_passes(addresses: Addresses, banks: int = 32) -> Int64[np.ndarray, " wa
 
     It is served half a wave at a time; within a half, distinct pieces of 16 bytes that lie in the
     same four banks take turns (measured: data/golden, hopper).
+
+    Raises
+    ------
+    ValueError
+        a wave without halves, banks that are no multiple of four.
     """
-    halves = (addresses // WIDE).astype(np.int64).reshape(2 * len(addresses), -1)
-    return _crowding(halves, banks * 4 // WIDE).reshape(len(addresses), 2).sum(axis=1)
+    numbers = _numbers(addresses)
+    if numbers.shape[1] % 2:
+        raise ValueError(f"addresses = {numbers.shape[1]} lanes a wave: must be an even number")
+    if integer("banks", banks) % (WIDE // 4):
+        raise ValueError(f"banks = {banks}: must be a multiple of {WIDE // 4}")
+    halves = (numbers // WIDE).reshape(2 * len(numbers), -1)
+    return _crowding(halves, int(banks) * 4 // WIDE).reshape(len(numbers), 2).sum(axis=1)
 
 
 def transactions(
     addresses: Addresses, active: Active, width: int, line: int = 32
 ) -> Int64[np.ndarray, " waves"]:
     """Count the lines of ``line`` bytes that each wave touches with accesses of ``width`` bytes."""
-    first = np.where(active, addresses.astype(np.int64) // line, -1)
-    last = np.where(active, (addresses.astype(np.int64) + width - 1) // line, -1)
-    rows, _ = _distinct(np.concatenate([first, last], axis=1))
-    return np.bincount(rows, minlength=len(addresses)).astype(np.int64)
+    numbers, size = _numbers(addresses), integer("line", line)
+    awake = truths("active", active, numbers.shape)
+    reach = integer("width", width) - 1
+    steps = [*range(0, reach, size), reach]  # one byte in every line that an access covers
+    lines = [np.where(awake, (numbers + step) // size, -1) for step in steps]
+    rows, _ = _distinct(np.concatenate(lines, axis=1))
+    return np.bincount(rows, minlength=len(numbers)).astype(np.int64)
 
 
 def multiplicity(addresses: Addresses, active: Active) -> Int64[np.ndarray, " waves"]:
     """Count the lanes of each wave at its most crowded address: rounds of a serial atomic."""
-    counts = np.zeros(len(addresses), np.int64)
-    for wave, (places, awake) in enumerate(zip(addresses, active, strict=True)):
+    numbers = _numbers(addresses)
+    counts = np.zeros(len(numbers), np.int64)
+    flags = truths("active", active, numbers.shape)
+    for wave, (places, awake) in enumerate(zip(numbers, flags, strict=True)):
         if awake.any():
             counts[wave] = np.unique(places[awake], return_counts=True)[1].max()
     return counts

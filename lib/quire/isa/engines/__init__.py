@@ -19,6 +19,7 @@ from quire.isa.engines.mask_stack import MaskStack
 from quire.isa.engines.predication import Predication
 from quire.isa.engines.protocol import Engine, Outcome, RunOptions
 from quire.isa.program import Kernel, Launch
+from quire.signatures import checked
 
 __all__ = ["ENGINES", "ExecutionMasks", "LaneCounters", "MaskStack", "Predication", "run"]
 
@@ -26,6 +27,7 @@ _ALL: tuple[Engine, ...] = (MaskStack(), Predication(), LaneCounters(), Executio
 ENGINES: Mapping[str, Engine] = MappingProxyType({engine.name: engine for engine in _ALL})
 
 
+@checked
 def run(
     kernel: Kernel,
     launch: Launch,
@@ -44,6 +46,6 @@ def run(
     ValueError
         no engine has that name.
     """
-    if engine not in ENGINES:
+    if not isinstance(engine, str) or engine not in ENGINES:
         raise ValueError(f"engine = {engine!r}: one of {', '.join(map(repr, ENGINES))}")
     return ENGINES[engine].run(kernel, launch, memory, RunOptions(**options))

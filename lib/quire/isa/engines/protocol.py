@@ -12,12 +12,13 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import UInt32
 
-from quire.checks import integer
+from quire.checks import instance, integer
 from quire.isa.deviations import CONTROL_FLOW, Deviation, deviations
 from quire.isa.errors import DispatchRejected, UnsupportedCapability, UnsupportedOption
 from quire.isa.program import LOCAL_LIMIT, Kernel, Launch
 from quire.isa.structure import analyse
 from quire.isa.table import Kind
+from quire.signatures import checked
 
 Memory = UInt32[np.ndarray, " words"]
 STEP_LIMIT = 10_000_000
@@ -27,6 +28,7 @@ QUICKLY = MappingProxyType({"xla_backend_optimization_level": 0})
 """Options for code that is compiled to run a few times: a quarter less to compile."""
 
 
+@checked
 @dataclass(frozen=True)
 class Schedule:
     """In which order waves step.
@@ -42,12 +44,14 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.kind not in ("lockstep", "random"):
             raise ValueError(f"schedule = {self.kind!r}: 'lockstep' or 'random'")
+        object.__setattr__(self, "seed", integer("seed", self.seed, 0, 2**63 - 1))
         object.__setattr__(self, "quantum", integer("quantum", self.quantum, 0, 31))
 
 
 LOCKSTEP = Schedule()
 
 
+@checked
 @dataclass(frozen=True)
 class RunOptions:
     """How to run a kernel.
@@ -82,6 +86,7 @@ class RunOptions:
         lanes = integer("lanes", self.lanes, 0)
         if not 256 <= lanes <= MOST_LANES or lanes & (lanes - 1):
             raise ValueError(f"lanes = {lanes}: a power of two from 256 to {MOST_LANES}")
+        object.__setattr__(self, "lanes", lanes)
         object.__setattr__(self, "limit", integer("limit", self.limit, 1, 2**62 - 1))
 
     @property
@@ -204,6 +209,8 @@ def admit(
     UnsupportedOption
         the engine cannot do what an option asks.
     """
+    instance("kernel", kernel, Kernel)
+    instance("options", options, RunOptions)
     for option in fields(RunOptions):
         asked = getattr(options, option.name) != option.default
         if asked and option.name not in engine.honours | {"lanes", "compat"}:
@@ -246,6 +253,8 @@ def prepare(kernel: Kernel, launch: Launch, memory: np.ndarray) -> int:
     ValueError
         the kernel is empty, or ``memory`` is no line of unsigned 32-bit words.
     """
+    instance("kernel", kernel, Kernel)
+    instance("launch", launch, Launch)
     if not kernel.instructions:
         raise ValueError(f"kernel {kernel.name!r} is empty: at least one instruction")
     kernel.check_registers()

@@ -14,6 +14,7 @@ from quire.isa.errors import AssemblyError
 from quire.isa.program import Guard, Instruction, Kernel, Module
 from quire.isa.structure import analyse
 from quire.isa.table import MAX_REGISTERS, PREDICATES, SCOPES, SPECIAL_REGISTERS, TABLE, Operand
+from quire.signatures import checked
 
 _TOKEN = re.compile(
     r"(?P<space>[ \t\r]+)|(?P<comment>[;#].*)|(?P<guard>@!?p\d+)|(?P<directive>\.[A-Za-z_]\w*)"
@@ -55,6 +56,7 @@ class _Draft:
     size: int = 0
 
 
+@checked
 def assemble(source: str) -> Module:
     """Return the module that a text describes.
 
@@ -146,9 +148,10 @@ def _statement(draft: _Draft, tokens: list[_Token]) -> None:
         return
     guard = None
     if tokens[0].kind == "guard":
-        guard = Guard(int(tokens[0].text.lstrip("@!p")), "!" in tokens[0].text)
-        if guard.register >= PREDICATES:
+        predicate = int(tokens[0].text.lstrip("@!p"))
+        if predicate >= PREDICATES:
             raise tokens[0].error(f"{tokens[0].text}: predicates are p0 to p3")
+        guard = Guard(predicate, "!" in tokens[0].text)
         tokens = tokens[1:]
     if not tokens or tokens[0].kind != "name":
         raise AssemblyError("an instruction starts with its mnemonic", *_after(tokens, draft))

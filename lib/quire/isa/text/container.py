@@ -5,12 +5,14 @@ import struct
 from quire.isa.errors import EncodingError
 from quire.isa.program import Kernel, Module
 from quire.isa.text.encoding import decode, encode
+from quire.signatures import checked
 
 _HEADER = struct.Struct("<4sHH6I")
 _ENTRY = struct.Struct("<8I")
 _VERSION = 1
 
 
+@checked
 def write_wbin(module: Module) -> bytes:
     """Return a module as a WBIN file."""
     codes = [encode(kernel) for kernel in module.kernels]
@@ -28,6 +30,7 @@ def write_wbin(module: Module) -> bytes:
     return _HEADER.pack(b"WAVE", _VERSION, 0, *sections) + code + names + metadata
 
 
+@checked
 def read_wbin(data: bytes) -> Module:
     """Return the module in a WBIN file; every byte must be accounted for.
 

@@ -6,6 +6,7 @@ from quire.isa.program import Instruction, Kernel, Module
 from quire.isa.structure import analyse
 from quire.isa.table import SCOPES, SPECIAL_REGISTERS, Operand
 from quire.isa.text.encoding import encode_words
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def instruction_text(instruction: Instruction, labels: dict[int, str] | None = N
     return f"{prefix}{instruction.mnemonic} {', '.join(operands)}".rstrip()
 
 
+@checked
 def assembly_lines(kernel: Kernel) -> tuple[Line, ...]:
     """Every instruction of a kernel: its offset, its words, and its text indented by nesting."""
     depth = analyse(kernel.instructions).depth
@@ -59,6 +61,7 @@ def _labels(kernel: Kernel) -> dict[int, str]:
     return {offset: f"at_{offset}" for offset in calls}
 
 
+@checked
 def disassemble(module: Module | Kernel) -> str:
     """Text that assembles to the same words."""
     kernels = module.kernels if isinstance(module, Module) else (module,)

@@ -11,6 +11,7 @@ import struct
 from quire.isa.errors import EncodingError
 from quire.isa.program import Guard, Instruction, Kernel
 from quire.isa.table import BY_CODE, PREDICATES, SPECIAL_REGISTERS
+from quire.signatures import checked
 
 _SHIFTS = {"rd": 16, "rs1": 8, "rs2": 24, "rs3": 16, "rs4": 8, "scope": 0, "imm": 0}
 
@@ -27,6 +28,7 @@ def encode_words(instruction: Instruction) -> tuple[int, ...]:
     return tuple(words)
 
 
+@checked
 def encode(kernel: Kernel) -> bytes:
     """Return the code of a kernel: its words, little-endian."""
     words = [word for instruction in kernel.instructions for word in encode_words(instruction)]
@@ -77,6 +79,7 @@ def decode_words(word0: int, word1: int | None, offset: int = 0) -> Instruction:
     return instruction
 
 
+@checked
 def decode(code: bytes) -> tuple[Instruction, ...]:
     """Return the instructions of a code section.
 

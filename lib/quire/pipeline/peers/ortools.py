@@ -14,6 +14,7 @@ from quire.pipeline.emulator import emulate
 from quire.pipeline.program import BACKWARD, FORWARD, WEIGHT, Program
 from quire.pipeline.schedule import Schedule, violations
 from quire.pipeline.schedules.list_scheduling import checked_limit
+from quire.signatures import checked
 
 TICKS = 100_000
 """Integer ticks into which the horizon is divided unless the durations are integers already."""
@@ -31,6 +32,7 @@ class SolverResult:
     certified: bool
 
 
+@checked
 def solve_exactly(
     program: Program,
     hint: Schedule,

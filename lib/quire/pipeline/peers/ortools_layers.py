@@ -19,8 +19,10 @@ from quire.pipeline.schedules.segments import Plan
 from quire.pipeline.workload.batches import Microbatch
 from quire.pipeline.workload.costs import Hardware, layer_cost
 from quire.pipeline.workload.modules import Model
+from quire.signatures import checked
 
 
+@checked
 def tune_plan(
     model: Model,
     batch: Sequence[Microbatch],

@@ -19,6 +19,7 @@ from quire.pipeline.emulator import emulate_ranks
 from quire.pipeline.program import BACKWARD, FORWARD, WEIGHT, Chain, Program, assemble, rewired
 from quire.pipeline.schedule import Schedule
 from quire.pipeline.schedules.static import operation_index
+from quire.signatures import checked
 
 _ACTION = re.compile(r"(\d+)([FBIW])(\d+)")
 _PAIR = re.compile(r"\(([^;]+);([^)]+)\)OVERLAP_F_B")
@@ -45,6 +46,7 @@ class ActionTable:
         return len(self.rows)
 
 
+@checked
 def read_actions(text: str) -> ActionTable:
     """Parse a table.
 
@@ -83,6 +85,7 @@ def _read_cell(cell: str, row: int, column: int) -> tuple[Action, ...]:
     return tuple(Action(int(m[1]), m[2], int(m[3])) for m in matches if m is not None)
 
 
+@checked
 def replay(
     table: ActionTable,
     *,
@@ -183,6 +186,7 @@ def _fuse(program: Program, pairs: list[tuple[int, int]]) -> tuple[Program, Int[
     return rewired(program, source, target, lag)
 
 
+@checked
 def write_actions(schedule: Schedule) -> str:
     """Write the schedule as a table that PyTorch's runtime loads (compute actions only).
 

@@ -21,6 +21,7 @@ from quire.pipeline.failures import InfeasibleMemory, ScheduleDeadlock
 from quire.pipeline.program import Program
 from quire.pipeline.schedule import Schedule, finite_limit
 from quire.pipeline.schedules.heaps import pop_least, pop_soonest, push_least, push_soonest
+from quire.signatures import checked
 
 _EPS = 1e-9
 
@@ -308,6 +309,7 @@ def checked_limit(
     return given
 
 
+@checked
 def ranked_key(program: Program, priority: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """Turn priorities (least first) into a key; ties by microbatch, segment, piece, operation."""
     rows = np.lexsort(
@@ -324,6 +326,7 @@ def ranked_key(program: Program, priority: Float[np.ndarray, " n"]) -> Int[np.nd
     return key
 
 
+@checked
 def list_schedule(
     program: Program, priority: Float[np.ndarray, " n"] | None = None, rules: Rules | None = None
 ) -> Schedule:

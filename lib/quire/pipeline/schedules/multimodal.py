@@ -27,11 +27,13 @@ from quire.pipeline.schedules.zero_bubble import zero_bubble
 from quire.pipeline.workload.batches import Microbatch, smaller_microbatches
 from quire.pipeline.workload.costs import Hardware
 from quire.pipeline.workload.modules import Model
+from quire.signatures import checked
 
 ZERO_BUBBLE = {"ZB-1P": 1, "ZB-2P": 2, "ZB-V": 1}
 """Zero-bubble schedules by their published names, and their memory in ``P`` microbatches."""
 
 
+@checked
 def static_schedule(
     model: Model,
     batch: Sequence[Microbatch],
@@ -59,6 +61,7 @@ def static_schedule(
     return _best_order(model, batch, cut, ranks, hardware, reorder)
 
 
+@checked
 def static_gpipe(
     model: Model,
     batch: Sequence[Microbatch],
@@ -71,6 +74,7 @@ def static_gpipe(
     return gpipe(static_program(model, batch, cut, ranks, hardware))
 
 
+@checked
 def static_zero_bubble(
     model: Model,
     batch: Sequence[Microbatch],
@@ -130,6 +134,7 @@ def _best_order(
     )
 
 
+@checked
 def optimus_like(
     model: Model, batch: Sequence[Microbatch], plan: Plan, hardware: Hardware, rules: Rules
 ) -> Schedule:
@@ -173,6 +178,7 @@ def _whole(plan: Plan) -> Plan:
     return replace(plan, piece_tokens=(np.inf,) * len(plan.layers))
 
 
+@checked
 def disttrain_like(
     model: Model,
     batch: Sequence[Microbatch],
@@ -203,6 +209,7 @@ def disttrain_like(
     return _best_order(model, batch, cut, ranks, hardware, True)
 
 
+@checked
 def fsdp_like_seconds(
     model: Model, batch: Sequence[Microbatch], ranks: int, hardware: Hardware
 ) -> float:

@@ -16,11 +16,13 @@ from quire.pipeline.schedules.static import stage_ranks
 from quire.pipeline.workload.batches import Microbatch
 from quire.pipeline.workload.costs import Hardware, hop_seconds, layer_cost
 from quire.pipeline.workload.modules import Model
+from quire.signatures import checked
 
 LayerTimes = Float[np.ndarray, "microbatches layers costs"]
 """Forward, backward and weight seconds and bytes kept, per microbatch and layer."""
 
 
+@checked
 def layer_times(model: Model, batch: Sequence[Microbatch], hardware: Hardware) -> LayerTimes:
     """Compute the costs of every layer for every microbatch, modules one after the other.
 
@@ -72,6 +74,7 @@ def optimal_cut(
     return np.array(cut[::-1])
 
 
+@checked
 def static_program(
     model: Model,
     batch: Sequence[Microbatch],

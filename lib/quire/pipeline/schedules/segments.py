@@ -18,6 +18,7 @@ from quire.pipeline.program import Chain, Program, assemble
 from quire.pipeline.workload.batches import Microbatch, deal_items
 from quire.pipeline.workload.costs import Hardware, LayerCost, hop_seconds, layer_cost
 from quire.pipeline.workload.modules import Model
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Plan:
         return sum(len(layers) for layers in self.layers[:module])
 
 
+@checked
 def balanced_plan(
     model: Model, ranks: int, segments: Sequence[int], piece_tokens: Sequence[float] | None = None
 ) -> Plan:
@@ -111,6 +113,7 @@ def _chain(
     )  # fmt: skip
 
 
+@checked
 def segmented_program(
     model: Model,
     batch: Sequence[Microbatch],
@@ -149,6 +152,7 @@ def segmented_program(
     return assemble(chains, plan.ranks)
 
 
+@checked
 def balancing_piece_tokens(
     model: Model, batch: Sequence[Microbatch], plan: Plan, hardware: Hardware
 ) -> tuple[float, ...]:

@@ -15,8 +15,10 @@ from quire import checks
 from quire.pipeline.emulator import emulate_ranks
 from quire.pipeline.program import BACKWARD, FORWARD, WEIGHT, Chain, Program, assemble
 from quire.pipeline.schedule import Schedule
+from quire.signatures import checked
 
 
+@checked
 def staged_program(
     forward: Float[np.ndarray, "microbatches stages"],
     backward: Float[np.ndarray, "microbatches stages"],
@@ -76,6 +78,7 @@ def stage_ranks(ranks: int, chunks: int, placement: str) -> tuple[int, ...]:
     return path
 
 
+@checked
 def uniform_program(
     ranks: int,
     microbatches: int,
@@ -109,6 +112,7 @@ def uniform_program(
     )  # fmt: skip
 
 
+@checked
 def operation_index(program: Program) -> Int[np.ndarray, "kinds microbatches stages"]:
     """Look up the operation of each (kind, microbatch, stage); −1 where there is none.
 
@@ -155,6 +159,7 @@ def _microbatch_order(
     return given
 
 
+@checked
 def gpipe(
     program: Program, *, microbatch_order: Int[np.ndarray, " microbatches"] | None = None
 ) -> Schedule:
@@ -170,6 +175,7 @@ def gpipe(
     return emulate_ranks(program, rank_orders)
 
 
+@checked
 def one_f_one_b(
     program: Program, *, microbatch_order: Int[np.ndarray, " microbatches"] | None = None
 ) -> Schedule:
@@ -192,6 +198,7 @@ def one_f_one_b(
     return emulate_ranks(program, rank_orders)
 
 
+@checked
 def interleaved(
     program: Program, *, microbatch_order: Int[np.ndarray, " microbatches"] | None = None
 ) -> Schedule:

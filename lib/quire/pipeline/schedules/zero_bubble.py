@@ -26,6 +26,7 @@ from quire.pipeline.schedules.weight_gradients import (
     place_weight_gradients,
     weight_gradients,
 )
+from quire.signatures import checked
 
 PROMISING = 16
 SHARES = (0.0, 0.5, 1.0)
@@ -44,6 +45,7 @@ class _Setting(NamedTuple):
     choice: Int[np.ndarray, " n"]
 
 
+@checked
 def zero_bubble(
     program: Program,
     memory_limit: Float[np.ndarray, " ranks"],
@@ -173,6 +175,7 @@ class _Placement:
         return emulate_ranks(self._program, np.split(self._sequence, self._base[1:-1]))
 
 
+@checked
 def zb_1p(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
     """Run ZB-H1: zero bubble within 1F1B's memory, ``P`` microbatches per rank."""
     return zero_bubble(
@@ -180,6 +183,7 @@ def zb_1p(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedul
     )
 
 
+@checked
 def zb_2p(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
     """Run ZB-H2: zero bubble within ``2P`` microbatches per rank."""
     return zero_bubble(
@@ -187,6 +191,7 @@ def zb_2p(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedul
     )
 
 
+@checked
 def zb_v(program: Program, *, iterations: int = 1500, seed: int = 0) -> Schedule:
     """Run ZB-V: two chunks per rank in V order within ``P`` microbatches per rank."""
     return zero_bubble(
@@ -198,6 +203,7 @@ def _microbatches(program: Program, count: int) -> Float[np.ndarray, " ranks"]:
     return count * program.memory_need().max(axis=0)
 
 
+@checked
 def longest_span(schedule: Schedule) -> float:
     """Return the longest rank span, the step time that zero-bubble schedulers report."""
     return float(rank_spans(schedule).max())

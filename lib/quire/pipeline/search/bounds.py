@@ -22,6 +22,7 @@ from quire.pipeline.schedules.partition import layer_times
 from quire.pipeline.workload.batches import Microbatch
 from quire.pipeline.workload.costs import Hardware, layer_cost
 from quire.pipeline.workload.modules import Model
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Certificate:
         return self.makespan / self.bound - 1.0
 
 
+@checked
 def heads_and_tails(program: Program) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Earliest start of each operation and least time from its end to the end of the step.
 
@@ -104,6 +106,7 @@ def preemptive_bound(
     return bound
 
 
+@checked
 def lower_bound(program: Program, memory_limit: Float[np.ndarray, " ranks"] | None = None) -> Bound:
     """Bound on the makespan of every valid schedule of ``program``, in seconds.
 
@@ -152,6 +155,7 @@ def _residence(program: Program) -> Float[np.ndarray, " n"]:
     return residence
 
 
+@checked
 def plan_free_bound(
     model: Model, batch: Sequence[Microbatch], ranks: int, hardware: Hardware
 ) -> float:
@@ -183,6 +187,7 @@ def plan_free_bound(
     return max((work + float(head_and_tail)) / ranks, longest)
 
 
+@checked
 def certify(schedule: Schedule, bound: float) -> Certificate:
     """Certificate of a schedule against a proven lower bound.
 

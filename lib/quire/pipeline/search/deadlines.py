@@ -30,6 +30,7 @@ from quire.pipeline.search.steps import search_step
 from quire.pipeline.workload.batches import Microbatch
 from quire.pipeline.workload.costs import Hardware
 from quire.pipeline.workload.modules import Model
+from quire.signatures import checked
 
 Search = Callable[[ListScheduler, float], SearchResult]
 """A search that is given a scheduler and its budget in seconds."""
@@ -38,11 +39,13 @@ SEARCH_SHARE, RESERVE = 0.6, 0.02
 """The search may use this share of the time left, less a reserve in seconds for the reply."""
 
 
+@checked
 def encode_batch(batch: Sequence[Microbatch]) -> bytes:
     """Write the item lengths of a batch as the message that a data loader would send."""
     return json.dumps([[list(map(float, u)) for u in mb.lengths] for mb in batch]).encode()
 
 
+@checked
 def decode_batch(message: bytes) -> tuple[Microbatch, ...]:
     """Read a batch from its message.
 
@@ -60,6 +63,7 @@ def decode_batch(message: bytes) -> tuple[Microbatch, ...]:
     return tuple(Microbatch(tuple(mb)) for mb in rows)
 
 
+@checked
 def encode_orders(schedule: Schedule) -> bytes:
     """Write the orders of all ranks as one message: their lengths, then their operations."""
     orders = [schedule.rank_order(r) for r in range(schedule.program.ranks)]
@@ -67,6 +71,7 @@ def encode_orders(schedule: Schedule) -> bytes:
     return sizes.tobytes() + np.concatenate(orders).astype(np.int32).tobytes()
 
 
+@checked
 def decode_orders(message: bytes) -> list[Int[np.ndarray, " _"]]:
     """Read the orders of all ranks from their message."""
     numbers = np.frombuffer(message, dtype=np.int32)
@@ -138,12 +143,14 @@ class Planner:
         return scheduler.program, orders, timing
 
 
+@checked
 def fifo_schedule(scheduler: ListScheduler) -> Schedule:
     """Schedule without a search: microbatches in the order in which they come."""
     steps = RankedSteps(scheduler)
     return steps.schedule(steps.fifo())
 
 
+@checked
 def timed_search(
     scheduler: ListScheduler,
     seconds: float,
@@ -165,6 +172,7 @@ def timed_search(
     )
 
 
+@checked
 def generate_schedules(
     batches: Iterable[Sequence[Microbatch]],
     planner: Planner,
@@ -232,6 +240,7 @@ def _race(
     return Step(fifo_schedule(planner.scheduler(batch)), False, deadline, None)
 
 
+@checked
 def fresh_fraction(steps: Iterable[Step]) -> float:
     """Share of steps after the first that ran a freshly searched schedule."""
     fresh = [step.fresh for step in steps][1:]

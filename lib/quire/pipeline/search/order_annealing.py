@@ -22,6 +22,7 @@ from numba import njit
 from quire import checks
 from quire.pipeline.emulator import emulate
 from quire.pipeline.schedule import Schedule, finite_limit, violations
+from quire.signatures import checked
 
 
 @njit(cache=True, nogil=True)
@@ -243,6 +244,7 @@ class Annealed:
     updates: int
 
 
+@checked
 def anneal_order(
     schedule: Schedule,
     *,

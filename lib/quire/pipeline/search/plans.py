@@ -25,6 +25,7 @@ from quire.pipeline.search.rankings import swap_search
 from quire.pipeline.workload.batches import Microbatch
 from quire.pipeline.workload.costs import Hardware
 from quire.pipeline.workload.modules import Model
+from quire.signatures import checked
 
 BALANCED = 0
 """Pieces of about a slice of the last module, see :func:`balancing_piece_tokens`."""
@@ -60,6 +61,7 @@ class PlanChoice:
     layers: PlanTrial
 
 
+@checked
 def mean_step(
     model: Model, plan: Plan, hardware: Hardware, validation: Validation, evaluations: int
 ) -> float:
@@ -73,6 +75,7 @@ def mean_step(
     return total / len(validation.batches)
 
 
+@checked
 def choose_plan(
     model: Model,
     ranks: int,
@@ -137,6 +140,7 @@ def choose_plan(
     return PlanChoice(segments, pieces, layers)
 
 
+@checked
 def piece_caps(
     model: Model, validation: Validation, plan: Plan, hardware: Hardware, parts: Sequence[int]
 ) -> tuple[float, ...]:

@@ -19,6 +19,7 @@ from quire import checks
 from quire.pipeline.schedule import Schedule
 from quire.pipeline.schedules.list_scheduling import ListScheduler
 from quire.pipeline.search.bounds import lower_bound
+from quire.signatures import checked
 
 Ranking = Int[np.ndarray, " groups"]
 """Groups in the order of their priority, first the most urgent."""
@@ -180,6 +181,7 @@ def best_so_far(
     return best
 
 
+@checked
 def swap_search(
     scheduler: ListScheduler,
     *,
@@ -223,6 +225,7 @@ class _Node:
     total: float = 0.0
 
 
+@checked
 def tree_search(
     scheduler: ListScheduler,
     *,

@@ -14,6 +14,7 @@ from quire.pipeline.schedule import Schedule
 from quire.pipeline.schedules.list_scheduling import ListScheduler
 from quire.pipeline.search.order_annealing import anneal_order
 from quire.pipeline.search.rankings import SearchResult, swap_search, tree_search
+from quire.signatures import checked
 
 METHODS = {"swap": swap_search, "mcts": tree_search}
 """Searches over rankings by name."""
@@ -22,6 +23,7 @@ EXCHANGES = 40
 """Exchanges tried for each list schedule: about as much time again."""
 
 
+@checked
 def search_step(
     scheduler: ListScheduler,
     *,

@@ -16,6 +16,7 @@ from scipy import stats
 from quire import checks
 from quire.pipeline.workload.costs import layer_flops
 from quire.pipeline.workload.modules import Model
+from quire.signatures import checked
 
 PATCHES_PER_IMAGE = 1024
 """Vision tokens of one 448 × 448 tile (14-pixel patches)."""
@@ -88,6 +89,7 @@ def _check_law(image_mean: float, shape: float) -> None:
     checks.positive("shape", shape)
 
 
+@checked
 def sample_batch(
     model: Model,
     microbatches: int,
@@ -140,6 +142,7 @@ def deal_items(lengths: Float[np.ndarray, " items"], parts: int) -> list[Float[n
     return [np.array(content, dtype=np.float64) for content in bins]
 
 
+@checked
 def smaller_microbatches(batch: Sequence[Microbatch], parts: int) -> tuple[Microbatch, ...]:
     """Deal the items of every microbatch into ``parts`` smaller ones, whole items only.
 
@@ -161,6 +164,7 @@ def smaller_microbatches(batch: Sequence[Microbatch], parts: int) -> tuple[Micro
     return tuple(smaller)
 
 
+@checked
 def microbatch_flops(model: Model, microbatch: Microbatch) -> float:
     """Forward FLOPs of one microbatch through every layer of the model."""
     return sum(
@@ -169,6 +173,7 @@ def microbatch_flops(model: Model, microbatch: Microbatch) -> float:
     )
 
 
+@checked
 def work_ratio(
     model: Model, *, shape: float, image_mean: float = 16.0, packed: int = 1000
 ) -> float:
@@ -200,6 +205,7 @@ def _quantile_flops(model: Model, uniform: float, mean: float, shape: float) -> 
     return images * vision.layers * one + language.layers * sum(layer_flops(language, documents))
 
 
+@checked
 def calibrate_shape(model: Model, *, target: float = 4.15, image_mean: float = 16.0) -> float:
     """Gamma shape whose :func:`work_ratio` comes closest to ``target``, by bisection to 1e-3.
 

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from quire import checks
 from quire.pipeline.workload.modules import Module
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class LayerCost:
     memory: float
 
 
+@checked
 def layer_flops(module: Module, lengths: Float[np.ndarray, " items"]) -> tuple[float, float]:
     """FLOPs of one forward layer over documents of the given lengths: ``(linear, attention)``.
 
@@ -81,6 +83,7 @@ def _real_lengths(lengths: Float[np.ndarray, " items"]) -> Float[np.ndarray, " i
     return checks.real_array("lengths", found, 1, least=0)
 
 
+@checked
 def kernel_efficiency(tokens: float, hardware: Hardware) -> float:
     """Share of the peak that a kernel over ``tokens`` reaches: ``η∞·t / (t + t_half)`` (ours).
 
@@ -95,6 +98,7 @@ def kernel_efficiency(tokens: float, hardware: Hardware) -> float:
     return hardware.efficiency * tokens / (tokens + hardware.half_tokens)
 
 
+@checked
 def layer_cost(
     module: Module,
     lengths: Float[np.ndarray, " items"],
@@ -119,6 +123,7 @@ def layer_cost(
     return LayerCost(forward, backward, linear / speed, kept * tokens * module.hidden)
 
 
+@checked
 def hop_seconds(module: Module, tokens: float, hardware: Hardware) -> float:
     """Seconds to send one activation tensor (bf16, tensor-parallel shard) to the next rank."""
     return hardware.hop_latency + 2.0 * tokens * module.hidden / (

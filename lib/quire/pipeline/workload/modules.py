@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quire import checks
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ MODELS: dict[str, Model] = {
 """Our five named models: three vision-language ones, two text-to-video ones."""
 
 
+@checked
 def model_named(name: str) -> Model:
     """Return one of the five named models.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.checks import integer
+from quire.checks import integer, share
 
 LEVELS = ("last checkpoint", "all checkpoints", "and spans", "and generations", "and tags")
 FIELDS = ("intent", "inference", "plan revised", "evidence")
@@ -43,8 +43,9 @@ class SmallAgent:
     def __post_init__(self) -> None:
         integer("seed", self.seed, 0)
         for name in ("leak", "tag_rate", "tag_right"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} = {getattr(self, name)!r}: must lie from 0 to 1")
+            share(name, getattr(self, name))
+        for name in ("contexts", "actions", "outcomes"):
+            integer(name, getattr(self, name), 1, 1000)
 
     def latent(
         self,
@@ -93,7 +94,9 @@ class SmallAgent:
         """Return draws of every field, and per level the number of the column that was seen."""
         random = np.random.default_rng(integer("seed", seed, 0))
         law = self.latent()
-        cells = random.choice(law.size, integer("count", count), p=(law / law.sum()).ravel())
+        cells = random.choice(
+            law.size, integer("count", count, 1, 10**8), p=(law / law.sum()).ravel()
+        )
         c, a, o, d, n, i, p, e = np.unravel_index(cells, law.shape)
         words = _draw(random, self._words()[n])
         tags = _draw(random, self._tags()[n])

@@ -7,6 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.checks import integer, real_array
+from quire.signatures import checked
+
+MOST_BINS = 1_000_000  # each has a count, empty ones too
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def murphy(forecasts: Any, outcomes: Any, bins: int | None = None) -> Murphy:
     if bins is None:
         _, where = np.unique(p, return_inverse=True)
     else:
-        where = _equal_width(p, integer("bins", bins))
+        where = _equal_width(p, integer("bins", bins, 1, MOST_BINS))
     count = np.bincount(where)
     used = count > 0
     mean_p = np.bincount(where, p)[used] / count[used]
@@ -79,6 +82,7 @@ def murphy(forecasts: Any, outcomes: Any, bins: int | None = None) -> Murphy:
     )
 
 
+@checked
 def reliability(forecasts: Any, outcomes: Any, bins: int = 10, by: str = "width") -> list[Bin]:
     """Return the bins of a reliability diagram; empty ones are left out.
 
@@ -97,7 +101,7 @@ def reliability(forecasts: Any, outcomes: Any, bins: int = 10, by: str = "width"
         For another way to bin.
     """
     p, y = _pair(forecasts, outcomes)
-    bins = integer("bins", bins)
+    bins = integer("bins", bins, 1, MOST_BINS)
     if by == "width":
         where = _equal_width(p, bins)
     elif by == "mass":
@@ -113,6 +117,7 @@ def reliability(forecasts: Any, outcomes: Any, bins: int = 10, by: str = "width"
     ]
 
 
+@checked
 def expected_calibration_error(
     forecasts: Any, outcomes: Any, bins: int = 10, by: str = "width"
 ) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from quire.checks import real_array
 from quire.provenance.schema.canonical import canonical_bytes
 from quire.provenance.schema.records import Record
+from quire.signatures import checked
 
 Call = Mapping[str, Any]
 
@@ -33,6 +34,7 @@ class Reconciliation:
     invented: tuple[str, ...]
 
 
+@checked
 def reconcile(reported: Sequence[Call], intercepted: Sequence[Call]) -> Reconciliation:
     """Return how far two lists of calls (``tool``, ``input``) agree; the order does not count."""
     told, seen = Counter(map(call_key, reported)), Counter(map(call_key, intercepted))
@@ -57,6 +59,7 @@ def call_key(call: Call) -> tuple[str, str]:
     return str(call["tool"]), hashlib.sha256(arguments).hexdigest()
 
 
+@checked
 def intent_action_consistency(record: Record) -> float | None:
     """Return the share of steps that rule out a target and call a tool on it; None without any."""
     found = [

@@ -26,8 +26,10 @@ from quire.provenance.schema.errors import AuthorityExceeded, Malformed
 from quire.provenance.schema.redaction import DEFAULT, Redaction
 from quire.provenance.schema.rules import permitted
 from quire.provenance.stores.writer import RecordWriter
+from quire.signatures import checked
 
 
+@checked
 def start_investigation(
     root: str | Path,
     investigation_id: str,
@@ -247,6 +249,7 @@ class _Words(reprlib.Repr):
 _WORDS = _Words()
 
 
+@checked
 def recorded(
     root: str | Path, trigger: Mapping[str, Any], agent: Mapping[str, Any], **envelope: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

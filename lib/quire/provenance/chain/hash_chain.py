@@ -13,6 +13,7 @@ from typing import Any, Literal
 from quire.merkle import leaf_hash
 from quire.provenance.schema.canonical import canonical_bytes
 from quire.provenance.schema.errors import Malformed
+from quire.signatures import checked
 
 BreakKind = Literal["payload", "order", "gap", "truncation", "extension", "rewritten"]
 
@@ -74,6 +75,7 @@ def next_link(link: bytes, leaf: bytes) -> bytes:
     return hashlib.sha256(b"\x02" + link + leaf).digest()
 
 
+@checked
 def chain(envelope: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> list[Entry]:
     """Return the entries of a chain: that of the envelope, then one per document."""
     first = canonical_bytes(envelope)
@@ -86,6 +88,7 @@ def chain(envelope: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -
     return entries
 
 
+@checked
 def head_of(entries: Sequence[Entry]) -> Head:
     """Return the head of a chain.
 
@@ -99,6 +102,7 @@ def head_of(entries: Sequence[Entry]) -> Head:
     return Head(len(entries) - 1, entries[-1].link)
 
 
+@checked
 def verify(
     envelope: Mapping[str, Any],
     documents: Sequence[Mapping[str, Any]],

@@ -13,6 +13,7 @@ from quire.provenance.schema.canonical import Limits, check_json, parse_json
 from quire.provenance.schema.errors import Malformed, UnsafeIdentifier, told
 from quire.provenance.schema.records import Record, check_record
 from quire.provenance.schema.shapes import check_id
+from quire.signatures import checked
 
 PLAN = {"plan_version": 1, "rationale": ""}
 _LIMITS = Limits(string=16_000_000, document=256_000_000, values=20_000_000)
@@ -65,6 +66,7 @@ def from_tau_bench(run: Any) -> Record:
     )
 
 
+@checked
 def from_swe_agent(trajectory: Any, name: str) -> Record:
     """Return a trajectory of SWE-agent: the thought is the intent, the action the call.
 
@@ -94,6 +96,7 @@ def from_swe_agent(trajectory: Any, name: str) -> Record:
     return _record(name, {"source": "SWE-agent"}, {"model": "unknown"}, steps, {})
 
 
+@checked
 def from_who_and_when(log: Any, name: str) -> Record:
     """Return a failed multi-agent run of Who&When: one step per message, its speaker as target.
 
@@ -134,6 +137,7 @@ def from_who_and_when(log: Any, name: str) -> Record:
     )
 
 
+@checked
 def from_openrca(row: Any, system: str, number: int) -> Record:
     """Return an answer of OpenRCA's agent: no steps were published, only the prediction.
 

@@ -13,11 +13,13 @@ from quire.provenance.schema.canonical import Limits, parse_json
 from quire.provenance.schema.errors import Malformed
 from quire.provenance.schema.records import Record
 from quire.provenance.stores.files import open_document
+from quire.signatures import checked
 
 _ZSTD = 93
 _LIMITS = Limits(string=16_000_000, document=256_000_000, values=20_000_000)
 
 
+@checked
 def read_samples(
     file: str | Path, unpack: Callable[[bytes, int], bytes] | None = None, limits: Limits = _LIMITS
 ) -> Iterator[dict[str, Any]]:

@@ -15,12 +15,14 @@ from quire.provenance.exchange.importers import as_list, as_object
 from quire.provenance.schema.canonical import canonical_bytes, parse_json
 from quire.provenance.schema.errors import DanglingReference, Malformed, told
 from quire.provenance.schema.records import Record
+from quire.signatures import checked
 
 SEMANTIC_CONVENTIONS = "1.37"
 _LATEST_NS = 2**63 - 1
 Span = Mapping[str, Any]
 
 
+@checked
 def to_spans(record: Record, start_ns: int = 0) -> list[dict[str, Any]]:
     """Return one span for the run, one per step, one per tool call; ids come from the record's id.
 
@@ -141,6 +143,7 @@ def fields_of_spans(spans: Any) -> dict[str, Any]:
     return known
 
 
+@checked
 def lost_fields(record: Record, spans: Sequence[Span]) -> list[str]:
     """Return every kind of field that a record's spans do not carry, such as ``steps[].intent``.
 

@@ -11,10 +11,12 @@ from quire.provenance.exchange.importers import as_object
 from quire.provenance.schema.canonical import canonical_bytes, parse_json
 from quire.provenance.schema.errors import Malformed
 from quire.provenance.schema.records import Record, check_record
+from quire.signatures import checked
 
 _PREFIX = {"aer": "https://example.org/aer/v1#", "run": "https://example.org/aer/run/"}
 
 
+@checked
 def to_prov(record: Record) -> dict[str, Any]:
     """Return the record as a PROV-JSON document."""
     entity: dict[str, Any] = {"run:envelope": _held("aer:Envelope", record.envelope)}

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import fisher_exact
 
-from quire.checks import between, integer, real_array
+from quire.checks import between, integer, real_array, truths
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def benjamini_hochberg(
     return keep
 
 
+@checked
 def contrast(
     holds: Mapping[str, Bool[np.ndarray, " runs"]],
     failed: Bool[np.ndarray, " runs"],
@@ -67,12 +69,12 @@ def contrast(
     ValueError
         When a pattern has not one entry per run.
     """
-    failed = np.asarray(failed, bool)
-    integer("runs", len(failed))
+    failed = truths("failed", failed)
+    integer("runs", failed.size)
     names = sorted(holds)
     rows = []
     for name in names:
-        has = np.asarray(holds[name], bool)
+        has = truths(f"holds[{name!r}]", holds[name])
         if has.shape != failed.shape:
             raise ValueError(f"holds[{name!r}] = {has.shape}: must have one entry per run")
         table = [

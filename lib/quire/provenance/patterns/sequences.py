@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int
 
-from quire.checks import integer
+from quire.checks import integer, whole_array
+from quire.signatures import checked
 
 
 def directly_follows(
@@ -27,20 +28,17 @@ def directly_follows(
     ValueError
         For a code outside its range, or unequal lengths.
     """
-    codes = integer("codes", codes)
-    case, code = np.asarray(case), np.asarray(code)
-    if case.shape != code.shape or case.ndim != 1 or case.dtype.kind not in "iu":
-        raise ValueError(
-            f"case = {case.shape}, code = {code.shape}: must be two equal rows of integers"
-        )
-    if code.dtype.kind not in "iu" or (code.size and not 0 <= code.min() <= code.max() < codes):
-        raise ValueError(f"code: must hold integers from 0 to {codes - 1}")
-    pair = code[:-1].astype(np.int32) * codes + code[1:]
+    codes = integer("codes", codes, 1, 46_340)  # its square is a 32-bit number
+    case, code = whole_array("case", case, 1), whole_array("code", code, 1, least=0, most=codes - 1)
+    if case.shape != code.shape:
+        raise ValueError(f"case = {case.shape}, code = {code.shape}: must be two equal rows")
+    pair = code[:-1].astype(np.int32) * codes + code[1:].astype(np.int32)
     # what straddles two cases is counted in one bin more
     pair[case[:-1] != case[1:]] = codes * codes
     return np.bincount(pair, minlength=codes * codes + 1)[:-1].reshape(codes, codes)
 
 
+@checked
 def variants(sequences: Sequence[Sequence[int]]) -> list[tuple[tuple[int, ...], int]]:
     """Return every distinct sequence with its number, the most frequent first."""
     counts: dict[tuple[int, ...], int] = {}
@@ -50,6 +48,7 @@ def variants(sequences: Sequence[Sequence[int]]) -> list[tuple[tuple[int, ...], 
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
+@checked
 def frequent_sequences(
     sequences: Sequence[Sequence[int]], support: int, longest: int = 8
 ) -> dict[tuple[int, ...], int]:

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from quire.provenance.capture.fidelity import mentions
 from quire.provenance.schema.records import Record
 from quire.provenance.schema.shapes import INFERENCE_CODES, INTENT_CODES
+from quire.signatures import checked
 
 NOT_CODED = -1
 
@@ -106,6 +107,7 @@ class Population:
         return {"runs": runs, "steps": steps}
 
 
+@checked
 def population(records: Iterable[Record]) -> Population:
     """Return the columns of records.
 

@@ -11,6 +11,7 @@ from scipy.stats import norm
 from quire.checks import between, integer
 from quire.provenance.capture.fidelity import call_key
 from quire.provenance.schema.records import Record
+from quire.signatures import checked
 
 StepClass = Literal["equal", "equivalent", "divergent", "inserted", "dropped"]
 _GAP = -1.0
@@ -54,6 +55,7 @@ class Comparison:
         return sum(pair.kind == kind for pair in self.pairs)
 
 
+@checked
 def align(
     first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]
 ) -> tuple[Pair, ...]:
@@ -88,6 +90,7 @@ def align(
     return tuple(reversed(pairs))
 
 
+@checked
 def compare_runs(first: Record, second: Record) -> Comparison:
     """Return what two records of one investigation share."""
     pairs = align(first.steps, second.steps)

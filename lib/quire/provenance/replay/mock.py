@@ -8,6 +8,7 @@ from typing import Any
 from quire.provenance.capture.fidelity import call_key, calls_of
 from quire.provenance.schema.errors import ReplayMiss, told
 from quire.provenance.schema.records import Record
+from quire.signatures import checked
 
 
 class RecordedTools:
@@ -86,6 +87,7 @@ class RecordedTools:
         return recorded
 
 
+@checked
 def mock_replay(
     record: Record,
     agent: Callable[[Mapping[str, Any], RecordedTools], Record],

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quire.provenance.schema.errors import DuplicateKey, Malformed, told
+from quire.signatures import checked
 
 _EXACT = 2**53 - 1  # the largest integer up to which doubles are exact
 
@@ -45,6 +46,7 @@ class Limits:
 LIMITS = Limits()
 
 
+@checked
 def parse_json(text: Any, path: str = "$", limits: Limits = LIMITS) -> Any:
     """Return the value of a JSON document, or refuse it with the path of what is wrong.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from quire.provenance.schema.errors import NonAdditiveChange, ProfileUnknown
 from quire.provenance.schema.shapes import Shape, _shape, check_shape
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def check_domain(step: Mapping[str, Any], shape: Shape, path: str) -> None:
         check_shape(step["domain"], shape, f"{path}.domain")
 
 
+@checked
 def check_additive(older: Shape, newer: Shape, path: str = "schema") -> None:
     """Check that every field of the older shape is in the newer one, as it was.
 

@@ -16,10 +16,12 @@ from quire.provenance.schema.errors import Malformed, RecordError
 from quire.provenance.schema.profiles import Profile, check_domain, find_profile
 from quire.provenance.schema.rules import reference_problems
 from quire.provenance.schema.shapes import check_id, check_shape
+from quire.signatures import checked
 
 Document = Mapping[str, Any]
 
 
+@checked
 @dataclass(frozen=True)
 class Record:
     """One investigation as the agent recorded it.
@@ -82,6 +84,7 @@ class Record:
         return canonical_bytes(self.as_json())
 
 
+@checked
 def parse_record(source: Any, limits: Limits = LIMITS) -> Record:
     """Return the record that a JSON object, or its text, holds, checked against every rule.
 
@@ -139,6 +142,7 @@ def assemble(source: Any) -> Record:
     )
 
 
+@checked
 def check_record(record: Record) -> None:
     """Check a record's shapes, then its references.
 
@@ -152,6 +156,7 @@ def check_record(record: Record) -> None:
         raise found[0]
 
 
+@checked
 def problems(record: Record, first: bool = False) -> list[RecordError]:
     """Return every fault of a record, each with its path; references only when the shapes hold.
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from quire.signatures import checked
+
 REDACTED = "[redacted]"
 
 # What a field is called whose whole value is a secret.
@@ -123,6 +125,7 @@ def _holds_coded(low: str) -> bool:
     )
 
 
+@checked
 @dataclass(frozen=True)
 class Redaction:
     """What is taken out of a document before it is written.

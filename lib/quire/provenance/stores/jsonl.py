@@ -27,6 +27,7 @@ from quire.provenance.schema.errors import Malformed, RecordError, told
 from quire.provenance.schema.records import Record, assemble, check_record, parse_record
 from quire.provenance.stores.files import open_document, read_document
 from quire.provenance.stores.writer import STREAMS, chain_line
+from quire.signatures import checked
 
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -40,6 +41,7 @@ class Recovery:
     steps: int
 
 
+@checked
 def read_folder(folder: str | Path, limits: Limits = LIMITS, check: bool = True) -> Record:
     """Return the record of a folder, checked against every rule.
 
@@ -74,6 +76,7 @@ def read_folder(folder: str | Path, limits: Limits = LIMITS, check: bool = True)
     return record
 
 
+@checked
 def read_record(place: str | Path, limits: Limits = LIMITS) -> Record:
     """Return the record of a folder, or of a file that holds it as one JSON object; checked.
 
@@ -93,6 +96,7 @@ def read_record(place: str | Path, limits: Limits = LIMITS) -> Record:
     return parse_record(parse_json(data, found.name, limits), limits)
 
 
+@checked
 def read_store(root: str | Path, limits: Limits = LIMITS) -> Iterator[Record]:
     """Yield every record below a folder, by name; folders without an envelope are passed over.
 
@@ -120,6 +124,7 @@ def read_store(root: str | Path, limits: Limits = LIMITS) -> Iterator[Record]:
             yield record
 
 
+@checked
 def verify_folder(
     folder: str | Path, head: Head | None = None, limits: Limits = LIMITS
 ) -> Verification:
@@ -261,6 +266,7 @@ def lines(file: Path, limits: Limits = LIMITS, torn: bool = False) -> Iterator[A
             yield value
 
 
+@checked
 def recover(folder: str | Path) -> Recovery:
     """Make a folder whole after its writer was killed: cut torn lines, enter what is not hashed.
 

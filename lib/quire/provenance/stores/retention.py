@@ -11,6 +11,7 @@ from quire.provenance.schema.canonical import LIMITS, canonical_bytes, parse_jso
 from quire.provenance.schema.errors import Malformed
 from quire.provenance.schema.shapes import check_id
 from quire.provenance.stores.files import read_document, write_new
+from quire.signatures import checked
 
 DAY = 86_400.0
 
@@ -24,6 +25,7 @@ class Kept:
     pinned: bool = False
 
 
+@checked
 def to_evict(records: Sequence[Kept], now: float, count: int = 50, days: float = 14.0) -> list[str]:
     """Return the ids to evict: older than ``days``, and all but the newest ``count``.
 

@@ -12,6 +12,7 @@ import numpy as np
 from quire.provenance.questions.population import Population
 from quire.provenance.schema.errors import Malformed, told
 from quire.provenance.stores.files import open_document
+from quire.signatures import checked
 
 SCHEMA = """
 create table runs (run integer primary key, investigation_id text, incident text, prompt text,
@@ -24,6 +25,7 @@ create table steps (run integer, place integer, plan_version integer, intent tex
 _HELD = "select type, name, sql from sqlite_master order by name"
 
 
+@checked
 @contextmanager
 def sqlite_store(population: Population, path: str = ":memory:") -> Iterator[sqlite3.Connection]:
     """Open a database that holds the population, and close it at the end of the block.
@@ -128,6 +130,7 @@ def sqlite_reader(path: str | Path, wait_s: float = 5.0) -> Iterator[sqlite3.Con
         yield connection
 
 
+@checked
 def ask(connection: Any, query: str) -> list[tuple[Any, ...]]:
     """Return the rows of a query; works for SQLite and for DuckDB."""
     return [tuple(row) for row in connection.execute(query).fetchall()]

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.checks import between, integer, positive, real_array
+from quire.checks import between, integer, positive, real_array, whole_array
 from quire.provenance.schema.shapes import INFERENCE_CODES, INTENT_CODES
 from quire.provenance.worlds.rca import KINDS, OUTCOMES, World, truths, uniform
+from quire.signatures import checked
 
 POLICIES = ("greedy", "script")
 NEVER, MISSED = -1, -2  # in an outcome table: not recorded; asked for and missed
@@ -66,6 +67,7 @@ class Runs:
         return (self.tool >= 0).sum(axis=1)
 
 
+@checked
 def simulate(
     world: World,
     incidents: np.ndarray,
@@ -95,6 +97,8 @@ def simulate(
     threshold
         The belief at which it concludes.
     """
+    seed = integer("seed", seed, 0, 2**64 - 1)
+    incidents = whole_array("incidents", incidents, 1)
     truth = truths(world, seed, incidents)
 
     def tables(rows: slice) -> np.ndarray:
@@ -103,6 +107,7 @@ def simulate(
     return _run(world, incidents, truth, policy, tau, tables, max_steps, threshold)
 
 
+@checked
 def replay(
     world: World,
     recorded: Runs,
@@ -140,11 +145,11 @@ def _run(world, incidents, truth, policy, tau, tables, max_steps, threshold):  #
     max_steps = integer("max_steps", max_steps, 1, 64)
     threshold = between("threshold", threshold, 0, 1)
     tau = real_array("tau", tau, 1, above=0.0)
-    policy = np.asarray(policy)
+    policy = whole_array("policy", policy, 1, least=0, most=1)
     count = len(incidents)
-    if policy.shape != (count,) or tau.shape != (count,) or policy.min() < 0 or policy.max() > 1:
+    if policy.shape != (count,) or tau.shape != (count,):
         raise ValueError(
-            f"policy = {policy.shape}, tau = {tau.shape}: one of each per run, policies 0 or 1"
+            f"policy = {policy.shape}, tau = {tau.shape}: must be one of each per run, {count}"
         )
     parts = []
     for low in range(0, count, _BLOCK):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.checks import integer
+from quire.checks import integer, whole_array
 
 REASONS = (
     "cpu load",
@@ -168,13 +168,17 @@ class World:
 
     def category(self, hypothesis: int) -> str:
         """Return a hypothesis as a verdict writes it."""
+        hypothesis = integer("hypothesis", hypothesis, 0, self.hypotheses - 1)
         if hypothesis == self.hypotheses - 1:
             return "No fault"
-        service, reason = divmod(int(hypothesis), self.reasons)
+        service, reason = divmod(hypothesis, self.reasons)
         return f"service-{service:02d} > {REASONS[reason]}"
 
     def outcomes(self, seed: int, incidents: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Return what every tool says in every incident, (incidents, tools)."""
+        seed = integer("seed", seed, 0, 2**64 - 1)
+        incidents = whole_array("incidents", incidents, 1)
+        truth = whole_array("truth", truth, 1, least=0, most=self.hypotheses - 1)
         draws = uniform(seed, incidents[:, None], np.arange(self.tools)[None, :])
         steps = np.cumsum(self.likelihood[:, :, :-1], axis=2).astype(np.float32)
         found = np.zeros(draws.shape, np.int8)

@@ -14,6 +14,7 @@ from quire.checks import integer, integers, positive
 from quire.queueing.batched._points import Points, points
 from quire.queueing.batched.free_cancel import OptimalPolicies, optimum
 from quire.queueing.batched.tuning import Tuned, tune_all
+from quire.signatures import checked
 
 LEVELS_ABOVE = (64, 512, 1536)  # free levels above K, more where full setup is not yet optimal
 
@@ -87,6 +88,7 @@ class AtlasPage:
         )
 
 
+@checked
 def random_points(count: int, servers: Sequence[int], seed: int) -> list[Points]:
     """Return ``count`` points, as many for each number of servers, over the atlas's ranges.
 
@@ -117,6 +119,7 @@ def _padded(index: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([index, np.full(size - len(index), index[-1])])
 
 
+@checked
 def atlas(
     groups: Sequence[Points], *, size: int = 64, tolerance: float = 1e-6
 ) -> Iterator[AtlasPage]:
@@ -193,6 +196,7 @@ def _page(
     )
 
 
+@checked
 def joined(pages: list[AtlasPage]) -> AtlasPage:
     """Return several pages of one number of servers as one."""
     first = pages[0]

@@ -33,6 +33,7 @@ from quire.queueing.batched.levels import (
     refine,
     start_worth,
 )
+from quire.signatures import checked
 
 TIE = 1e-10  # two decisions whose values differ by less are tied: the current one stays
 
@@ -163,6 +164,7 @@ def parameters(batch: Points) -> Parameters:
     return Parameters(**{name: jnp.asarray(col) for name, col in batch.columns().items()})
 
 
+@checked
 def optimum(
     batch: Points,
     *,
@@ -215,6 +217,7 @@ def optimum(
     )
 
 
+@checked
 def static_costs(batch: Points) -> Float[np.ndarray, "points servers"]:
     """Return the average cost of 1..K constant servers (Erlang C), infinite where too few."""
     load = batch.arrival_rate / batch.service_rate

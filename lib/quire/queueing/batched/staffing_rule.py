@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 from quire.checks import integer
 from quire.queueing.batched._points import Points
 from quire.queueing.batched.tuning import PATIENCE, Tuned, band_costs
+from quire.signatures import checked
 
 Coefficients = Float[np.ndarray, "three four"]
 
@@ -57,6 +58,7 @@ def _features(batch: Points) -> Float[np.ndarray, "four points"]:
     )
 
 
+@checked
 def fit_staffing_rule(
     groups: list[tuple[Points, Float[np.ndarray, " points"], Tuned]], *, evaluations: int = 400
 ) -> StaffingRule:

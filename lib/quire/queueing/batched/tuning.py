@@ -18,6 +18,7 @@ from quire.queueing.batched._points import Points
 from quire.queueing.batched.free_cancel import end_values, parameters, static_costs
 from quire.queueing.batched.full_setup import full_setups, tail
 from quire.queueing.batched.levels import End, LevelPolicy, Parameters, Scalar, evaluate_rule
+from quire.signatures import checked
 
 PATIENCE = 8  # most waiting requests that a tuned policy tolerates before it starts a server
 AT_ONCE = 12  # candidates evaluated in one call
@@ -80,6 +81,7 @@ def _dual_costs(  # type: ignore[no-untyped-def]
     return jax.vmap(jax.vmap(one, in_axes=(None, None, 0, 0)))(p, end, up, down)
 
 
+@checked
 def band_costs(
     batch: Points, floor: Table, start: Table, keep: Table, release_rate: Table | None = None
 ) -> Table:
@@ -121,6 +123,7 @@ def _widened(table: Table, width: int) -> Float[np.ndarray, "points wide"]:
     return np.pad(table, ((0, 0), (0, width - table.shape[1])), mode="edge")
 
 
+@checked
 def dual_costs(batch: Points, up: Table, down: Table) -> Table:
     """Return the average cost of dual-threshold policies, one row of candidates per point.
 
@@ -156,6 +159,7 @@ def _around(batch: Points, width: int) -> Int[np.ndarray, "points floors"]:
     return low[:, None] + np.arange(min(width, batch.servers + 1))
 
 
+@checked
 def tune_static(batch: Points) -> Tuned:
     """Return the best constant number of servers (Erlang C)."""
     costs = static_costs(batch)
@@ -166,6 +170,7 @@ def tune_static(batch: Points) -> Tuned:
 BandCosts = Callable[[Points, Table, Table, Table], Table]
 
 
+@checked
 def tune_bands(batch: Points, rounds: int = 2, cost_of: BandCosts = band_costs) -> list[Tuned]:
     """Return on-off, floor(q), spare(q, r) and band(q, r, d), each at its best settings.
 
@@ -220,6 +225,7 @@ def _improve(  # type: ignore[no-untyped-def]
     return q, r, d, np.where(better, found, cost)
 
 
+@checked
 def tune_delayed_off(batch: Points, rates: int = 8) -> Tuned:
     """Return delayed-off, best over ``rates`` release rates from 0.01 to 10 and five floors."""
     rates = integer("rates", rates, 1)
@@ -233,6 +239,7 @@ def tune_delayed_off(batch: Points, rates: int = 8) -> Tuned:
     return Tuned("delayed-off", cost, np.stack(picked, axis=1))
 
 
+@checked
 def tune_dual(batch: Points) -> Tuned:
     """Return dual thresholds, best on a grid: up in 0.75..2, down in 0..1, down < up."""
     ups, downs = np.array([0.75, 1, 1.25, 1.5, 2]), np.array([0, 0.25, 0.5, 0.75, 1])
@@ -242,6 +249,7 @@ def tune_dual(batch: Points) -> Tuned:
     return Tuned("dual", cost, np.stack(picked, axis=1))
 
 
+@checked
 def tune_all(batch: Points) -> list[Tuned]:
     """Return every family of simple policies, tuned."""
     return [tune_static(batch), *tune_bands(batch), tune_delayed_off(batch), tune_dual(batch)]

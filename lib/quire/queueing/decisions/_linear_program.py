@@ -11,6 +11,7 @@ from quire.checks import positive
 from quire.queueing.decisions.farm_models import DecisionModel
 from quire.queueing.decisions.value_iteration import OptimalPolicy, UniformisedModel, cost_bounds
 from quire.queueing.errors import ConvergenceError
+from quire.signatures import checked
 
 
 def _frequencies(model: DecisionModel, limit: float | None) -> Any:
@@ -55,6 +56,7 @@ def _weights(model: DecisionModel) -> np.ndarray:
     return (1.0 + model.pre[:, 0]) ** 2
 
 
+@checked
 def linear_program(model: DecisionModel) -> OptimalPolicy:
     """Minimise the average cost over all stationary randomised policies (d'Epenoux, Manne 1960).
 
@@ -82,6 +84,7 @@ class LimitedOptimum:
     delay_price: float  # dual price of the limit: the weight w that leads to the same point
 
 
+@checked
 def limited_optimum(model: DecisionModel, most_requests: float) -> LimitedOptimum:
     """Minimise the average cost over all policies with ``E[n] <= most_requests``.
 

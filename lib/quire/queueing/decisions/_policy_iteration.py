@@ -9,6 +9,7 @@ from quire.checks import instance, integer, positive
 from quire.queueing.decisions.semi_markov import SemiMarkov, checked_decisions
 from quire.queueing.decisions.value_iteration import OptimalPolicy, UniformisedModel
 from quire.queueing.errors import ConvergenceError
+from quire.signatures import checked
 
 # Killing with restart in state 0: from every state the chain is thrown back there at this share of
 # the uniformisation rate. A policy with several recurrent classes ("never start, never stop") then
@@ -39,6 +40,7 @@ def policy_values(
     return float(gain * step.rate), values
 
 
+@checked
 def policy_iteration(
     model: SemiMarkov,
     *,

@@ -21,6 +21,7 @@ from quire.checks import integer
 from quire.queueing.decisions.semi_markov import SemiMarkov
 from quire.queueing.farm import Costs, Farm
 from quire.queueing.policies import Policy, checked_targets
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def _assemble(
     )
 
 
+@checked
 def free_cancel_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
     """Return model V1: state ``(n, a)``; decide how many servers to keep and to hold in setup.
 
@@ -139,6 +141,7 @@ def free_cancel_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
     return _assemble(farm, costs, levels, pre, post, decisions, 1, fee_at_completion=True)
 
 
+@checked
 def erlang_model(farm: Farm, costs: Costs, levels: int, stages: int) -> DecisionModel:
     """Return model V3: state ``(n, a, s_1..s_r)``; start some servers or release some idle ones.
 
@@ -176,6 +179,7 @@ def erlang_model(farm: Farm, costs: Costs, levels: int, stages: int) -> Decision
     return _assemble(farm, costs, levels, pre, pre, decisions, stages, fee_at_completion=False)
 
 
+@checked
 def committed_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
     """Return model V2: state ``(n, a, s)``; a setup can not be cancelled, its fee is paid at once.
 
@@ -184,6 +188,7 @@ def committed_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
     return erlang_model(farm, costs, levels, 1)
 
 
+@checked
 def decisions_of(model: DecisionModel, policy: Policy) -> Int[np.ndarray, " pre"]:
     """Return the index of the decision that ``policy`` takes in each pre-decision state.
 

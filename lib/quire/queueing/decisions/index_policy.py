@@ -7,8 +7,10 @@ from quire.queueing.decisions._policy_iteration import policy_values
 from quire.queueing.decisions.farm_models import DecisionModel, decisions_of
 from quire.queueing.decisions.value_iteration import UniformisedModel
 from quire.queueing.policies import cheapest_static
+from quire.signatures import checked
 
 
+@checked
 def index_decisions(model: DecisionModel) -> Int[np.ndarray, " pre"]:
     """Decide once by exact values, then believe in the best constant number of servers (ours).
 

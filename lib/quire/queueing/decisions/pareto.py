@@ -11,6 +11,7 @@ from quire.queueing.decisions._policy_iteration import policy_iteration
 from quire.queueing.decisions.farm_models import DecisionModel, free_cancel_model
 from quire.queueing.decisions.stationary import evaluate_decisions
 from quire.queueing.farm import Costs, Farm
+from quire.signatures import checked
 
 Curve = Float[np.ndarray, " corners"]
 
@@ -61,6 +62,7 @@ def lower_hull(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> Int[np
     return np.array(chain)
 
 
+@checked
 def trade_off(
     farm: Farm,
     costs: Costs,

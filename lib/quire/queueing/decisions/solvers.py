@@ -8,6 +8,7 @@ from quire.queueing.decisions.value_iteration import (
     modified_policy_iteration,
     relative_value_iteration,
 )
+from quire.signatures import checked
 
 _SOLVERS = {
     "pi": policy_iteration,
@@ -17,6 +18,7 @@ _SOLVERS = {
 }
 
 
+@checked
 def solve(model: DecisionModel, method: str = "pi") -> OptimalPolicy:
     """Return an optimal policy of ``model`` with bounds on its cost.
 

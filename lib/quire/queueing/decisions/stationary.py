@@ -11,6 +11,7 @@ from quire.checks import instance
 from quire.queueing.decisions.farm_models import DecisionModel, decisions_of
 from quire.queueing.decisions.semi_markov import checked_decisions
 from quire.queueing.policies import DecisionTable, Policy, release_rates
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Performance:
     lost: float  # probability of the highest level, where arrivals are lost
 
 
+@checked
 def stationary_law(generator: sp.csr_array) -> Float[np.ndarray, " states"]:
     """Return the stationary distribution of a generator with one recurrent class (sparse LU).
 
@@ -119,12 +121,14 @@ def _start_rate(
     return np.bincount(source, weights=rate * started, minlength=model.states)
 
 
+@checked
 def evaluate(model: DecisionModel, policy: Policy) -> Performance:
     """Return the long-run performance of ``policy``; a delayed-off release runs at its own rate."""
     releases = release_rates(policy, model.farm, model.levels)
     return evaluate_decisions(model, decisions_of(model, policy), releases)
 
 
+@checked
 def evaluate_decisions(
     model: DecisionModel,
     taken: Int[np.ndarray, " pre"],

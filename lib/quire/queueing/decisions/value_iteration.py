@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from quire.checks import instance, integer, positive, real_array
 from quire.queueing.decisions.semi_markov import SemiMarkov
 from quire.queueing.errors import ConvergenceError
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class UniformisedModel:
         return taken
 
 
+@checked
 def cost_bounds(model: SemiMarkov, values: Float[np.ndarray, " pre"]) -> tuple[float, float]:
     """Return lower and upper bound on the optimal average cost from any function of the state.
 
@@ -93,6 +95,7 @@ def _of_states(name: str, model: SemiMarkov, values: Any) -> Float[np.ndarray, "
     return found
 
 
+@checked
 def relative_value_iteration(
     model: SemiMarkov,
     *,
@@ -107,6 +110,7 @@ def relative_value_iteration(
     return _sweep(model, 0, tolerance, max_iterations, start)
 
 
+@checked
 def modified_policy_iteration(
     model: SemiMarkov,
     *,

@@ -8,6 +8,7 @@ from scipy.special import gammainc, gammaln
 from quire.checks import integer, non_negative, positive
 from quire.queueing.errors import UnstableSystem
 from quire.queueing.farm import MOST_SERVERS, Costs, Farm
+from quire.signatures import checked
 
 
 def erlang_b(servers: int, offered_load: float) -> float:
@@ -55,6 +56,7 @@ def mmk_response_time(servers: int, arrival_rate: float, service_rate: float = 1
     return 1 / mu + erlang_c(servers, lam / mu) / (servers * mu - lam)
 
 
+@checked
 def static_cost(servers: int, farm: Farm, costs: Costs) -> float:
     """Return the average cost of keeping ``servers`` servers, from 1 to K, allocated for ever.
 
@@ -65,6 +67,7 @@ def static_cost(servers: int, farm: Farm, costs: Costs) -> float:
     return costs.server * servers + costs.delay * farm.arrival_rate * time
 
 
+@checked
 def best_static(farm: Farm, costs: Costs) -> tuple[int, float]:
     """Return the cheapest constant number of servers and its average cost."""
     load, blocking = farm.offered_load, 1.0
@@ -97,6 +100,7 @@ def mm1_setup_response_time(
     return 1 / (mu - lam) + 1 / alpha
 
 
+@checked
 def staggered_response_time(farm: Farm) -> float:
     """Return ``E[T]`` of M/M/K plus ``1/alpha``: at most one server is in setup at a time.
 
@@ -147,6 +151,7 @@ class NPolicyQueue:
     active: float  # probability that it serves
 
 
+@checked
 def n_policy(farm: Farm, threshold: int, variability: float = 1.0) -> NPolicyQueue:
     """Return the averages of Heyman's N-policy with setup on one server.
 
@@ -187,6 +192,7 @@ def n_policy(farm: Farm, threshold: int, variability: float = 1.0) -> NPolicyQue
     )
 
 
+@checked
 def n_policy_cost(farm: Farm, costs: Costs, threshold: int) -> float:
     """Return the average cost of the N-policy under ``costs`` (from :func:`n_policy`)."""
     queue = n_policy(farm, threshold)
@@ -197,6 +203,7 @@ def n_policy_cost(farm: Farm, costs: Costs, threshold: int) -> float:
     )
 
 
+@checked
 def best_n_policy(farm: Farm, costs: Costs) -> tuple[int, float]:
     """Return the threshold of least average cost, the smallest of equals, and that cost.
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.queueing.farm import Farm, decay_ratio
+from quire.signatures import checked
 
 MOST_PHASES = 600
 """Servers up to which the recursion, which takes their cube in time, is run."""
@@ -53,6 +54,7 @@ def _rate_matrix(farm: Farm, staggered: bool) -> Float[np.ndarray, "phases phase
     return rates
 
 
+@checked
 def setup_queue(farm: Farm, *, staggered: bool = False) -> SetupQueue:
     """Return the stationary law of M/M/k/setup, or of its staggered variant, without truncation.
 

@@ -22,6 +22,7 @@ from quire.queueing.sites.joint_routing import (
     iterated,
 )
 from quire.queueing.sites.routing import check_sites
+from quire.signatures import checked
 
 
 @njit(cache=True)
@@ -83,6 +84,7 @@ def _phases(servers: int, most: int) -> np.ndarray:
     return table
 
 
+@checked
 def committed_joint_optimum(
     farms: Sequence[Farm],
     costs: Costs,

@@ -19,6 +19,7 @@ from quire.checks import integer, non_negative, positive
 from quire.queueing.errors import ConvergenceError
 from quire.queueing.farm import Costs, Farm
 from quire.queueing.sites.routing import check_sites
+from quire.signatures import checked
 
 MOST_STATES = 2_000_000
 """Joint states up to which value iteration is run."""
@@ -104,6 +105,7 @@ def checked_size(shape: Sequence[int], levels: int) -> int:
     return count
 
 
+@checked
 def joint_optimum(
     farms: Sequence[Farm],
     costs: Costs,

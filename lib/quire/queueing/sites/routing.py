@@ -17,6 +17,7 @@ from quire.queueing.decisions.stationary import stationary_law
 from quire.queueing.errors import UnstableSystem
 from quire.queueing.farm import Costs, Farm
 from quire.queueing.policies import Policy, checked_targets
+from quire.signatures import checked
 
 MOST_STATES = 400_000
 """Joint states up to which the sparse stationary law is computed."""
@@ -69,16 +70,19 @@ def _split(score: Float[np.ndarray, "sites states"], view: JointState) -> Shares
     return best / np.maximum(best.sum(axis=0), 1)
 
 
+@checked
 def at_random(view: JointState) -> Shares:
     """Send by the sites' weights, whatever their state; lost if that site is full."""
     return np.where(view.full, 0.0, view.weights[:, None])
 
 
+@checked
 def join_shortest(view: JointState) -> Shares:
     """Send to the site with the fewest requests; ties are split evenly."""
     return _split(view.requests.astype(float), view)
 
 
+@checked
 def join_idle_ready(view: JointState) -> Shares:
     """Send to a site with an idle active server if there is one, else to the fewest waiting.
 
@@ -89,6 +93,7 @@ def join_idle_ready(view: JointState) -> Shares:
     return _split(np.where(ready, -1e6, waiting), view)
 
 
+@checked
 def pack(view: JointState) -> Shares:
     """Send to the most loaded site with an idle active server, else the most loaded with ``n < K``.
 
@@ -100,6 +105,7 @@ def pack(view: JointState) -> Shares:
     return _split(np.where(ready, -1e6 - view.requests, score), view)
 
 
+@checked
 def least_marginal_cost(values: Sequence[Float[np.ndarray, "levels phases"]]) -> RoutingRule:
     """Return the rule that sends where the site's own relative value and distance rise least.
 
@@ -148,6 +154,7 @@ def check_sites(farms: Sequence[Farm]) -> float:
     return total
 
 
+@checked
 def route(sites: Sequence[Site], costs: Costs, rule: RoutingRule, levels: int) -> Routed:
     """Return the average cost of a routing rule, from the stationary law of the joint chain.
 

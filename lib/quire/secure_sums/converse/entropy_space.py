@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Int
 
+from quire.signatures import checked
+
 LARGEST = 20  # variables: sets of more are not tabulated
 
 
@@ -175,6 +177,7 @@ class EntropySpace:
         return {i: c for i, c in collected.items() if c}
 
 
+@checked
 def entropy_space(model: EntropyModel) -> EntropySpace:
     """Tabulate the closed sets of a model up to symmetry.
 
@@ -196,6 +199,7 @@ def entropy_space(model: EntropyModel) -> EntropySpace:
     return EntropySpace(model, number[where].reshape(-1) - 1, representatives[1:])
 
 
+@checked
 def elemental_inequalities(
     space: EntropySpace,
 ) -> tuple[Int[np.ndarray, "m 3"], Int[np.ndarray, "m 4"]]:

@@ -11,6 +11,7 @@ from jaxtyping import Int
 from quire.secure_sums.converse.proofs import ConverseProof, prove_converse
 from quire.secure_sums.linear.graph_schemes import best_scheme
 from quire.secure_sums.problems import AggregationProblem
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class KeyGap:
         return None if self.achieved is None else self.achieved - self.bound
 
 
+@checked
 def key_gap(problem: AggregationProblem, q: int, seed: int = 0) -> KeyGap:
     """Return bound, best scheme found and gap for the total key of a problem.
 

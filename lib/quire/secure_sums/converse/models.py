@@ -13,12 +13,14 @@ from typing import Literal
 from quire.checks import integer
 from quire.secure_sums.converse.entropy_space import EntropyModel, Equality
 from quire.secure_sums.problems import AggregationProblem
+from quire.signatures import checked
 
 Objective = Literal["message", "key", "total key"]
 OBJECTIVES: tuple[Objective, ...] = ("message", "key", "total key")
 """What the theorem bounds: R_X of one user, R_Z of one user, and R_ZΣ of all together."""
 
 
+@checked
 def aggregation_model(problem: AggregationProblem, user: int | None = None) -> EntropyModel:
     """Return the model of a problem with arbitrarily correlated keys.
 
@@ -134,6 +136,7 @@ def _equalities(problem: AggregationProblem) -> tuple[Equality, ...]:
     )
 
 
+@checked
 def groupwise_model(users: int, group: int, sizes: Iterable[int] = ()) -> EntropyModel:
     """Return the model in which every G users hold one key, independent of all others.
 

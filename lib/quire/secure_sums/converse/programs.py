@@ -22,6 +22,7 @@ from quire.secure_sums.converse.entropy_space import (
     elemental_inequalities,
     entropy_space,
 )
+from quire.signatures import checked
 
 linprog: Any = optimize.linprog  # its stubs leave out sparse matrices
 
@@ -62,6 +63,7 @@ class ConverseBound:
     prices: Float[np.ndarray, " e"]
 
 
+@checked
 def converse_program(model: EntropyModel) -> ConverseProgram:
     """Assemble the program of a model.
 
@@ -96,6 +98,7 @@ def converse_program(model: EntropyModel) -> ConverseProgram:
     return ConverseProgram(space, names, matrix, kept_equalities, csr_array(vstack(rows)), values)
 
 
+@checked
 def converse_bound(program: ConverseProgram, objective: str) -> ConverseBound:
     """Return the least value of an objective that Shannon's inequalities allow, with its dual.
 
@@ -128,6 +131,7 @@ def converse_bound(program: ConverseProgram, objective: str) -> ConverseBound:
     return ConverseBound(program, objective, value, rows, found.x[:count][rows], found.x[count:])
 
 
+@checked
 def converse_value(program: ConverseProgram, objective: str) -> float:
     """Return the optimum alone, in floating point, without what a proof needs.
 

@@ -26,6 +26,7 @@ from quire.secure_sums.converse.entropy_space import (
 from quire.secure_sums.converse.models import Objective, aggregation_model
 from quire.secure_sums.converse.programs import ConverseBound, converse_bound, converse_program
 from quire.secure_sums.problems import AggregationProblem
+from quire.signatures import checked
 
 PRIMES = (2147483647, 2147483629, 2147483587, 2147483579, 2147483563, 2147483549)
 
@@ -90,6 +91,7 @@ class ConverseProof:
         return max((weight.denominator for weight in weights), default=1)
 
 
+@checked
 def prove_converse(
     problem: AggregationProblem, objective: Objective, user: int = 0
 ) -> ConverseProof:
@@ -116,6 +118,7 @@ def prove_converse(
     return exact_proof(converse_bound(converse_program(model), objective))
 
 
+@checked
 def exact_proof(found: ConverseBound) -> ConverseProof:
     """Turn a floating-point dual into fractions and check every coefficient of the identity.
 
@@ -161,6 +164,7 @@ def exact_proof(found: ConverseBound) -> ConverseProof:
     return proof
 
 
+@checked
 def verify(proof: ConverseProof, space: EntropySpace | None = None) -> bool:
     """Return whether the proof's identity holds exactly and uses only what the model grants.
 

@@ -19,6 +19,7 @@ from quire.secure_sums.checks import whole_numbers, yes_or_no
 from quire.secure_sums.linear.fields import FiniteField
 from quire.secure_sums.linear.protocols import LinearProtocol
 from quire.secure_sums.linear.ranks import pack_rows, packed_prefix_ranks, prefix_ranks
+from quire.signatures import checked
 
 BATCH = 4096  # coalitions eliminated together: bounds the memory, not the result
 
@@ -102,6 +103,7 @@ def coalitions(
     return np.concatenate(observers), np.concatenate(members)
 
 
+@checked
 def leakage(protocol: LinearProtocol, sizes: Iterable[int]) -> LeakageReport:
     """Return the leakage to every coalition whose number of colluders is in ``sizes``.
 
@@ -116,6 +118,7 @@ def leakage(protocol: LinearProtocol, sizes: Iterable[int]) -> LeakageReport:
     return leakage_to(protocol, *coalitions(protocol.users, sizes))
 
 
+@checked
 def leakage_to(
     protocol: LinearProtocol,
     observers: Int[np.ndarray, " c"],
@@ -182,6 +185,7 @@ def mutual_information(
     return int(ranks[g + a] + both[-1] - ranks[-1] - ranks[g])
 
 
+@checked
 def correct(protocol: LinearProtocol) -> Bool[np.ndarray, " K"]:
     """Return, for each user, whether its sum follows from its own data and what it hears."""
     result = np.zeros(protocol.users, dtype=bool)

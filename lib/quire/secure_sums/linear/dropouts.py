@@ -22,6 +22,7 @@ from quire.secure_sums.linear._leakage import correct, leakage
 from quire.secure_sums.linear.fields import prime
 from quire.secure_sums.linear.protocols import LinearProtocol, complete_graph
 from quire.secure_sums.linear.ranks import rank
+from quire.signatures import checked
 
 FIELD = 2_147_483_647
 
@@ -165,6 +166,7 @@ class DropoutCheck:
     second_rate: Fraction
 
 
+@checked
 def check_dropouts(scheme: DropoutScheme) -> DropoutCheck:
     """Check every 𝒰1 ⊇ 𝒰2 with at least U users, every observer and every 𝒯 up to T, exactly.
 

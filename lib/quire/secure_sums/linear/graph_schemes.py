@@ -18,11 +18,13 @@ from quire.secure_sums.linear.fields import prime
 from quire.secure_sums.linear.protocols import LinearProtocol, one_pad_protocol
 from quire.secure_sums.linear.ranks import null_space, prefix_ranks
 from quire.secure_sums.problems import AggregationProblem
+from quire.signatures import checked
 
 DIAGONALS = 200_000  # diagonals tried before the search gives up
 SUBSPACES = 64  # random subspaces of one kernel tried per dimension
 
 
+@checked
 def problem_protocol(
     problem: AggregationProblem, key_matrix: Int[np.ndarray, "KL r"], q: int, symbols: int = 1
 ) -> LinearProtocol:
@@ -52,6 +54,7 @@ def problem_protocol(
     return LinearProtocol(q, plain.inputs, plain.keys, plain.messages, hears, wanted)
 
 
+@checked
 def problem_leakage(problem: AggregationProblem, protocol: LinearProtocol) -> LeakageReport:
     """Return the leakage of a protocol to each of the problem's coalitions."""
     members = np.zeros((len(problem.coalitions), problem.users), dtype=bool)
@@ -63,6 +66,7 @@ def problem_leakage(problem: AggregationProblem, protocol: LinearProtocol) -> Le
     return leakage_to(protocol, observers, members, protected)
 
 
+@checked
 def best_scheme(
     problem: AggregationProblem, q: int, at_least: int = 0, seed: int = 0
 ) -> Int[np.ndarray, "K r"] | None:

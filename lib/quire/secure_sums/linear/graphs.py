@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from quire.checks import instance, integer, integers
+from quire.signatures import checked
 
 NAMED = {
     "path3": (3, ((0, 1), (1, 2))),
@@ -19,6 +20,7 @@ NAMED = {
 """Small graphs that are not regular: number of users, and edges."""
 
 
+@checked
 def named_graph(name: str) -> Bool[np.ndarray, "K K"]:
     """Return a graph by its name: ring5, complete4, prism6, or one of `NAMED`.
 
@@ -55,6 +57,7 @@ def ring(users: int) -> Bool[np.ndarray, "K K"]:
     return circulant(users, (1,))
 
 
+@checked
 def circulant(users: int, steps: tuple[int, ...]) -> Bool[np.ndarray, "K K"]:
     """Return the graph in which users at these distances on a ring are neighbours.
 

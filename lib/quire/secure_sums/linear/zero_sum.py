@@ -18,6 +18,7 @@ from jaxtyping import Int, UInt32
 from quire.checks import integer, whole_array
 from quire.secure_sums.linear.fields import FiniteField
 from quire.secure_sums.linear.protocols import LinearProtocol, complete_graph, one_pad_protocol
+from quire.signatures import checked
 
 Entropy = Callable[[int], bytes]
 
@@ -98,6 +99,7 @@ def reused_pad_protocol(users: int, q: int) -> LinearProtocol:
     )
 
 
+@checked
 def draw_pads(users: int, length: int, entropy: Entropy = os.urandom) -> UInt32[np.ndarray, "K L"]:
     """Return one zero-sum pad of 32-bit words per user.
 

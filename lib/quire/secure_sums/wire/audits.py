@@ -15,6 +15,7 @@ from jaxtyping import Int
 from scipy.stats import chisquare
 
 from quire.checks import integer
+from quire.signatures import checked
 
 MaskGenerator = Callable[[bytes, int, int], Int[np.ndarray, " L"]]
 
@@ -60,6 +61,7 @@ class MaskAudit:
         return min(1.0, self.folded_to_bits / (self.length * log2(self.levels)))
 
 
+@checked
 def audit_masks(
     generate: MaskGenerator,
     length: int,

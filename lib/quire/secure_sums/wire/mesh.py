@@ -35,6 +35,7 @@ from quire.secure_sums.wire.process import (
     dealer_process,
     user_process,
 )
+from quire.signatures import checked
 
 PATIENCE = 60.0  # seconds that the caller adds to the users' own timeouts
 LEAD = 0.002  # seconds from the word that all are ready to the common start of a round
@@ -106,6 +107,7 @@ def processes_supported() -> bool:
     )
 
 
+@checked
 def run_mesh(
     inputs: UInt32[np.ndarray, "K L"],
     rounds: int = 1,

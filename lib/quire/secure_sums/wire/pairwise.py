@@ -14,8 +14,10 @@ import numpy as np
 from jaxtyping import UInt32
 
 from quire.checks import integer
+from quire.signatures import checked
 
 
+@checked
 def pair_seeds(user: int, users: int, secret: bytes) -> dict[int, bytes]:
     """Derive the seeds that a user shares with each other from one secret (for experiments).
 
@@ -38,6 +40,7 @@ def pair_seeds(user: int, users: int, secret: bytes) -> dict[int, bytes]:
     return seeds
 
 
+@checked
 def pairwise_pad(
     user: int, seeds: Mapping[int, bytes], length: int, number: int = 0
 ) -> UInt32[np.ndarray, " L"]:

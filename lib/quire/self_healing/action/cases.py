@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from quire import checks
+from quire.signatures import checked
 
 
+@checked
 @dataclass(frozen=True)
 class EvidenceEdge:
     """An edge of the causal graph that a window brings along.
@@ -28,6 +30,7 @@ class EvidenceEdge:
     relation: str = ""
 
 
+@checked
 @dataclass(frozen=True)
 class View:
     """A window at one level of noise.
@@ -52,6 +55,7 @@ class View:
         return f"{self.alert}\n{self.context}"
 
 
+@checked
 @dataclass(frozen=True)
 class Case:
     """A labelled window.
@@ -96,6 +100,7 @@ class Case:
         raise ValueError(f"level = {level!r}: must be one of {levels}")
 
 
+@checked
 def read_cases(text: Any, label_book: Collection[str] | None = None) -> tuple[Case, ...]:
     """Read the windows of the paper's first author from JSON.
 

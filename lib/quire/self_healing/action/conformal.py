@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from quire import checks
+from quire.signatures import checked
 
 
 def conformal_threshold(scores: Any, alpha: Any) -> float:
@@ -29,6 +30,7 @@ def conformal_threshold(scores: Any, alpha: Any) -> float:
     return float(values[rank - 1]) if rank <= len(values) else inf
 
 
+@checked
 def prediction_set(probabilities: Mapping[str, float], threshold: float) -> tuple[str, ...]:
     """Return the roots whose score ``1 - p`` is at most the threshold, the most probable first.
 
@@ -48,6 +50,7 @@ def prediction_set(probabilities: Mapping[str, float], threshold: float) -> tupl
     return tuple(name for name in ordered if 1 - probabilities[name] <= threshold + 1e-12)
 
 
+@checked
 def abstains(roots: tuple[str, ...], probabilities: Mapping[str, float], margin: Any = 0.0) -> bool:
     """Return whether to escalate: the set is not a single root, or its lead is below the margin.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from quire.self_healing.action.cases import View
+from quire.signatures import checked
 
 
 @runtime_checkable
@@ -62,11 +63,13 @@ class Replay:
         return self.answers[key]
 
 
+@checked
 def fingerprint(evidence: str) -> str:
     """Return the SHA-256 of the evidence, under which an answer is recorded."""
     return hashlib.sha256(evidence.encode()).hexdigest()
 
 
+@checked
 def evidence_of(view: View, template: str, candidates: Mapping[str, float], edges: int = 3) -> str:
     """Return what would be sent: alert, template, candidate roots and the strongest edges.
 
@@ -79,6 +82,7 @@ def evidence_of(view: View, template: str, candidates: Mapping[str, float], edge
     return json.dumps(sent, sort_keys=True, separators=(",", ":"))
 
 
+@checked
 def parse_proposal(answer: str, roots: Collection[str], actions: Collection[str]) -> Proposal:
     """Return a diagnoser's answer, checked against the label book; never raises for its content."""
     try:
@@ -100,6 +104,7 @@ def parse_proposal(answer: str, roots: Collection[str], actions: Collection[str]
     return Proposal(root, action, float(confidence))
 
 
+@checked
 def ask(
     diagnoser: Diagnoser, evidence: str, roots: Collection[str], actions: Collection[str]
 ) -> Proposal:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from quire.self_healing.action.cases import Case
 from quire.self_healing.action.scorer import Diagnosis
+from quire.signatures import checked
 
 
+@checked
 def proof_lines(case: Case, diagnosis: Diagnosis, cases: Sequence[Case], level: float) -> list[str]:
     """Return the proof of one diagnosis: probability, the graph's edges, three supporting cases.
 

@@ -19,6 +19,7 @@ from quire import checks
 from quire.self_healing.action.cases import Case, EvidenceEdge
 from quire.self_healing.perception.masking import mask
 from quire.self_healing.perception.retrieval import similarities
+from quire.signatures import checked
 
 CHANNELS = ("text", "graph", "prior")
 _WEIGHTS = ((0.0, 2.0, 4.0, 8.0), (0.0, 2.0, 4.0), (0.0, 1.0))
@@ -63,6 +64,7 @@ class Scorer:
     prior: float = 0.0
 
 
+@checked
 @dataclass(frozen=True)
 class Library:
     """Labelled cases of one system, with everything that a diagnosis needs of them.
@@ -106,6 +108,7 @@ class Library:
         return (held[:, :, None] * self.truth[:, None, :]).reshape(len(held), -1)
 
 
+@checked
 def library_of(cases: Sequence[Case], level: float) -> Library:
     """Return the cases of one system at a level of noise.
 
@@ -125,6 +128,7 @@ def library_of(cases: Sequence[Case], level: float) -> Library:
     )
 
 
+@checked
 def reachability(edges: Sequence[EvidenceEdge]) -> dict[str, float]:
     """Return for every template how strongly it reaches an effect, over at most two edges.
 
@@ -143,6 +147,7 @@ def reachability(edges: Sequence[EvidenceEdge]) -> dict[str, float]:
     return best
 
 
+@checked
 def diagnose(
     library: Library,
     query: int,
@@ -172,8 +177,7 @@ def diagnose(
     """
     n = len(library.roots)
     checks.integer("query", query, 0, n - 1)
-    if allowed.shape != (n, n):
-        raise ValueError(f"allowed = shape {allowed.shape}: must be {(n, n)}")
+    allowed = checks.truths("allowed", allowed, (n, n))
     if allowed[query, query]:
         raise ValueError(f"allowed[{query}, {query}] = True: no case may support itself")
     for channel in channels:
@@ -198,6 +202,7 @@ def diagnose(
     return Diagnosis(root, action, named, tuple(near[:3]))
 
 
+@checked
 def root_probabilities(
     library: Library,
     support: Bool[np.ndarray, " n"],
@@ -223,13 +228,12 @@ def root_probabilities(
         For arrays that do not fit.
     """
     n = len(library.roots)
-    if support.shape != (n,) or allowed.shape != (n, n):
-        raise ValueError(
-            f"support, allowed = shapes {support.shape}, {allowed.shape}: must fit {n}"
-        )
+    support = checks.truths("support", support, (n,))
+    allowed = checks.truths("allowed", allowed, (n, n))
     return _softmax(_scores(library, support, allowed, scorer))
 
 
+@checked
 def fit_scorer(
     library: Library,
     support: Bool[np.ndarray, " n"],
@@ -237,6 +241,9 @@ def fit_scorer(
     channels: Sequence[str] = CHANNELS,
 ) -> Scorer:
     """Return the weights with the least log-loss over the supports, each left out in turn."""
+    n = len(library.roots)
+    support = checks.truths("support", support, (n,))
+    allowed = checks.truths("allowed", allowed, (n, n))
     inside = np.flatnonzero(support)
     if len(inside) < 2:
         return Scorer(votes=0.0, prior=1.0)

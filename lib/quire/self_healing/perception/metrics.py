@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quire.self_healing.errors import same_length, sequence_of_text
+from quire.signatures import checked
 
 WILDCARD = "<*>"
 _WILDCARDS = re.compile(r"<[^<>\s]{0,40}>|\[\*\]")
@@ -44,6 +45,7 @@ class Scores:
     true: int
 
 
+@checked
 def normalise_template(template: str) -> str:
     """Return a template with one kind of wildcard, runs of it as one, and single blanks.
 
@@ -54,6 +56,7 @@ def normalise_template(template: str) -> str:
     return _RUN.sub(WILDCARD, text)
 
 
+@checked
 def loose_template(template: str) -> str:
     """Return a template as the paper's code compares it: lower case, ``<...>`` as VAR, no marks."""
     text = re.sub(r"<[^<>]*>|\[\*\]", " VAR ", template)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quire.self_healing.errors import one_of
+from quire.signatures import checked
 
 _LOG_COLUMNS = ("Content", "EventId", "EventTemplate")
 SYSTEMS = (
@@ -49,6 +50,7 @@ _ORIGIN = re.compile(r"^(?:\[[^\]]*\]\s+(?=[\w.$]+:\s))?[\w.$/-]+(?::\s+|\s+(?=\
 _REQUEST = re.compile(r"^\[(?:req-[^\]]*|-)\]\s*")
 
 
+@checked
 def strip_header(line: str) -> str:
     """Return a line without what stands before its message: time, level, component, request."""
     text = _HEADER.sub("", line, count=1)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from scipy import sparse
 
 from quire.self_healing.errors import sequence_of_text
+from quire.signatures import checked
 
 _WORD = re.compile(r"\b\w\w+\b")
 
@@ -103,6 +104,7 @@ def similarities(texts: Any) -> Float[np.ndarray, "n n"]:
     return np.clip((rows @ rows.T).toarray(), 0.0, 1.0)
 
 
+@checked
 def lexical_score(one: str, other: str) -> float:
     """Return the paper's score of two texts: 0.7 difflib ratio plus 0.3 Jaccard of words.
 

@@ -12,6 +12,7 @@ from quire import checks
 from quire.self_healing.errors import one_of, same_length, sequence_of_text
 from quire.self_healing.perception.masking import mask
 from quire.self_healing.perception.retrieval import fit_vectoriser, lexical_score
+from quire.signatures import checked
 
 METHODS = ("tfidf", "lexical")
 ROUTES = ("cache", "reference", "induced")
@@ -117,6 +118,7 @@ class Perception:
         return Perceived(self.templates[int(scores.argmax())], "reference", best)
 
 
+@checked
 def route_counts(found: Sequence[Perceived]) -> dict[str, int]:
     """Return how many lines took each route; the counts add up to the lines."""
     counts = Counter(item.route for item in found)

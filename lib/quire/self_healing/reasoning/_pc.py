@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from scipy.special import ndtr
 
 from quire import checks
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Pattern:
         return self.marks | self.marks.T
 
 
+@checked
 def pc(
     X: Any,
     alpha: Any = 0.05,

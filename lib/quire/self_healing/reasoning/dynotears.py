@@ -25,6 +25,7 @@ from jaxtyping import Array, Float
 
 from quire import checks
 from quire.self_healing.reasoning.structures import acyclic_part, is_acyclic
+from quire.signatures import checked
 
 PATHS = ((0.1, 0.01, 0.001), (1.0, 0.3, 0.1, 0.03, 0.01, 0.001))
 
@@ -127,6 +128,7 @@ def objective(problem: Problem, W: Float[np.ndarray, "d d"], A: Float[np.ndarray
     return float(0.5 * quadratic + lasso)
 
 
+@checked
 def discover(problem: Problem, iterations: Any = 2000, tolerance: Any = 1e-9) -> Discovery:
     """Solve a problem in JAX; double precision where JAX has it switched on.
 

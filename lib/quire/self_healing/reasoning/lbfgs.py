@@ -12,14 +12,29 @@ from scipy import linalg, optimize
 
 from quire import checks
 from quire.self_healing.reasoning.dynotears import Discovery, Problem, objective
+from quire.signatures import checked
 
 
 def cyclicity(W: Float[np.ndarray, "d d"]) -> tuple[float, Float[np.ndarray, "d d"]]:
-    """Return ``tr exp(W o W) - d`` and its gradient, ``exp(W o W)' o 2 W``."""
+    """Return ``tr exp(W o W) - d`` and its gradient, ``exp(W o W)' o 2 W``.
+
+    Raises
+    ------
+    ValueError
+        For what is no square matrix of finite numbers.
+    """
+    matrix = checks.real_array("W", W, 2)
+    if matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"W = an array of shape {matrix.shape}: must be square")
+    return _cyclicity(matrix)
+
+
+def _cyclicity(W: Float[np.ndarray, "d d"]) -> tuple[float, Float[np.ndarray, "d d"]]:
     exponential = linalg.expm(W * W)
     return float(np.trace(exponential) - len(W)), exponential.T * W * 2
 
 
+@checked
 def discover_by_lbfgs(
     problem: Problem, h_tolerance: Any = 1e-8, rounds: Any = 100, rho_limit: Any = 1e16
 ) -> Discovery:
@@ -57,7 +72,7 @@ def discover_by_lbfgs(
         R = eye - W
         yR, zR, zA = problem.yy @ R, problem.zy @ R, problem.zz @ A
         loss = 0.5 * (np.sum(R * yR) - 2 * np.sum(A * zR) + np.sum(A * zA))
-        h, grad_h = cyclicity(W)
+        h, grad_h = _cyclicity(W)
         value = loss + lasso @ v + 0.5 * rho * h * h + alpha * h
         grad_w = -yR + problem.zy.T @ A + (rho * h + alpha) * grad_h
         grad_a = zA - zR
@@ -75,7 +90,7 @@ def discover_by_lbfgs(
         while True:
             found = optimize.minimize(lagrangian, v, method="L-BFGS-B", jac=True, bounds=limits)
             count += int(found.nit)
-            new_h = cyclicity(parts(found.x)[0])[0]
+            new_h = _cyclicity(parts(found.x)[0])[0]
             if new_h <= 0.25 * h or rho >= rho_limit:
                 break
             rho *= 10

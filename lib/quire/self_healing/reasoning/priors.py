@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from quire import checks
 from quire.self_healing.errors import one_of, sequence_of_text
+from quire.signatures import checked
 
 KINDS = ("symbolic", "curated")
 MASK = MappingProxyType(
@@ -23,6 +24,7 @@ MASK = MappingProxyType(
 )
 
 
+@checked
 @dataclass(frozen=True, order=True)
 class Prior:
     """Someone's statement that one event causes another.
@@ -40,6 +42,7 @@ class Prior:
     kind: str = "symbolic"
 
 
+@checked
 @dataclass(frozen=True, order=True)
 class Edge:
     """An edge of the causal graph.
@@ -86,6 +89,7 @@ def check_priors(names: Any, priors: Iterable[Prior]) -> list[Prior]:
     return checked
 
 
+@checked
 def penalty_mask(
     names: Any,
     priors: Iterable[Prior],
@@ -132,6 +136,7 @@ def penalty_mask(
     return found
 
 
+@checked
 def corrupt_priors(names: Any, priors: Sequence[Prior], share: Any, seed: Any) -> list[Prior]:
     """Return the priors, a share of them (rounded) with another cause and effect.
 
@@ -195,6 +200,7 @@ def edges_of(
     return found
 
 
+@checked
 def merge_edges(
     learnt: Iterable[Edge],
     priors: Iterable[Prior] = (),
@@ -245,6 +251,7 @@ def merge_edges(
     return sorted(kept)
 
 
+@checked
 def root_rank(edges: Iterable[Edge], effect: str, root: str, hops: Any = 1) -> int:
     """Return the place of a root among the causes of an effect; one more than all edges if absent.
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire import checks
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class EdgeScores:
     true: int
 
 
+@checked
 def simulate_process(
     d: Any, bins: Any, seed: Any, degree: Any = 2.0, shift: tuple[int, float, int] | None = None
 ) -> Process:

@@ -20,6 +20,7 @@ from quire.checks import real_array
 from quire.serving.profiles.attention import AttentionGrid
 from quire.serving.profiles.latency import LatencyTable
 from quire.serving.workload.trace import BLOCK, Trace
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def infinite_hits(trace: Trace) -> Int[np.ndarray, " n"]:
     return found
 
 
+@checked
 def replay_batch(
     trace: Trace,
     profile: LatencyTable,

@@ -9,8 +9,10 @@ from quire.checks import integer, positive
 from quire.serving.engine.state import BLOCK, Rules
 from quire.serving.workload.metrics import Served, served
 from quire.serving.workload.trace import Trace
+from quire.signatures import checked
 
 
+@checked
 @dataclass(frozen=True)
 class SchedulerConfig:
     """What a scheduler may do, with vLLM's defaults.

@@ -16,6 +16,7 @@ from quire.serving.engine.instance import Instance
 from quire.serving.engine.loops import LOG_COLUMNS
 from quire.serving.links.collectives import Link
 from quire.serving.workload.trace import Trace
+from quire.signatures import checked
 
 Router = Callable[[int, Sequence[Instance]], int]
 """Given a request's number and the instances, the number of the one that serves it."""
@@ -48,6 +49,7 @@ def least_loaded(waiting_weight: float | int = 4.0) -> Router:
     return route
 
 
+@checked
 def serve_pool(instances: Sequence[Instance], router: Router | None = None) -> Replay:
     """Serve a trace on instances that do not wait for each other.
 
@@ -68,6 +70,7 @@ def serve_pool(instances: Sequence[Instance], router: Router | None = None) -> R
     return _serve(trace, list(instances), list(instances), route, None, None)
 
 
+@checked
 def serve_split(
     prefill: Sequence[Instance],
     decode: Sequence[Instance],
@@ -178,6 +181,7 @@ def _serve(
     return _together(trace, instances, first, last, where, now)
 
 
+@checked
 def serve_wave(instances: Sequence[Instance], router: Router | None = None) -> Replay:
     """Serve a trace on instances whose steps start together, as members of one group of experts.
 

@@ -31,6 +31,7 @@ from quire.serving.engine.state import (
 from quire.serving.profiles.costs import Costs
 from quire.serving.profiles.latency import LatencyTable
 from quire.serving.workload.trace import Trace, warn_of_unnamed
+from quire.signatures import checked
 
 
 class Instance:
@@ -327,6 +328,7 @@ class Instance:
             assert block < 0 or pool.content[block] == name, "the index points to other content"
 
 
+@checked
 def replay(
     trace: Trace,
     profile: LatencyTable | Costs,

@@ -13,6 +13,7 @@ from quire.serving.profiles.curves import Curve
 from quire.serving.profiles.latency import LatencyTable
 from quire.serving.profiles.offload import MemoryDevice
 from quire.serving.workload.trace import Trace
+from quire.signatures import checked
 
 AFTER_ATTENTION = "o_proj"
 """The first dense layer of a block that needs the attention's result."""
@@ -52,6 +53,7 @@ class _Part:
     after: float | int  # dense layers from the attention's projection on
 
 
+@checked
 def serve_offloaded(
     trace: Trace,
     profile: LatencyTable,

@@ -13,8 +13,10 @@ from quire.serving.engine.batched import one_replay, prepared
 from quire.serving.engine.config import SchedulerConfig
 from quire.serving.profiles.latency import LatencyTable
 from quire.serving.workload.trace import Trace
+from quire.signatures import checked
 
 
+@checked
 def means_and_slopes(
     trace: Trace,
     profile: LatencyTable,

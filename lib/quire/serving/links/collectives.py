@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from quire.checks import integer, non_negative, positive, real_array
+from quire.signatures import checked
 
 GIB = 2**30
 
@@ -39,6 +40,7 @@ class Link:
         return self.latency_ns + np.asarray(size, dtype=np.float64) * self.ns_per_byte
 
 
+@checked
 def all_reduce_ns(size: Any, devices: int, link: Link) -> Any:
     """Return the time of a ring all-reduce: 2 (p-1) messages of size/p.
 
@@ -54,11 +56,13 @@ def all_reduce_ns(size: Any, devices: int, link: Link) -> Any:
     return 2 * _one_way(size, devices, link)
 
 
+@checked
 def reduce_scatter_ns(size: Any, devices: int, link: Link) -> Any:
     """Return the time of a ring reduce-scatter of ``size`` bytes: p-1 messages of size/p."""
     return _one_way(size, devices, link)
 
 
+@checked
 def all_gather_ns(share: Any, devices: int, link: Link) -> Any:
     """Return the time of a ring all-gather of ``share`` bytes from each: p-1 such messages."""
     return _one_way(np.asarray(share, dtype=np.float64) * devices, devices, link)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from quire.checks import between, integer, non_negative, positive, real_array
+from quire.checks import between, integer, non_negative, positive, share
 from quire.serving.planning.calibration import Calibration, calibrate, calibrate_exactly
 from quire.serving.planning.erlang import least_gpus, p99_wait
 from quire.serving.planning.gpus import A100, LARGEST, GpuProfile
@@ -60,9 +60,7 @@ class Rules:
     def __post_init__(self) -> None:
         positive("slo_ms", self.slo_ms)
         integer("long_window", self.long_window)
-        share = real_array("safe_share", [self.safe_share], 1, least=0.0)[0]
-        if share > 1:
-            raise ValueError(f"safe_share = {share:g}: must be from 0 to 1")
+        share("safe_share", self.safe_share)
         between("rho_max", self.rho_max, 0, 1)
         if positive("availability", self.availability) > 1:
             raise ValueError(f"availability = {self.availability:g}: must be above 0, at most 1")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from quire.checks import integer, positive, real_array
+from quire.checks import integer, positive, real_array, share
 from quire.serving.planning.lengths import Lengths, split
 from quire.serving.planning.slots import Requests, intervals
 from quire.serving.workload.trace import Trace
@@ -72,7 +72,7 @@ def stream(
     rng = np.random.default_rng([integer("seed", seed, 0), 80])
     values, p = lengths.weights()
     n_in, n_out = split(rng.choice(values, size=n, p=p))
-    safe = rng.random(n) < _share("safe_share", safe_share)
+    safe = rng.random(n) < share("safe_share", safe_share)
     return Stream(Requests(np.cumsum(intervals(n, lam, cv2, rng)), n_in, n_out), safe)
 
 
@@ -91,7 +91,7 @@ def resampled(
     n, lam = integer("count", count, 2), positive("rate", rate)
     rng = np.random.default_rng([integer("seed", seed, 0), 81])
     pick = rng.integers(0, len(trace), n)
-    safe = rng.random(n) < _share("safe_share", safe_share)
+    safe = rng.random(n) < share("safe_share", safe_share)
     gaps = intervals(n, lam, cv2, rng)
     return Stream(Requests(np.cumsum(gaps), trace.n_in[pick], trace.n_out[pick]), safe)
 
@@ -109,7 +109,7 @@ def replayed(trace: Trace, rate: Any, *, safe_share: Any = 0.75, seed: Any = 0) 
         raise ValueError("trace: must last longer than no time")
     own = (len(trace) - 1) / at[-1]
     rng = np.random.default_rng([integer("seed", seed, 0), 82])
-    safe = rng.random(len(trace)) < _share("safe_share", safe_share)
+    safe = rng.random(len(trace)) < share("safe_share", safe_share)
     return Stream(Requests(at * own / positive("rate", rate), trace.n_in, trace.n_out), safe)
 
 
@@ -185,10 +185,3 @@ def compress_and_route(
     near = (total <= b) | squeezed
     n_in = np.where(squeezed, room, whole.requests.n_in)
     return Routed(np.flatnonzero(near), np.flatnonzero(~near), n_in, squeezed)
-
-
-def _share(name: str, value: Any) -> float:
-    share = real_array(name, [value], 1, least=0.0)[0]
-    if share > 1:
-        raise ValueError(f"{name} = {share:g}: must be from 0 to 1")
-    return float(share)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from quire.checks import integer, non_negative, positive, real_array
+from quire.checks import integer, non_negative, positive, real_array, share
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class DevicePower:
             )
 
 
+@checked
 @dataclass(frozen=True)
 class NodePower:
     """A server's power, without its devices' activity.
@@ -66,7 +68,8 @@ class NodePower:
     def __post_init__(self) -> None:
         for name in ("base", "cpu_idle", "cpu_active", "others"):
             non_negative(name, getattr(self, name))
-        if not 0 <= self.cpu_share <= self.cpu_share_busy <= 1:
+        share("cpu_share_busy", self.cpu_share_busy)
+        if share("cpu_share", self.cpu_share) > self.cpu_share_busy:
             raise ValueError(
                 f"cpu_share = {self.cpu_share}: must lie from 0 to cpu_share_busy, "
                 f"{self.cpu_share_busy}, which is 1 at most"

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from quire.checks import real_array
 from quire.serving.profiles.csvfiles import time_column, times_ns
 from quire.serving.profiles.curves import increasing, interpolated
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ MOST_POINTS = 50_000_000
 """Of a table in memory: points that stand on no grid would fill far more."""
 
 
+@checked
 def grid_from_rows(rows: Mapping[str, Any]) -> AttentionGrid:
     """Return the grid that measured rows span; points that were not measured are filled.
 
@@ -137,6 +139,7 @@ def _filled(
     ).T
 
 
+@checked
 def leave_one_out(grid: AttentionGrid, axis: int) -> Float[np.ndarray, " points"]:
     """Return the relative errors of points predicted from their two neighbours along an axis.
 

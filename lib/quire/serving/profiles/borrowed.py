@@ -11,6 +11,7 @@ from quire.serving.profiles.curves import Curve
 from quire.serving.profiles.experts import ExpertTable, balanced_load
 from quire.serving.profiles.latency import LatencyTable
 from quire.serving.profiles.models import ModelShape
+from quire.signatures import checked
 
 TOKENS = np.concatenate([np.arange(1.0, 129.0), np.arange(160.0, 2049.0, 32.0)])
 """Tokens at which a borrowed curve is worked out; linear between them."""
@@ -37,6 +38,7 @@ def weights_of(model: ModelShape, tp: int = 1) -> dict[str, float]:
     }
 
 
+@checked
 def borrowed_profile(
     source: LatencyTable, model: ModelShape, *, tp: int = 1, ep: int = 1, link: Link | None = None
 ) -> LatencyTable:

@@ -35,8 +35,10 @@ from quire.serving.profiles.layers import (
 )
 from quire.serving.profiles.models import ModelShape
 from quire.serving.profiles.skew import SkewTable, skew_from_rows
+from quire.signatures import checked
 
 
+@checked
 def profile_from_tables(
     model: ModelShape,
     dense: Mapping[str, Any],
@@ -96,6 +98,7 @@ def profile_from_tables(
     )
 
 
+@checked
 def read_bundle(
     folder: str | Path,
     model: ModelShape,
@@ -163,6 +166,7 @@ def read_bundle(
     )
 
 
+@checked
 def profile_from_predictions(
     model: ModelShape,
     layers: Mapping[str, Any],

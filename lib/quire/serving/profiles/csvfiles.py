@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from quire.checks import real_array
+from quire.signatures import checked
 
 Columns = dict[str, Any]
 
@@ -21,6 +22,7 @@ TYPICAL = ("median", "time", "latency", "mean", "average", "avg", "duration")
 """What a column of times may be called, the better first; least and largest are no such column."""
 
 
+@checked
 def read_columns(path: str | Path, separator: str | None = None) -> Columns:
     """Return a table's columns by name: arrays of numbers, or lists of words.
 

@@ -19,8 +19,10 @@ from quire.serving.profiles.curves import Curve, interpolated
 from quire.serving.profiles.experts import ExpertTable, balanced_load
 from quire.serving.profiles.models import ModelShape
 from quire.serving.profiles.skew import SkewTable
+from quire.signatures import checked
 
 
+@checked
 @dataclass(frozen=True)
 class Batch:
     """What a step computes, as far as its cost depends on it.
@@ -54,6 +56,7 @@ class Batch:
             raise ValueError("chunks = (): a step computes at least one token")
 
 
+@checked
 @dataclass(frozen=True)
 class LatencyTable:
     """Nanoseconds of every layer of a model on a device, and what is between devices.
@@ -277,6 +280,7 @@ class LatencyTable:
         )
 
 
+@checked
 def linear_profile(
     model: ModelShape, fixed_ms: float | int, per_sequence_ms: float | int, length: int = 8192
 ) -> LatencyTable:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from quire.checks import between, integer, positive
+from quire.signatures import checked
 
 GIB = 2**30
 """Device memory and links are counted in this; memory bandwidth in 10^9."""
 
 
+@checked
 @dataclass(frozen=True)
 class ModelShape:
     """What a transformer decoder's cost and memory depend on.
@@ -115,6 +117,7 @@ class ModelShape:
         return blocks
 
 
+@checked
 def shape_from_config(config: Mapping[str, Any], name: str = "model") -> ModelShape:
     """Return the shape that a Hugging Face ``config.json`` describes.
 

@@ -13,10 +13,12 @@ from quire.serving.profiles.csvfiles import same_length, time_column, times_ns
 from quire.serving.profiles.curves import Curve, interpolated, layer_curve
 from quire.serving.profiles.latency import LatencyTable
 from quire.serving.profiles.models import ModelShape
+from quire.signatures import checked
 
 BLOCK = ("layernorm", "qkv_proj", "o_proj", "layernorm", "gate_up_proj", "act_fn", "down_proj")
 
 
+@checked
 def profile_from_operators(
     model: ModelShape,
     dense: Mapping[str, Any],

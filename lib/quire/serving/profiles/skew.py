@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.checks import real_array
+from quire.signatures import checked
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ _EDGES = ("n", "skew_rate", "kv_big", "kp")
 _COLUMNS = ("n_label", "skew_rate_label", "kv_big_label", "kp_label")
 
 
+@checked
 def skew_from_rows(
     rows: Mapping[str, Any], axes: Mapping[str, Any], default: float | int
 ) -> SkewTable:

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from quire.checks import non_negative, real_array
+from quire.checks import non_negative, share
 
 MOST, CLOSE = 0.14, 0.20
 
@@ -42,8 +42,7 @@ class Session:
     used: float | int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= real_array("reuse", [self.reuse], 1)[0] <= 1:
-            raise ValueError(f"reuse = {self.reuse}: must be from 0 to 1")
+        share("reuse", self.reuse)
         for name in ("history", "turn"):
             non_negative(name, getattr(self, name))
         if self.used is not None:

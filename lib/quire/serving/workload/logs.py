@@ -9,10 +9,12 @@ import numpy as np
 
 from quire.serving.profiles.csvfiles import read_columns
 from quire.serving.workload.metrics import Served, served
+from quire.signatures import checked
 
 _STAMPS = ("queued_ts", "first_token_ts", "last_token_ts")
 
 
+@checked
 def read_vllm_log(path: str | Path) -> Served:
     """Return what a vLLM server logged, one JSON object a line, in the order of the workload.
 
@@ -50,6 +52,7 @@ def read_vllm_log(path: str | Path) -> Served:
     return served(queued, first, last, tokens, unit=1e3)
 
 
+@checked
 def read_simulator_log(path: str | Path) -> Served:
     """Return what LLMServingSim wrote of each request, in the order of the workload.
 
@@ -69,6 +72,7 @@ def read_simulator_log(path: str | Path) -> Served:
     return served(arrival, arrival + ttft, last, table["output"][order].astype(np.int64), unit=1e-6)
 
 
+@checked
 def read_published(path: str | Path) -> dict[tuple[str, str], tuple[float, float]]:
     """Return the published table of a run: (vLLM's, the simulator's) milliseconds by cell.
 
@@ -90,6 +94,7 @@ def read_published(path: str | Path) -> dict[tuple[str, str], tuple[float, float
     return cells
 
 
+@checked
 def read_simulator_summary(path: str | Path) -> dict[str, float]:
     """Return the numbers of the reference simulator's summary by their names, and its wall seconds.
 

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from quire.checks import integer, positive
 from quire.serving.workload.prefixes import prefix_hits
 from quire.serving.workload.trace import BLOCK, Trace
+from quire.signatures import checked
 
 MOONCAKE_BLOCK = 512
 """Tokens of a block in Mooncake's traces."""
@@ -156,6 +157,7 @@ class PrefixTrace:
         return Trace(old.arrival_ns, old.n_in, old.n_out, new_start, fine[place])
 
 
+@checked
 def read_mooncake(path: str | Path, block_tokens: int = MOONCAKE_BLOCK) -> PrefixTrace:
     """Return the trace in a file of Mooncake's JSON lines, packed by gzip or not.
 

@@ -18,6 +18,7 @@ from jaxtyping import Int
 from numba import njit
 
 from quire.checks import integer
+from quire.signatures import checked
 
 EVICTIONS = ("lru", "fifo", "farthest")
 
@@ -61,6 +62,7 @@ class PrefixIndex:
         return lost
 
 
+@checked
 def prefix_hits(
     block_start: Any,
     blocks: Any,

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from quire.checks import integer, positive, real_array
+from quire.signatures import checked
 
 BLOCK = 16
 
 
+@checked
 @dataclass(frozen=True)
 class Trace:
     """Requests in the order of their arrival.
@@ -132,6 +134,7 @@ def _whole(name: str, values: Any, least: int) -> np.ndarray:
     return found.astype(np.int64)
 
 
+@checked
 def read_trace(path: str | Path) -> Trace:
     """Return the trace in a file of JSON lines.
 
@@ -174,6 +177,7 @@ def read_trace(path: str | Path) -> Trace:
     return Trace(arrival, n_in, n_out, start, np.concatenate(names))
 
 
+@checked
 def poisson_trace(
     n: int, per_second: float | int, n_in: tuple[int, int], n_out: tuple[int, int], seed: int
 ) -> Trace:

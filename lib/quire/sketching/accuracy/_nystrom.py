@@ -9,6 +9,7 @@ import numpy as np
 from jax.scipy.linalg import cholesky, solve_triangular
 from jaxtyping import Array, Float
 
+from quire.signatures import checked
 from quire.sketching.problem import check_nystrom
 from quire.sketching.programs.algorithms import as_matrix
 from quire.sketching.random_matrix.blocks import Distribution, block
@@ -26,6 +27,7 @@ class LowRank:
         return (self.vectors * self.eigenvalues) @ self.vectors.T
 
 
+@checked
 def nystrom(
     a: Float[Array, "n n"], r: int, seed: int, *, distribution: Distribution = "gaussian"
 ) -> LowRank:

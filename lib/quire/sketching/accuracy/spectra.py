@@ -8,10 +8,12 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from quire.checks import integer, non_negative, real_array
+from quire.signatures import checked
 
 Spectrum = Literal["exp8", "poly1", "poly2", "flat-noise"]
 
 
+@checked
 def eigenvalues(spectrum: Spectrum, n: int) -> Float[np.ndarray, " n"]:
     """Return decreasing eigenvalues: exp(-j/8), 1/j, 1/j², or 20 ones on a floor of 1e-3.
 

@@ -14,6 +14,7 @@ import numpy as np
 import scipy  # its parts are loaded at their first use, and not by every MPI process
 from jaxtyping import Float
 
+from quire.signatures import checked
 from quire.sketching.problem import check_nystrom
 
 
@@ -116,6 +117,7 @@ class _Programme:
         self.constrain(row, 0.0)
 
 
+@checked
 def least_words(
     n: int,
     r: int,

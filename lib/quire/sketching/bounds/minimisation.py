@@ -6,6 +6,7 @@ import numpy as np
 import scipy  # scipy.optimize is loaded at its first use, and not by every MPI process
 
 from quire.checks import instance
+from quire.signatures import checked
 from quire.sketching.problem import Shape, check_nystrom
 
 _TIGHT = {"ftol": 1e-14, "maxiter": 500}
@@ -16,6 +17,7 @@ def _minimize(*arguments: Any, **keywords: Any) -> Any:
     return scipy.optimize.minimize(*arguments, **keywords)
 
 
+@checked
 def minimise_free_operand(shape: Shape, ranks: int) -> float:
     """Return the words found by minimising the Loomis-Whitney programme numerically.
 

@@ -7,6 +7,7 @@ Y = A Ω and Z = Ωᵀ Y, A symmetric n x n, Ω of n x r. Machine and words as i
 import math
 
 from quire.checks import integer
+from quire.signatures import checked
 from quire.sketching.bounds.sketch_bounds import Bound
 from quire.sketching.problem import check_nystrom
 
@@ -73,6 +74,7 @@ def nystrom_coupled_bound(n: int, r: int, ranks: int) -> float:
     return (1 - 1 / ranks) * min(float(r * r), n * r / ranks)
 
 
+@checked
 def nystrom_words(n: int, r: int, ranks: int, algorithm: str, p2: int = 1) -> float:
     """Return the words per processor of one of the authors' Nystrom algorithms.
 

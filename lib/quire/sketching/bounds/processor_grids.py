@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from quire.checks import instance, integer, integers, non_negative
+from quire.signatures import checked
 from quire.sketching.problem import Grid, Shape
 
 
@@ -38,6 +39,7 @@ class Rates:
         )
 
 
+@checked
 def grid_cost(shape: Shape, grid: Grid) -> GridCost:
     """Return the words, random numbers and flops per processor on ``grid``.
 
@@ -60,6 +62,7 @@ def _exact_cost(shape: Shape, grid: Grid) -> tuple[int, int]:
     return words, shape.n2 * shape.r * grid.p1
 
 
+@checked
 def grids(shape: Shape, ranks: int) -> tuple[Grid, ...]:
     """Return every grid p1 p2 p3 = ``ranks`` that fits the shape.
 
@@ -82,6 +85,7 @@ def grids(shape: Shape, ranks: int) -> tuple[Grid, ...]:
     return found
 
 
+@checked
 def optimal_grid(shape: Shape, ranks: int, *, divides: bool = False) -> GridCost:
     """Return the grid of fewest words; ties go to the one that generates fewer random numbers.
 
@@ -98,6 +102,7 @@ def optimal_grid(shape: Shape, ranks: int, *, divides: bool = False) -> GridCost
     return grid_cost(shape, min(candidates, key=lambda grid: _exact_cost(shape, grid)))
 
 
+@checked
 def fastest_grid(shape: Shape, ranks: int, rates: Rates) -> GridCost:
     """Return the grid of least β words + ρ random numbers + γ flops. Source: ours."""
     return min(
@@ -106,6 +111,7 @@ def fastest_grid(shape: Shape, ranks: int, rates: Rates) -> GridCost:
     )
 
 
+@checked
 def pareto_front(shape: Shape, ranks: int) -> tuple[GridCost, ...]:
     """Return the grids that none beats in both words and random numbers, by increasing words."""
     front: list[Grid] = []
@@ -116,6 +122,7 @@ def pareto_front(shape: Shape, ranks: int) -> tuple[GridCost, ...]:
     return tuple(grid_cost(shape, grid) for grid in front)
 
 
+@checked
 def regeneration_limit(shape: Shape, rates: Rates, ranks: list[int]) -> int | None:
     """Return the least of ``ranks`` at which another grid than (P, 1, 1) is fastest, or None.
 

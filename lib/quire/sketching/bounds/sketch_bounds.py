@@ -15,6 +15,7 @@ bounds either direction alone. Sent and received together come to 2 W.
 import math
 from dataclasses import dataclass
 
+from quire.signatures import checked
 from quire.sketching.problem import Shape
 
 
@@ -32,6 +33,7 @@ class Bound:
         return all(abs(side - round(side)) < 1e-9 for side in self.grid)
 
 
+@checked
 def free_operand_bound(shape: Shape, ranks: int) -> Bound:
     """Return the words that some of ``ranks`` processors must send for B = A Ω, Ω free.
 
@@ -68,6 +70,7 @@ def free_operand_bound(shape: Shape, ranks: int) -> Bound:
     return Bound(3, words, (float(n1), n2 / side, r / side))
 
 
+@checked
 def classical_bound(shape: Shape, ranks: int) -> Bound:
     """Return the words per processor when Ω is an ordinary operand, stored and moved.
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from quire.signatures import checked
 from quire.sketching.messages import MessageCase, MessageCount
 
 _RUN = "import sys; from quire.sketching.peers.mpi4py import run_rank; run_rank(sys.argv[1])"
@@ -30,6 +31,7 @@ def mpiexec_path() -> str:
     return found
 
 
+@checked
 def count_messages(
     cases: Sequence[MessageCase], *, timeout: float = 300.0
 ) -> tuple[MessageCount, ...]:

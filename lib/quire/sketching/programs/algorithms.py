@@ -21,6 +21,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, DTypeLike, Float, UInt32
 
 from quire.checks import integer, real_array
+from quire.signatures import checked
 from quire.sketching.problem import Grid, Shape, check_nystrom
 from quire.sketching.programs.devices import mesh_of
 from quire.sketching.random_matrix.blocks import Distribution, block_of_key, key_of
@@ -29,6 +30,7 @@ Sketch = Callable[[Float[Array, "n1 n2"]], Float[Array, "n1 r"]]
 TILE_ENTRIES = 2**21  # of Ω at a time: 16 MiB of doubles
 
 
+@checked
 def sketch(
     a: Float[Array, "n1 n2"],
     r: int,
@@ -145,6 +147,7 @@ def _divides(shape: Shape, grid: Grid) -> None:
             raise ValueError(f"{name} = {size}: a multiple of {parts} is allowed on grid {grid}")
 
 
+@checked
 def input_spec(
     shape: Shape, grid: Grid, dtype: DTypeLike = jnp.float64, mesh: Mesh | None = None
 ) -> jax.ShapeDtypeStruct:
@@ -154,6 +157,7 @@ def input_spec(
     return jax.ShapeDtypeStruct((shape.n1, shape.n2), dtype, sharding=sharding)
 
 
+@checked
 def grid_sketch(
     shape: Shape,
     grid: Grid,
@@ -186,6 +190,7 @@ def grid_sketch(
     return _mapped(local, mesh, PartitionSpec("i", ("j", "k")), PartitionSpec("i", ("k", "j")))
 
 
+@checked
 def gathered_sketch(
     shape: Shape,
     ranks: int,
@@ -218,6 +223,7 @@ def gathered_sketch(
     return _mapped(local, mesh if mesh is not None else mesh_of(grid), spec, PartitionSpec("i"))
 
 
+@checked
 def partitioned_sketch(
     shape: Shape,
     ranks: int,
@@ -242,6 +248,7 @@ def partitioned_sketch(
     return jax.jit(whole, in_shardings=rows)
 
 
+@checked
 def nystrom_products(
     n: int,
     r: int,

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from quire.checks import integer, non_negative
+from quire.signatures import checked
 from quire.sketching.programs.collectives import Collective
 from quire.sketching.programs.computations import executed_collectives
 
@@ -30,6 +31,7 @@ class Certificate:
         return 1.0 if self.words == 0 else float("inf")
 
 
+@checked
 def certify(
     fn: Callable[..., object], *specs: PyTree, bound: float = 0.0, word_bytes: int | None = None
 ) -> Certificate:

@@ -11,6 +11,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from quire.signatures import checked
+
 _KINDS = (
     "all-gather|reduce-scatter|all-to-all|ragged-all-to-all|all-reduce|collective-permute"
     "|collective-broadcast"
@@ -116,6 +118,7 @@ def collective_of(line: str, ranks: int) -> Collective | None:
     return _cost(kind, group, _arrays(result))
 
 
+@checked
 def read_collectives(hlo: str) -> tuple[Collective, ...]:
     """Return every collective that stands in compiled HLO text, among more than one rank.
 

@@ -7,6 +7,7 @@ import jax
 from jax.sharding import Mesh
 
 from quire.checks import instance, integer
+from quire.signatures import checked
 from quire.sketching.problem import Grid
 
 AXES = ("i", "j", "k")  # rows of A, contraction, columns of Ω
@@ -34,6 +35,7 @@ def _require(count: int) -> None:
         )
 
 
+@checked
 def mesh_of(grid: Grid) -> Mesh:
     """Return a mesh of host devices with axes i, j, k of sizes p1, p2, p3.
 

@@ -23,6 +23,7 @@ from jax import lax
 from jaxtyping import Array, DTypeLike, Float, Int, UInt32
 
 from quire.checks import integer
+from quire.signatures import checked
 from quire.sketching.random_matrix.normal import normal_from_bits
 
 Distribution = Literal["gaussian", "rademacher", "uniform", "uniform01"]
@@ -74,6 +75,7 @@ def key_of(seed: int) -> UInt32[np.ndarray, " 2"]:
     return np.array([seed >> 32, seed & 0xFFFFFFFF], dtype=np.uint32)
 
 
+@checked
 def block(
     seed: int,
     rows: int,

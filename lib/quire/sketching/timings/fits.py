@@ -8,6 +8,7 @@ import scipy  # scipy.optimize is loaded at its first use, and not by every MPI 
 from jaxtyping import Float
 
 from quire.checks import real_array
+from quire.signatures import checked
 from quire.sketching.bounds.processor_grids import Rates
 from quire.sketching.timings.published import SketchTiming
 
@@ -80,6 +81,7 @@ def flip(
     return float(in_order[last]), after
 
 
+@checked
 def fit_rates(
     regenerated: Iterable[SketchTiming], gathered: Iterable[SketchTiming] | None = None
 ) -> Rates:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from quire.signatures import checked
+
 Table = Mapping[str, Any]
 
 _SKETCHES = {"matmul1gen": "regenerate", "matmul1comm": "gather"}
@@ -85,6 +87,7 @@ class Scaling:
     generate_share: float  # of the total
 
 
+@checked
 def sketch_timings(table: Table) -> tuple[SketchTiming, ...]:
     """Return the medians of the sketches, by system, variant, threads, sizes and ranks.
 
@@ -110,6 +113,7 @@ def sketch_timings(table: Table) -> tuple[SketchTiming, ...]:
     return tuple(rows)
 
 
+@checked
 def nystrom_timings(table: Table) -> tuple[NystromTiming, ...]:
     """Return the medians of the Nystrom algorithms, by system, algorithm, sizes and ranks.
 
@@ -131,6 +135,7 @@ def nystrom_timings(table: Table) -> tuple[NystromTiming, ...]:
     )  # fmt: skip
 
 
+@checked
 def speedups(timings: Iterable[SketchTiming]) -> tuple[Speedup, ...]:
     """Return gathering over regenerating, for every configuration that has both."""
     found: dict[tuple[Any, ...], dict[str, SketchTiming]] = {}
@@ -148,6 +153,7 @@ def speedups(timings: Iterable[SketchTiming]) -> tuple[Speedup, ...]:
     )  # fmt: skip
 
 
+@checked
 def least_speedup(
     table: Table, least_runs: int, seed: int, resamples: int = 1000
 ) -> tuple[float, float, float]:
@@ -177,6 +183,7 @@ def least_speedup(
     return value, min(float(low), value), max(float(high), value)
 
 
+@checked
 def strong_scaling(timings: Iterable[SketchTiming]) -> tuple[Scaling, ...]:
     """Return the parallel efficiency of regenerating, in every series of two or more rank counts.
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from quire.checks import integer, non_negative
+from quire.signatures import checked
 from quire.spacetime.geometry.sites import delay_matrix
 from quire.spacetime.quotes.streams import (
     NO_ASK,
@@ -188,6 +189,7 @@ def direct_view(streams: Any, places: Any, delays: Any, trader_site: Any) -> Str
     )
 
 
+@checked
 def dislocations(one: Stream, other: Stream, start: Any, stop: Any) -> Dislocations:
     """Return where two views differ between two times.
 

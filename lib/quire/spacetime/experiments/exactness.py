@@ -1,6 +1,7 @@
 """The fast methods against slow and independent ones, on random small markets."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,14 @@ def random_market(random: np.random.Generator, sites: int) -> tuple[Sites, list[
     return Sites(tuple("abcdef"[:sites]), places), streams
 
 
+def _random_cases(cases: int, seed: int) -> Iterator[tuple[Sites, list[Stream], int, int]]:
+    """Yield random markets of two to four sites, each with a random anchor and time."""
+    random = np.random.default_rng(seed)
+    for _ in range(cases):
+        sites, streams = random_market(random, int(random.integers(2, 5)))
+        yield sites, streams, int(random.integers(0, len(sites))), int(random.integers(-20, 90))
+
+
 def against_enumeration(cases: int, seed: int) -> Compared:
     """Compare interval, states and crossing with the enumeration of all cuts.
 
@@ -46,11 +55,8 @@ def against_enumeration(cases: int, seed: int) -> Compared:
     seed
         Of the random numbers.
     """
-    random = np.random.default_rng(seed)
     mismatches, ambiguous = 0, 0
-    for _ in range(cases):
-        sites, streams = random_market(random, int(random.integers(2, 5)))
-        anchor, time = int(random.integers(0, len(sites))), int(random.integers(-20, 90))
+    for sites, streams, anchor, time in _random_cases(cases, seed):
         delays = sites.delays_ns()
         truth = achievable_by_enumeration(streams, delays, anchor, time)
         seen = light_cone_nbbo(streams, delays, anchor)
@@ -79,11 +85,8 @@ def frames_against_least_distance(cases: int, seed: int) -> Compared:
     seed
         Of the random numbers.
     """
-    random = np.random.default_rng(seed)
     mismatches, ambiguous = 0, 0
-    for _ in range(cases):
-        sites, streams = random_market(random, int(random.integers(2, 5)))
-        anchor, time = int(random.integers(0, len(sites))), int(random.integers(-20, 90))
+    for sites, streams, anchor, time in _random_cases(cases, seed):
         table, states = states_at(streams, sites.delays_ns(), anchor, time)
         readable = [
             least_distance(table, state, sites.positions_ns, anchor, time) < 1 for state in states

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.checks import between, real_array
+from quire.signatures import checked
 
 LIGHT_KM_PER_S = 299_792.458
 """The speed of light in vacuum, km/s (exact, by the definition of the metre)."""
@@ -24,6 +25,7 @@ _STEPS = 200
 _CLOSE = 1e-12  # radians: six micrometres on the ground
 
 
+@checked
 def cartesian_km(
     latitudes: Any, longitudes: Any, heights_m: Any | None = None, *, sphere: bool = False
 ) -> Float[np.ndarray, "sites 3"]:

@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Int
 
 from quire.checks import integer
+from quire.signatures import checked
 
 StampModel = Literal["uniform", "even", "simultaneous"]
 MILLISECOND = 1_000_000
 
 
+@checked
 def moments_within_stamps(
     stamps: Any, venues: Any, model: StampModel | str, seed: Any = 0, step: Any = MILLISECOND
 ) -> Int[np.ndarray, " quotes"]:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from quire.checks import instance, non_negative, positive
+from quire.signatures import checked
 from quire.spacetime.quotes.stamps import StampModel, moments_within_stamps
 from quire.spacetime.quotes.streams import NO_ASK, NO_BID, Stream, stream, ticks
 
@@ -141,6 +142,7 @@ def read_tape(
     )
 
 
+@checked
 def between_hours(tape: Tape, start: Any, stop: Any) -> Tape:
     """Return the rows from one hour of the day to before another.
 
@@ -165,6 +167,7 @@ def between_hours(tape: Tape, start: Any, stop: Any) -> Tape:
     )
 
 
+@checked
 def streams_of_tape(tape: Tape, model: StampModel | str, seed: Any = 0) -> dict[str, Stream]:
     """Return one stream per venue, by letter, with moments inside the stamps by a model.
 

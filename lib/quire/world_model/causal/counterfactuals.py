@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
+from quire.signatures import checked
 from quire.world_model.causal.graphs import CausalGraph, causal_graph, d_separated
 from quire.world_model.causal.identification import Estimand, check_distribution, identify
 from quire.world_model.errors import NotIdentified, WorldModelError
@@ -21,6 +22,7 @@ from quire.world_model.errors import NotIdentified, WorldModelError
 Assignment = tuple[tuple[str, int], ...]
 
 
+@checked
 @dataclass(frozen=True)
 class Event:
     """``variable`` has ``value`` in the world where ``do`` holds; make one with `event`."""
@@ -38,6 +40,7 @@ class Event:
         )
 
 
+@checked
 def event(variable: str, value: int, do: Mapping[str, int] | None = None) -> Event:
     """Return a counterfactual event, such as ``event("Y", 1, {"X": 0})`` for Y_{X=0} = 1.
 
@@ -120,6 +123,7 @@ class Counterfactual:
         return total if self.below is None else total / self.below.evaluate(table)
 
 
+@checked
 def identify_counterfactual(
     graph: CausalGraph, events: Iterable[Event], given: Iterable[Event] = ()
 ) -> Counterfactual:

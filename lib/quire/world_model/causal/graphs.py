@@ -8,9 +8,11 @@ from typing import Any
 
 import networkx as nx
 
+from quire.signatures import checked
 from quire.world_model.errors import CyclicGraph, WorldModelError
 
 Nodes = frozenset[str]
+Names = str | Iterable[str]  # a text is one name
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,15 @@ class CausalGraph:
         """Return the effects of a node, in order."""
         return tuple(n for n in self.nodes if (node, n) in self.directed)
 
-    def ancestors(self, of: Iterable[str]) -> Nodes:
+    def ancestors(self, of: Names) -> Nodes:
         """Return the nodes with a directed path into ``of``, and ``of`` itself."""
         return self._closed(of, self.parents)
 
-    def descendants(self, of: Iterable[str]) -> Nodes:
+    def descendants(self, of: Names) -> Nodes:
         """Return the nodes that a directed path from ``of`` reaches, and ``of`` itself."""
         return self._closed(of, self.children)
 
-    def subgraph(self, nodes: Iterable[str]) -> CausalGraph:
+    def subgraph(self, nodes: Names) -> CausalGraph:
         """Return the graph on some of the nodes."""
         kept = frozenset(nodes)
         return CausalGraph(
@@ -56,7 +58,7 @@ class CausalGraph:
             frozenset(e for e in self.bidirected if e <= kept),
         )
 
-    def without_incoming(self, nodes: Iterable[str]) -> CausalGraph:
+    def without_incoming(self, nodes: Names) -> CausalGraph:
         """Return the graph after an intervention: nothing points into ``nodes``."""
         cut = frozenset(nodes)
         return CausalGraph(
@@ -65,7 +67,7 @@ class CausalGraph:
             frozenset(e for e in self.bidirected if not e & cut),
         )
 
-    def without_outgoing(self, nodes: Iterable[str]) -> CausalGraph:
+    def without_outgoing(self, nodes: Names) -> CausalGraph:
         """Return the graph in which ``nodes`` have no effects."""
         cut = frozenset(nodes)
         kept = frozenset(e for e in self.directed if e[0] not in cut)
@@ -79,7 +81,7 @@ class CausalGraph:
         found = (frozenset(part) for part in nx.connected_components(joined))
         return tuple(sorted(found, key=lambda part: min(map(self.nodes.index, part))))
 
-    def _closed(self, of: Iterable[str], step: Any) -> Nodes:
+    def _closed(self, of: Names, step: Any) -> Nodes:
         found = set(self.check_nodes(of))
         waiting = list(found)
         while waiting:
@@ -89,7 +91,7 @@ class CausalGraph:
                     waiting.append(node)
         return frozenset(found)
 
-    def check_nodes(self, nodes: Iterable[str]) -> Nodes:
+    def check_nodes(self, nodes: Names) -> Nodes:
         """Return ``nodes`` as a set, each of which is in the graph.
 
         Raises
@@ -105,10 +107,11 @@ class CausalGraph:
         return asked
 
 
+@checked
 def causal_graph(
     directed: Iterable[tuple[str, str]],
     bidirected: Iterable[tuple[str, str]] = (),
-    nodes: Iterable[str] = (),
+    nodes: Names = (),
 ) -> CausalGraph:
     """Return a causal graph, its nodes in a topological order.
 
@@ -144,9 +147,8 @@ def causal_graph(
     return CausalGraph(order, frozenset(arrows), frozenset(map(frozenset, arcs)))
 
 
-def d_separated(
-    graph: CausalGraph, x: Iterable[str], y: Iterable[str], given: Iterable[str] = ()
-) -> bool:
+@checked
+def d_separated(graph: CausalGraph, x: Names, y: Names, given: Names = ()) -> bool:
     """Return whether ``given`` blocks every path between ``x`` and ``y`` (m-separation).
 
     Balls are passed along open paths (Bayes ball); a double arrow is two arrows from a hidden node.
@@ -185,7 +187,8 @@ def d_separated(
     return True
 
 
-def latent_projection(graph: CausalGraph, hidden: Iterable[str]) -> CausalGraph:
+@checked
+def latent_projection(graph: CausalGraph, hidden: Names) -> CausalGraph:
     """Return the graph over what is observed: hidden nodes become arrows and double arrows.
 
     Source: Verma and Pearl 1990. ``a -> b`` when a directed path from a to b runs through hidden
@@ -212,7 +215,8 @@ def latent_projection(graph: CausalGraph, hidden: Iterable[str]) -> CausalGraph:
     return causal_graph(arrows, [tuple(sorted(arc)) for arc in arcs], kept)  # type: ignore[misc]
 
 
-def backdoor(graph: CausalGraph, x: str, y: str, given: Iterable[str] = ()) -> bool:
+@checked
+def backdoor(graph: CausalGraph, x: str, y: str, given: Names = ()) -> bool:
     """Return whether ``given`` satisfies the back-door criterion for the effect of x on y."""
     chosen = graph.check_nodes(given)
     if chosen & (graph.descendants([x]) | {y}):
@@ -220,7 +224,8 @@ def backdoor(graph: CausalGraph, x: str, y: str, given: Iterable[str] = ()) -> b
     return d_separated(graph.without_outgoing([x]), [x], [y], chosen)
 
 
-def frontdoor(graph: CausalGraph, x: str, y: str, through: Iterable[str]) -> bool:
+@checked
+def frontdoor(graph: CausalGraph, x: str, y: str, through: Names) -> bool:
     """Return whether ``through`` satisfies the front-door criterion for the effect of x on y."""
     chosen = graph.check_nodes(through)
     if not chosen or {x, y} & chosen:
@@ -233,7 +238,8 @@ def frontdoor(graph: CausalGraph, x: str, y: str, through: Iterable[str]) -> boo
     )
 
 
-def instrument(graph: CausalGraph, z: str, x: str, y: str, given: Iterable[str] = ()) -> bool:
+@checked
+def instrument(graph: CausalGraph, z: str, x: str, y: str, given: Names = ()) -> bool:
     """Return whether z, given some nodes, is an instrument for the effect of x on y."""
     chosen = graph.check_nodes(given)
     if chosen & graph.descendants([y]) or {x, y, z} & chosen:

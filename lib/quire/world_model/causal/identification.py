@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.checks import real_array
+from quire.signatures import checked
 from quire.world_model.causal.expressions import (
     Conditional,
     Expression,
@@ -21,7 +22,7 @@ from quire.world_model.causal.expressions import (
     evaluate,
     summed,
 )
-from quire.world_model.causal.graphs import CausalGraph, Nodes, d_separated
+from quire.world_model.causal.graphs import CausalGraph, Names, Nodes, d_separated
 from quire.world_model.errors import NotIdentified, WorldModelError
 
 
@@ -78,9 +79,8 @@ class Estimand:
         return float(values[place])
 
 
-def identify(
-    graph: CausalGraph, outcome: Iterable[str], treatment: Iterable[str], given: Iterable[str] = ()
-) -> Estimand:
+@checked
+def identify(graph: CausalGraph, outcome: Names, treatment: Names, given: Names = ()) -> Estimand:
     """Return the estimand of P(outcome | do(treatment), given) from observations.
 
     Raises

@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from quire.checks import integer
+from quire.signatures import checked
 from quire.world_model.causal.counterfactuals import Event
 from quire.world_model.causal.graphs import CausalGraph
 from quire.world_model.errors import WorldModelError
 
 
+@checked
 @dataclass(frozen=True)
 class DiscreteModel:
     """A structural causal model: every node a table of its parents and its exogenous variables.
@@ -83,6 +85,7 @@ class DiscreteModel:
         return state
 
 
+@checked
 def random_model(graph: CausalGraph, seed: int, size: int = 2, noise: int = 3) -> DiscreteModel:
     """Return a random model on a graph in which every state of the nodes has positive probability.
 

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from quire.checks import positive, real_array
+from quire.signatures import checked
 from quire.world_model.composition.port_hamiltonian import PortHamiltonian
 from quire.world_model.errors import NonFinite, PortArity, WorldModelError
 
@@ -60,6 +61,7 @@ def discrete_gradient(
     return slope + jnp.where(near, 0.0, missing / jnp.where(near, 1.0, size)) * change
 
 
+@checked
 def simulate(
     model: PortHamiltonian,
     start: Float[np.ndarray, " n"],

@@ -16,6 +16,7 @@ import scipy.linalg
 from jaxtyping import Array, Float
 
 from quire.checks import real_array
+from quire.signatures import checked
 from quire.world_model.errors import NotSkewSymmetric, PortArity, UnitMismatch, WorldModelError
 from quire.world_model.nano.units import Port
 
@@ -62,6 +63,7 @@ class PortHamiltonian:
         return jnp.asarray(self.inputs).T @ self.gradient(x)
 
 
+@checked
 def port_hamiltonian(
     energy: Energy, structure: Matrix, dissipation: Matrix, inputs: Matrix, ports: Sequence[Port]
 ) -> PortHamiltonian:
@@ -98,6 +100,7 @@ def port_hamiltonian(
     return PortHamiltonian(energy, j, r, g, tuple(ports))
 
 
+@checked
 def interconnect(
     models: Sequence[PortHamiltonian],
     coupling: Matrix,
@@ -169,6 +172,7 @@ def interconnect(
     return PortHamiltonian(energy, structure, dissipation, g[:, list(outer)], chosen)
 
 
+@checked
 def wire(models: Sequence[PortHamiltonian], pairs: Sequence[tuple[int, int]]) -> Matrix:
     """Return the coupling K that joins ports in pairs: ``u_a = y_b``, ``u_b = -y_a``.
 

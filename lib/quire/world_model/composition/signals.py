@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import networkx as nx
 
+from quire.signatures import checked
 from quire.world_model.errors import AlgebraicLoop, PortArity, UnitMismatch
 from quire.world_model.nano.units import Unit
 
 
+@checked
 @dataclass(frozen=True)
 class Node:
     """A model with signal ports.
@@ -34,6 +36,7 @@ class Node:
 Wire = tuple[str, int, str, int]  # from, output, to, input
 
 
+@checked
 def schedule(nodes: Sequence[Node], wires: Iterable[Wire]) -> tuple[tuple[str, ...], ...]:
     """Return the layers in which nodes can be evaluated, each after what it reads at once.
 
@@ -46,10 +49,11 @@ def schedule(nodes: Sequence[Node], wires: Iterable[Wire]) -> tuple[tuple[str, .
     AlgebraicLoop
         When nodes with feedthrough form a cycle.
     """
-    named = _checked(nodes, wires)
+    listed = list(wires)
+    named = _checked(nodes, listed)
     graph: nx.DiGraph = nx.DiGraph()
     graph.add_nodes_from(named)
-    graph.add_edges_from((a, b) for a, _, b, _ in wires if named[a].feedthrough)
+    graph.add_edges_from((a, b) for a, _, b, _ in listed if named[a].feedthrough)
     try:
         return tuple(tuple(sorted(layer)) for layer in nx.topological_generations(graph))
     except nx.NetworkXUnfeasible as fault:
@@ -59,7 +63,10 @@ def schedule(nodes: Sequence[Node], wires: Iterable[Wire]) -> tuple[tuple[str, .
         ) from fault
 
 
-def active(nodes: Sequence[Node], wires: Iterable[Wire], query: Iterable[str]) -> frozenset[str]:
+@checked
+def active(
+    nodes: Sequence[Node], wires: Iterable[Wire], query: str | Iterable[str]
+) -> frozenset[str]:
     """Return the nodes that an answer about ``query`` depends on: its ancestors, and itself.
 
     Raises
@@ -72,7 +79,7 @@ def active(nodes: Sequence[Node], wires: Iterable[Wire], query: Iterable[str]) -
     above: dict[str, list[str]] = {n: [] for n in named}
     for a, _, b, _ in listed:
         above[b].append(a)
-    found, waiting = set(), list(query)
+    found, waiting = set(), [query] if isinstance(query, str) else list(query)
     for name in waiting:
         if name not in named:
             raise PortArity(f"query has {name!r}: must be a node")

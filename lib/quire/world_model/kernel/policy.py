@@ -11,6 +11,7 @@ import pathlib
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from quire.signatures import checked
 from quire.world_model.errors import WorldModelError
 from quire.world_model.kernel import canonical
 from quire.world_model.kernel.targets import Surroundings, any_protected, kept, texts
@@ -47,6 +48,7 @@ LEVELS = 7  # autonomy A0 to A6
 MODIFY = "modify_code"
 
 
+@checked
 @dataclass(frozen=True)
 class Barrier:
     """``sum of coefficient * parameter >= at_least`` must hold for an action's parameters."""
@@ -56,6 +58,7 @@ class Barrier:
     at_least: float
 
 
+@checked
 @dataclass(frozen=True)
 class Policy:
     """Who may do what, under which limits; nothing that is not named is allowed.

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.checks import integer, non_negative, real_array
+from quire.signatures import checked
 from quire.world_model.errors import StatisticsOverflow, UnknownShard, WorldModelError
 
 _LIMB = 24
@@ -135,6 +136,7 @@ def statistics(
     return Statistics(gram, tuple(int(v) for v in total[:d, d]), int(total[d, d]), len(x), s)
 
 
+@checked
 def solve(found: Statistics, ridge: float = 0.0) -> Float[np.ndarray, " features"]:
     """Return the ridge regression of the statistics, the same bits for the same whole numbers.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from quire.signatures import checked
 from quire.world_model.errors import UnitMismatch, WorldModelError
 
 BASE = ("m", "kg", "s", "A", "K", "mol", "cd")
@@ -45,6 +46,7 @@ class Unit:
         return " ".join(parts) or "1"
 
 
+@checked
 def unit(text: str) -> Unit:
     """Return the unit of a text such as ``"kg m^2 s^-3"`` or ``"N s"``.
 
@@ -72,6 +74,7 @@ def unit(text: str) -> Unit:
     return total
 
 
+@checked
 @dataclass(frozen=True)
 class Port:
     """A power port: its input and its output, whose product is a power.
@@ -103,6 +106,7 @@ class Port:
             )
 
 
+@checked
 def port(name: str, input_: str, output: str) -> Port:
     """Return a power port from the texts of its units.
 

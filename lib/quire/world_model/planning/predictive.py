@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from quire.checks import between, integer, non_negative, real_array
+from quire.signatures import checked
 from quire.world_model.errors import WorldModelError
 from quire.world_model.planning.barriers import nearest_safe
 
@@ -61,6 +62,7 @@ class Linear:
         The level of step k without input is row k of the first times the state, plus entry k of the
         second; the third tells how each input moves each level.
         """
+        steps = integer("steps", steps, 0)
         known = self.__dict__.setdefault("_responses", {})
         if steps not in known:
             n, m = self.inputs.shape
@@ -88,6 +90,7 @@ class Program:
     at_least: Float[np.ndarray, " c"]
 
 
+@checked
 def predictive_program(
     model: Linear,
     state: Float[np.ndarray, " n"],
@@ -149,6 +152,7 @@ def predictive_program(
     return Program(hessian, slope, np.vstack(rows), np.concatenate(least))
 
 
+@checked
 def plan(program: Program) -> Float[np.ndarray, " k"]:
     """Return the best inputs of a program.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quire.checks import non_negative
+from quire.signatures import checked
 from quire.world_model.causal.cladder._boolean import answer_boolean
 from quire.world_model.causal.cladder._estimates import Estimate, estimate
 from quire.world_model.causal.cladder._text import read
@@ -38,6 +39,7 @@ class Answer:
     reason: str
 
 
+@checked
 def answer(text: str, deadband: float = 0.005, structure_first: bool = True) -> Answer:
     """Answer one question of CLadder from its text: background, given numbers, and question.
 
