@@ -141,8 +141,9 @@ def _ac(card: Card, words: tuple[str, ...]) -> AcSweep:
         raise card.fault("dec, oct or lin, a number of points, start and stop are needed")
     points = number(card, words[1], "points")
     start, stop = (number(card, w, "frequency") for w in words[2:])
-    whole = int(points) if float(points).is_integer() else points
-    return _made(card, AcSweep, words[0], whole, start, stop)
+    if not float(points).is_integer():
+        raise card.fault(f"points = {points:g}: must be a whole number, 1 or more")
+    return _made(card, AcSweep, words[0], int(points), start, stop)
 
 
 def _tran(card: Card, words: tuple[str, ...]) -> Transient:
