@@ -29,13 +29,25 @@ def directly_follows(
         For a code outside its range, or unequal lengths.
     """
     codes = integer("codes", codes, 1, 46_340)  # its square is a 32-bit number
-    case, code = whole_array("case", case, 1), whole_array("code", code, 1, least=0, most=codes - 1)
+    case, code = _row("case", case), _row("code", code)
     if case.shape != code.shape:
         raise ValueError(f"case = {case.shape}, code = {code.shape}: must be two equal rows")
-    pair = code[:-1].astype(np.int32) * codes + code[1:].astype(np.int32)
+    if code.size and not 0 <= code.min() <= code.max() < codes:
+        raise ValueError(f"code: must hold integers from 0 to {codes - 1}")
+    pair = code[:-1].astype(np.int32) * codes + code[1:]
     # what straddles two cases is counted in one bin more
     pair[case[:-1] != case[1:]] = codes * codes
     return np.bincount(pair, minlength=codes * codes + 1)[:-1].reshape(codes, codes)
+
+
+def _row(name: str, values: np.ndarray) -> Int[np.ndarray, " n"]:
+    """Return a row of integers; millions of them are not copied."""
+    found = np.asarray(values)
+    if not found.size or found.dtype == np.uint64:
+        return whole_array(name, found, 1)
+    if found.dtype.kind not in "iu" or found.ndim != 1:
+        raise ValueError(f"{name} = an array of {found.dtype}, {found.shape}: must be integers")
+    return found
 
 
 @checked
