@@ -41,7 +41,13 @@ def directly_follows(
 
 
 def _row(name: str, values: np.ndarray) -> Int[np.ndarray, " n"]:
-    """Return a row of integers; millions of them are not copied."""
+    """Return a row of integers; millions of them are not copied.
+
+    Raises
+    ------
+    ValueError
+        For another kind or shape.
+    """
     found = np.asarray(values)
     if not found.size or found.dtype == np.uint64:
         return whole_array(name, found, 1)
