@@ -176,5 +176,5 @@ def test_worlds_are_deterministic_and_calibrated_at_temperature_one():
     assert (same.tool == runs.tool).all() and not same.misses.any()
     other = pv.replay(world, runs, np.ones(3000, int), ones, max_steps=8)
     assert other.misses.any()
-    with pytest.raises(ValueError, match="policies 0 or 1"):
+    with pytest.raises(ValueError, match="policy = 2"):
         pv.simulate(world, incident, np.full(3000, 2), ones, 4)

@@ -187,7 +187,7 @@ def test_what_is_hidden_in_other_words():
     ids=range(9),
 )
 def test_what_can_not_be_read_is_refused(text):
-    with pytest.raises((Unreadable, TypeCheckError)):
+    with pytest.raises(Unreadable if isinstance(text, str) else ValueError):
         answer(text)
 
 
