@@ -52,7 +52,7 @@ HOLDS = np.array([True, False, True, False])
         (lambda: SmallAgent(contexts=0), "contexts = 0"),
         (lambda: SmallAgent().sample(2**70, 0), "count"),
         (lambda: chain({}, "abc"), "documents = 'abc'"),
-        (lambda: from_prov(None), "document = None"),
+        (lambda: from_prov(None), "document: is None"),
         (lambda: head_of(3), "entries = 3"),
         (lambda: merkle_root(3), "leaves = 3"),
     ],

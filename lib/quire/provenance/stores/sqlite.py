@@ -27,7 +27,9 @@ _HELD = "select type, name, sql from sqlite_master order by name"
 
 @checked
 @contextmanager
-def sqlite_store(population: Population, path: str = ":memory:") -> Iterator[sqlite3.Connection]:
+def sqlite_store(
+    population: Population, path: str | Path = ":memory:"
+) -> Iterator[sqlite3.Connection]:
     """Open a database that holds the population, and close it at the end of the block.
 
     Parameters
