@@ -313,6 +313,7 @@ def all_started(names: Sequence[str], *, cpus: Sequence[int] = ()) -> Iterator[d
         yield when_started()
 
 
+@checked
 @contextmanager
 def starting(
     names: Sequence[str], *, cpus: Sequence[int] = ()

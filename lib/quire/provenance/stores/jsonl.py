@@ -147,6 +147,7 @@ def verify_folder(
     return _verified(folder, head, limits)[1]
 
 
+@checked
 def read_verified(folder: str | Path, head: Head | None, limits: Limits = LIMITS) -> Record:
     """Return the record of a folder, checked, whose chain fits it and a head.
 

@@ -80,6 +80,7 @@ def sqlite_store(
             connection.close()
 
 
+@checked
 @contextmanager
 def sqlite_reader(path: str | Path, wait_s: float = 5.0) -> Iterator[sqlite3.Connection]:
     """Open a store that somebody else may have written, to be read alone, and close it at the end.
