@@ -72,7 +72,7 @@ def sqlite_store(
                     with suppress(OSError):
                         left.unlink()
             if isinstance(fault, sqlite3.Error | UnicodeError | OverflowError):
-                raise Malformed(path if file is None else file.name, f"{fault}") from None
+                raise Malformed(str(path) if file is None else file.name, f"{fault}") from None
             raise
         yield connection
     finally:
