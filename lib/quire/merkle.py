@@ -61,8 +61,9 @@ def verify_inclusion(
     leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
 ) -> bool:
     """Return whether a leaf hash is the one at ``index`` of the tree of ``size`` with that root."""
-    if type(index) is not int or type(size) is not int or not 0 <= index < size:
+    if not (_is_whole(index) and _is_whole(size) and 0 <= index < size):
         return False
+    index, size = int(index), int(size)
     steps = _steps(index, size - 1, proof)
     if steps is None:
         return False
@@ -103,8 +104,9 @@ def verify_consistency(
     older: int, newer: int, older_root: bytes, newer_root: bytes, proof: Sequence[bytes]
 ) -> bool:
     """Return whether a proof shows that the newer tree extends the older one (RFC 9162)."""
-    if type(older) is not int or type(newer) is not int or not 1 <= older <= newer:
+    if not (_is_whole(older) and _is_whole(newer) and 1 <= older <= newer):
         return False
+    older, newer = int(older), int(newer)
     if older == newer:
         return not proof and older_root == newer_root
     path = list(proof)
@@ -170,6 +172,10 @@ def _hashes(leaves: Sequence[bytes]) -> list[bytes]:
 
 
 def _place(name: str, value: int, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
+    if not _is_whole(value) or not least <= value <= most:
         raise ValueError(f"{name} = {value!r}: must be an integer, from {least} to {most}")
     return int(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

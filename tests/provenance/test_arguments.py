@@ -11,15 +11,19 @@ from quire.provenance import (
     SmallAgent,
     World,
     chain,
+    consistency_proof,
     contrast,
     directly_follows,
     expected_calibration_error,
     from_prov,
     head_of,
+    inclusion_proof,
     merkle_root,
     murphy,
     reliability,
     simulate,
+    verify_consistency,
+    verify_inclusion,
 )
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
@@ -65,6 +69,18 @@ def test_what_is_no_such_argument_is_refused_by_name(call: Callable[[], Any], na
 def test_the_leaves_of_a_tree_may_come_from_an_iterator() -> None:
     leaves = [bytes([k]) * 32 for k in range(3)]
     assert merkle_root(iter(leaves)) == merkle_root(leaves) != merkle_root([])
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.uint8])
+def test_a_proof_holds_whatever_integers_its_places_are(kind: Any) -> None:
+    leaves = [bytes([k]) * 32 for k in range(5)]
+    root, older = merkle_root(leaves), merkle_root(leaves[:3])
+    proof = inclusion_proof(leaves, kind(2))
+    assert verify_inclusion(leaves[2], kind(2), kind(5), proof, root)
+    assert not verify_inclusion(leaves[2], kind(1), kind(5), proof, root)
+    grown = consistency_proof(leaves, kind(3))
+    assert verify_consistency(kind(3), kind(5), older, root, iter(grown))
+    assert not verify_consistency(kind(2), kind(5), older, root, grown)
 
 
 @pytest.mark.parametrize("kind", [list, np.int8, np.uint64])

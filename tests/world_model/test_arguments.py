@@ -57,6 +57,8 @@ def test_a_policy_keeps_the_barriers_of_an_iterator() -> None:
         (lambda: identify(GRAPH, None, "cause"), "outcome = None"),
         (lambda: causal_graph(None), "directed = None"),
         (lambda: random_model(None, 0), "graph = None"),
+        (lambda: random_model(GRAPH, 0).probability([None]), "events = None"),
+        (lambda: random_model(GRAPH, 0).probability("ab"), "events = 'ab'"),
         (lambda: event("Y", 1, [("X", 0)]), "do = "),
         (lambda: event(None, 1), "variable = None"),
         (lambda: port(None, "m", "m"), "name = None"),

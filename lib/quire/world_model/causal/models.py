@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from quire.checks import integer
+from quire.checks import instance, integer
 from quire.signatures import checked
 from quire.world_model.causal.counterfactuals import Event
 from quire.world_model.causal.graphs import CausalGraph
@@ -49,6 +49,7 @@ class DiscreteModel:
             table[tuple(state[v] for v in self.graph.nodes)] += weight
         return table
 
+    @checked
     def probability(self, events: Iterable[Event], given: Iterable[Event] = ()) -> float:
         """Return P(events | given) by abduction, action and prediction, noise by noise.
 
@@ -57,7 +58,8 @@ class DiscreteModel:
         WorldModelError
             When the condition has probability zero.
         """
-        asked, conditions = tuple(events), tuple(given)
+        asked = tuple(instance("events", each, Event) for each in events)
+        conditions = tuple(instance("given", each, Event) for each in given)
         above = below = 0.0
         for weight, noise in self._noises():
             worlds = {e.do: self._world(noise, dict(e.do)) for e in (*asked, *conditions)}

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
 
-from quire.checks import real_array
+from quire.checks import real_array, whole_array
 from quire.signatures import checked
 from quire.world_model.errors import NotSkewSymmetric, PortArity, UnitMismatch, WorldModelError
 from quire.world_model.nano.units import Port
@@ -151,8 +151,9 @@ def interconnect(
                 f"port {ports[row].name!r} takes {ports[row].input}, "
                 f"port {ports[column].name!r} gives {ports[column].output}"
             )
-    if any(not 0 <= o < len(ports) for o in outer):
-        raise PortArity(f"outer = {list(outer)}: must be ports from 0 to {len(ports) - 1}")
+    places = whole_array("outer", outer, 1).tolist()
+    if any(not 0 <= place < len(ports) for place in places):
+        raise PortArity(f"outer = {places}: must be ports from 0 to {len(ports) - 1}")
     g = scipy.linalg.block_diag(*(m.inputs for m in models))
     added = g @ k @ g.T
     structure = scipy.linalg.block_diag(*(m.structure for m in models)) + (added - added.T) / 2
@@ -168,8 +169,8 @@ def interconnect(
     named = [
         Port(f"{k}.{p.name}", p.input, p.output) for k, m in enumerate(models) for p in m.ports
     ]
-    chosen = tuple(named[o] for o in outer)
-    return PortHamiltonian(energy, structure, dissipation, g[:, list(outer)], chosen)
+    chosen = tuple(named[place] for place in places)
+    return PortHamiltonian(energy, structure, dissipation, g[:, places], chosen)
 
 
 @checked
