@@ -9,7 +9,8 @@ import re
 import sys
 from pathlib import Path
 
-HERE = sys.path.pop(0)  # torch.py stands beside this file and is not torch
+# torch.py stands beside this file and is not torch
+sys.path = [entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent]
 
 import torch  # noqa: E402
 import torch.distributed as dist  # noqa: E402

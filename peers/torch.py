@@ -3,8 +3,11 @@
 The file is called like the package it calls: its folder leaves the path before torch is imported.
 """
 
+import importlib
 import json
-import subprocess
+import multiprocessing
+import os
+import runpy
 import sys
 import tempfile
 import time
@@ -132,30 +135,32 @@ def pipelined_gradients(request: dict[str, Any], arrays: Arrays) -> tuple[dict[s
     RuntimeError
         If a rank fails, with its last words, or the ranks take more than ``seconds`` (120).
     """
+    importlib.import_module("torch.distributed.pipelining")  # so that forked ranks have it
     table, seed = str(request["table"]), int(request["seed"])
     ranks = len(table.strip().splitlines())
-    script = str(Path(__file__).with_name("pipelined_rank.py"))
+    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "actions.csv").write_text(table)
         processes = []
         try:
             for rank in range(ranks):
-                with (place / f"{rank}.log").open("w") as log:
-                    command = [sys.executable, script, folder, str(ranks), str(seed), str(rank)]
-                    processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+                words = [folder, *map(str, (ranks, seed, rank))]
+                process = context.Process(target=_rank, args=words, daemon=True)
+                process.start()
+                processes.append(process)
             # one that fails leaves the others waiting for it, and so does a table that deadlocks
             until = time.monotonic() + float(request.get("seconds", 120.0))
-            while any(process.poll() is None for process in processes):
-                if any(process.poll() for process in processes) or time.monotonic() > until:
+            while any(process.is_alive() for process in processes):
+                if any(process.exitcode for process in processes) or time.monotonic() > until:
                     break
                 time.sleep(0.05)
         finally:
             for process in processes:
                 process.kill()
-                process.wait()
-        failed = [r for r, process in enumerate(processes) if process.returncode > 0]
-        if not failed and any(process.returncode for process in processes):
+                process.join()
+        failed = [r for r, process in enumerate(processes) if process.exitcode > 0]
+        if not failed and any(process.exitcode for process in processes):
             raise RuntimeError("the ranks wait for each other: the table can not be run in time")
         if failed:
             words = (place / f"{failed[0]}.log").read_text(errors="replace").strip()[-300:]
@@ -163,6 +168,16 @@ def pipelined_gradients(request: dict[str, Any], arrays: Arrays) -> tuple[dict[s
         found = [json.loads((place / f"{rank}.json").read_text()) for rank in range(ranks)]
     worst = {name: max(row[name] for row in found) for name in found[0]}
     return {"ranks": ranks, "torch": torch.__version__.split("+")[0], **worst}, {}
+
+
+def _rank(folder: str, ranks: str, seed: str, rank: str) -> None:
+    """Be one rank: run ``pipelined_rank.py``, whose words go to ``FOLDER/RANK.log``."""
+    with (Path(folder) / f"{rank}.log").open("w") as log:
+        for stream in (1, 2):
+            os.dup2(log.fileno(), stream)
+    script = str(Path(__file__).with_name("pipelined_rank.py"))
+    sys.argv = [script, folder, ranks, seed, rank]
+    runpy.run_path(script, run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Programs: what waits for what, and what is refused."""
 
+import networkx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,3 +81,16 @@ def test_empty_and_cyclic_programs():
         assemble([chain()], 0)
     with pytest.raises(ValueError, match="cyclic"):
         topological_order(2, np.array([0, 1]), np.array([1, 0]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_is_the_lexicographically_first(seed):
+    rng = np.random.default_rng(seed)
+    ends = rng.integers(0, 30, (60, 2))
+    ends = np.sort(ends[ends[:, 0] != ends[:, 1]], axis=1)
+    names = rng.permutation(30)  # so that arcs lead to smaller numbers, too
+    source, target = names[ends.T]
+    graph = networkx.DiGraph(zip(source.tolist(), target.tolist(), strict=True))
+    graph.add_nodes_from(range(30))
+    wanted = [*networkx.lexicographical_topological_sort(graph)]
+    assert topological_order(30, source, target).tolist() == wanted

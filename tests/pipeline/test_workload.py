@@ -22,6 +22,8 @@ from quire.pipeline import (
     vision_microbatch,
     work_ratio,
 )
+from quire.pipeline.workload.batches import deal_items
+from quire.pipeline.workload.costs import layer_costs
 
 TOY = Module("toy", 2, 8, 16, 4, 2, gated=True, causal=False)
 
@@ -119,3 +121,28 @@ def test_text_fills_the_packed_sequence():
 def test_bad_values_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("kinds", [1, 3, 50])
+def test_items_go_to_the_lightest_part_longest_first(seed, kinds):
+    rng = np.random.default_rng([seed, kinds])
+    lengths = rng.permutation(100)[:kinds].astype(float)[rng.integers(0, kinds, 17)]
+    parts = int(rng.integers(1, 6))
+    load, bins = np.zeros(parts), [[] for _ in range(parts)]
+    for length in sorted(lengths, reverse=True):
+        place = int(np.argmin(load))
+        bins[place].append(length)
+        load[place] += length
+    assert [part.tolist() for part in deal_items(lengths, parts)] == bins
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_costs_of_several_are_those_of_each(recompute):
+    module, hardware = model_named("vlm_s").modules[1], Hardware()
+    each = [np.array([100.0, 7.0]), np.zeros(0), np.array([4096.0])]
+    rows = layer_costs(module, each, hardware, recompute=recompute)
+    for row, lengths in zip(rows, each, strict=True):
+        cost = layer_cost(module, lengths, hardware, recompute=recompute)
+        assert row.tolist() == [cost.forward, cost.backward, cost.weight, cost.memory]
+    assert rows[1].tolist() == [0.0] * 4

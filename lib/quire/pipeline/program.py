@@ -7,14 +7,16 @@ language model's chain of their microbatch), so a step is a directed acyclic gra
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
+from numba import njit
 
 from quire import checks
+from quire.pipeline.schedules.heaps import pop_least, push_least
 from quire.signatures import checked
 
 FORWARD, BACKWARD, WEIGHT = 0, 1, 2
@@ -95,24 +97,57 @@ class Program:
         return need
 
 
-def _check(chain: Chain, index: int, ranks: int) -> None:
-    for name in ("forward", "backward", "weight", "memory"):
-        values = np.asarray(getattr(chain, name))
+_TIMES = ("forward", "backward", "weight", "memory")
+
+
+def _checked(chains: Sequence[Chain], name: str) -> Float[np.ndarray, " slices"]:
+    """Return one column of all chains, slice after slice.
+
+    Raises
+    ------
+    ValueError
+        If a chain has not one finite number, zero or more, for each of its slices.
+    """
+    columns = [np.asarray(getattr(chain, name)) for chain in chains]
+    for index, (chain, values) in enumerate(zip(chains, columns, strict=True)):
         if values.shape != (len(chain.path),):
             raise ValueError(
                 f"{name} of chain {index} has {values.size} entries for {len(chain.path)} slices"
             )
-        if values.dtype.kind not in "biuf" or not (np.isfinite(values) & (values >= 0)).all():
+        if values.dtype.kind not in "biuf":
             raise ValueError(
                 f"{name} of chain {index} = {values}: give finite numbers, zero or more"
             )
-    if not chain.path:
-        raise ValueError(f"path of chain {index} is empty: give at least one rank")
-    for rank in chain.path:
-        checks.integer(f"path of chain {index}", rank, 0, ranks - 1)
-    for name in ("microbatch", "module", "piece", "stage"):
-        checks.integer(f"{name} of chain {index}", getattr(chain, name), 0)
-    checks.non_negative(f"hop of chain {index}", chain.hop)
+    flat = np.concatenate(columns, dtype=np.float64)
+    if not (np.isfinite(flat) & (flat >= 0)).all():
+        index = next(k for k, x in enumerate(columns) if not (np.isfinite(x) & (x >= 0)).all())
+        raise ValueError(
+            f"{name} of chain {index} = {columns[index]}: give finite numbers, zero or more"
+        )
+    return flat
+
+
+def _check_numbers(chains: Sequence[Chain], ranks: int) -> None:
+    """Check the path, the whole numbers and the hop of every chain; plain ones at a glance.
+
+    Raises
+    ------
+    ValueError
+        If one of them is out of its range.
+    """
+    for index, chain in enumerate(chains):
+        if not chain.path:
+            raise ValueError(f"path of chain {index} is empty: give at least one rank")
+        plain = set(map(type, chain.path)) == {int}
+        if not plain or min(chain.path) < 0 or max(chain.path) >= ranks:
+            for rank in chain.path:
+                checks.integer(f"path of chain {index}", rank, 0, ranks - 1)
+        for name in ("microbatch", "module", "piece", "stage"):
+            value = getattr(chain, name)
+            if type(value) is not int or value < 0:
+                checks.integer(f"{name} of chain {index}", value, 0)
+        if type(chain.hop) is not float or not 0 <= chain.hop < np.inf:
+            checks.non_negative(f"hop of chain {index}", chain.hop)
 
 
 @checked
@@ -134,74 +169,84 @@ def assemble(chains: Sequence[Chain], ranks: int) -> Program:
     ranks = checks.integer("ranks", ranks)
     if not chains:
         raise ValueError("chains is empty: give at least one chain")
-    blocks, arcs, offsets, n = [], [], [], 0
-    for index, chain in enumerate(chains):
-        _check(chain, index, ranks)
-        offsets.append(n)
-        block = _chain_columns(chain, index, ranks)
-        arcs.append(_chain_arcs(chain, n, len(block[0]) > 2 * len(chain.path)))
-        blocks.append(block)
-        n += len(block[0])
+    flat = _Flat(chains, ranks)
+    offsets = flat.offset.tolist()
     between: list[tuple[int, int, float]] = []
     for index, chain in enumerate(chains):
         length = len(chain.path)
         for source in chain.feeds_on:
-            source = checks.integer(f"feeds_on of chain {index}", source, 0, len(chains) - 1)
+            if type(source) is not int or not 0 <= source < len(chains):
+                source = checks.integer(f"feeds_on of chain {index}", source, 0, len(chains) - 1)
             feeder = chains[source]
             hop = feeder.hop if feeder.path[-1] != chain.path[0] else 0.0
             last = offsets[source] + len(feeder.path) - 1
             between.append((last, offsets[index], hop))
             between.append((offsets[index] + length, last + len(feeder.path), hop))
-    arcs.append(np.array(between, dtype=np.float64).reshape(-1, 3))
-    columns = [np.concatenate(column) for column in zip(*blocks, strict=True)]
-    tails, heads = (np.concatenate([a[:, k] for a in arcs]).astype(np.int64) for k in (0, 1))
-    lag = np.concatenate([a[:, 2] for a in arcs])
-    order = topological_order(n, tails, heads)
-    return _lay_out(ranks, columns, order, tails, heads, lag)[0]
+    arcs = [*flat.arcs(), tuple(np.array(between, dtype=np.float64).reshape(-1, 3).T)]
+    tails, heads = (np.concatenate([a[k] for a in arcs]).astype(np.int64) for k in (0, 1))
+    lag = np.concatenate([a[2] for a in arcs])
+    order = topological_order(flat.operations, tails, heads)
+    return _lay_out(ranks, flat.columns(), order, tails, heads, lag)[0]
 
 
-def _chain_columns(chain: Chain, index: int, ranks: int) -> list[np.ndarray]:
-    """Lay out the chain's ``F``, then ``B``, then ``W`` along the path, as ``_COLUMNS``."""
-    length = len(chain.path)
-    memory = np.asarray(chain.memory, dtype=np.float64)
-    seconds = [np.asarray(t, dtype=np.float64) for t in (chain.forward, chain.backward)]
-    weight = np.asarray(chain.weight, dtype=np.float64)
-    none = np.zeros(length)
-    if (weight > 0).any():
-        seconds.append(weight)
-        acquired, released = [memory, none, none], [none, memory / 2, memory / 2]
-    else:
-        acquired, released = [memory, none], [none, memory]
-    kinds = len(seconds)
-    stage = np.tile(chain.stage + np.arange(length), kinds)
+class _Flat:
+    """All chains slice after slice; a chain's operations are its ``F``, then ``B``, then ``W``."""
 
-    def same(value: int) -> np.ndarray:
-        return np.full(kinds * length, value, dtype=np.int64)
+    def __init__(self, chains: Sequence[Chain], ranks: int) -> None:
+        times = {name: _checked(chains, name) for name in _TIMES}
+        _check_numbers(chains, ranks)
+        self._chains, self._ranks, self._times = chains, ranks, times
+        self._length = np.array([len(chain.path) for chain in chains])
+        start = np.concatenate([[0], np.cumsum(self._length)])
+        self._of = np.repeat(np.arange(len(chains)), self._length)
+        self._place = np.arange(start[-1]) - start[self._of]
+        self._path = np.concatenate([chain.path for chain in chains])
+        self._split = np.logical_or.reduceat(times["weight"] > 0, start[:-1])
+        ends = np.cumsum((2 + self._split) * self._length)
+        self.operations = int(ends[-1])
+        self.offset: Int[np.ndarray, " chains"] = ends - (2 + self._split) * self._length
+        self._forward = self.offset[self._of] + self._place
+        self._backward = self._forward + self._length[self._of]
+        self._late = np.flatnonzero(self._split[self._of])  # slices with a weight gradient apart
+        self._weight = (self._backward + self._length[self._of])[self._late]
 
-    return [
-        np.concatenate(seconds), np.tile(np.array(chain.path, dtype=np.int64), kinds),
-        np.repeat(np.arange(kinds), length), same(index), same(chain.microbatch),
-        same(chain.module), same(chain.piece), stage, stage // ranks, np.concatenate(acquired),
-        np.concatenate(released),
-    ]  # fmt: skip
+    def columns(self) -> list[np.ndarray]:
+        """Lay out the operations as ``_COLUMNS``."""
+        chains, times, late = self._chains, self._times, self._late
+        source: Int[np.ndarray, " n"] = np.empty(self.operations, dtype=np.int64)
+        kind: Int[np.ndarray, " n"] = np.zeros(self.operations, dtype=np.int64)
+        source[self._forward] = source[self._backward] = np.arange(len(self._of))
+        source[self._weight] = late
+        kind[self._backward], kind[self._weight] = BACKWARD, WEIGHT
+        duration, acquired, released = np.zeros((3, self.operations))
+        duration[self._forward], duration[self._backward] = times["forward"], times["backward"]
+        duration[self._weight] = times["weight"][late]
+        acquired[self._forward] = times["memory"]
+        released[self._backward] = np.where(
+            self._split[self._of], times["memory"] / 2, times["memory"]
+        )
+        released[self._weight] = times["memory"][late] / 2
+        own = self._of[source]
+        named = np.array([(c.microbatch, c.module, c.piece, c.stage) for c in chains])[own].T
+        stage = named[3] + self._place[source]
+        return [
+            duration, self._path[source], kind, own, named[0], named[1], named[2], stage,
+            stage // self._ranks, acquired, released,
+        ]  # fmt: skip
 
-
-def _chain_arcs(chain: Chain, first: int, split: bool) -> Float[np.ndarray, "arcs 3"]:
-    """List (from, to, lag) within a chain: along ``F``, back along ``B``, from ``B`` to ``W``."""
-    length = len(chain.path)
-    forward = first + np.arange(length)
-    backward = forward + length
-    path = np.array(chain.path)
-    hop = np.where(path[1:] != path[:-1], chain.hop, 0.0)
-    zero = np.zeros(length)
-    parts = [
-        (forward[:-1], forward[1:], hop),
-        (backward[1:], backward[:-1], hop),
-        (forward[-1:], backward[-1:], zero[:1]),
-    ]
-    if split:
-        parts.append((backward, backward + length, zero))
-    return np.concatenate([np.column_stack(part) for part in parts])
+    def arcs(self) -> list[tuple[np.ndarray, ...]]:
+        """List (from, to, lag) in chains: along ``F``, back along ``B``, from ``B`` to ``W``."""
+        here = np.flatnonzero(self._place[1:] > 0)  # the next slice is of the same chain
+        path, hop = self._path, np.array([chain.hop for chain in self._chains])[self._of[here]]
+        hop = np.where(path[here + 1] != path[here], hop, 0.0)
+        last = np.cumsum(self._length) - 1
+        forward, backward = self._forward, self._backward
+        return [
+            (forward[here], forward[here + 1], hop),
+            (backward[here + 1], backward[here], hop),
+            (forward[last], backward[last], np.zeros(len(last))),
+            (backward[self._late], self._weight, np.zeros(len(self._late))),
+        ]
 
 
 def rewired(
@@ -281,19 +326,32 @@ def topological_order(
     if len(ends) and not (ends.min() >= 0 and ends.max() < n):
         raise ValueError(f"arcs name operations {ends.min()} to {ends.max()}: give 0 to {n - 1}")
     missing = np.bincount(target, minlength=n)
-    followers: list[list[int]] = [[] for _ in range(n)]
-    for a, b in zip(source.tolist(), target.tolist(), strict=True):
-        followers[a].append(b)
-    ready = [i for i in range(n) if missing[i] == 0]  # sorted, hence a heap
-    order: list[int] = []
-    while ready:
-        i = heapq.heappop(ready)
-        order.append(i)
-        for j in followers[i]:
-            missing[j] -= 1
-            if missing[j] == 0:
-                heapq.heappush(ready, j)
-    if len(order) < n:
+    pointer, followers, _ = _rows_of(n, source, target, np.zeros(len(source)))
+    order = np.empty(n, dtype=np.int64)
+    if _order_into(missing, pointer, followers, order) < n:
         stuck = int(np.flatnonzero(missing > 0)[0])
         raise ValueError(f"precedence is cyclic: operation {stuck} waits for itself")
-    return np.array(order, dtype=np.int64)
+    return order
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _order_into(missing, pointer, followers, order):
+    """Fill ``order``, the smallest ready number first; count what could be placed."""
+    n = missing.shape[0]
+    heap = np.empty(n, np.int64)
+    size, placed = 0, 0
+    for i in range(n):
+        if missing[i] == 0:
+            size = push_least(heap, 0, size, i)
+    while size > 0:
+        i = pop_least(heap, 0, size)
+        size -= 1
+        order[placed] = i
+        placed += 1
+        for a in range(pointer[i], pointer[i + 1]):
+            j = followers[a]
+            missing[j] -= 1
+            if missing[j] == 0:
+                size = push_least(heap, 0, size, j)
+    return placed

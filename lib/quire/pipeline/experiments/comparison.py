@@ -77,7 +77,7 @@ def compare(prepared: Prepared, k: int, *, split: bool = False, stages: bool = T
     """Schedule the ``k``-th batch in every way.
 
     With ``split``, weight gradients are also taken apart; without ``stages``, only the plan of ours
-    is searched.
+    is searched, and what was prepared without them is enough.
     """
     s, history = prepared.setting, prepared.history
     batch = s.batch(k)
@@ -101,9 +101,12 @@ def compare(prepared: Prepared, k: int, *, split: bool = False, stages: bool = T
         for name, depth in zip(SEARCHED, layouts, strict=False):
             start = prepared.interleaved(batch, depth)
             schedules[name] = search_interleaved(s, start, limit, s.evaluations)
+    searched: dict[int, SearchResult] = {}  # an idea that was not chosen leaves the plan as it is
     for name, trial in trials.items():
         if stages or name == OURS:
-            found = _searched(prepared, k, trial.plan, limit)
+            if id(trial) not in searched:
+                searched[id(trial)] = _searched(prepared, k, trial.plan, limit)
+            found = searched[id(trial)]
             schedules[name] = found.schedule
     steps, rankings = first_rankings(
         ListScheduler(schedules[OURS].program, Rules(memory_limit=limit))

@@ -81,8 +81,15 @@ def tuned_seconds(prepared: Prepared, k: int, limit: Float[np.ndarray, " ranks"]
 
 def tuning_ratios(prepared: Prepared, batches: Sequence[int], room: float) -> list[float]:
     """Divide the tuned by the even step, batch by batch, with room for so many microbatches."""
-    rows = [short_memory(prepared, k, (room,))[0] for k in batches]
-    return [row.tuned / row.even for row in rows]
+    s, ratios = prepared.setting, []
+    plan = prepared.choice.layers.plan
+    for k in batches:
+        program = segmented_program(s.model, s.batch(k), plan, s.hardware)
+        limit = room * program.memory_need().max(axis=0)
+        even = _step(prepared, k, (plan,), limit)
+        tuned = tuned_seconds(prepared, k, limit)
+        ratios.append(tuned / (np.inf if even is None else even.makespan))
+    return ratios
 
 
 def idle_limits(rows: Sequence[ShortMemory]) -> int:

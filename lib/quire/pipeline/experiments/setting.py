@@ -154,8 +154,12 @@ def equal_memory(
     return np.full(s.ranks, (s.ranks + s.slack) * float(need))
 
 
-def prepare(setting: Setting) -> Prepared:
-    """Choose plans and rivals' settings on ``VALIDATION`` batches that are not judged."""
+def prepare(setting: Setting, *, stages: bool = True) -> Prepared:
+    """Choose plans and rivals' settings on ``VALIDATION`` batches that are not judged.
+
+    Without ``stages``, what only searched rivals and replayed orders need is left out: the rival's
+    searched settings are its published ones, and there are no ``orders``.
+    """
     s = setting
     history = s.draw(HISTORY, 1)
     batches = tuple(s.draw(s.microbatches, 2, k) for k in range(VALIDATION))
@@ -178,9 +182,9 @@ def prepare(setting: Setting) -> Prepared:
         for k in range(1, s.most_segments - first + 1)
         if encoder.layers >= first * s.ranks and last.layers >= k * s.ranks
     ]
-    rival = choose_interleavings(s, history, batches, limits)
+    rival = choose_interleavings(s, history, batches, limits, search=stages)
     orders = []
-    for batch, limit in zip(batches, limits, strict=True):
+    for batch, limit in zip(batches, limits, strict=True) if stages else ():
         program = segmented_program(s.model, batch, choice.layers.plan, s.hardware)
         scheduler = ListScheduler(program, Rules(memory_limit=limit))
         found = METHODS[s.method](scheduler, evaluations=s.evaluations, seed=s.seed)
@@ -218,11 +222,13 @@ def choose_interleavings(
     history: Batch,
     batches: Sequence[Batch],
     limits: Sequence[Float[np.ndarray, " ranks"]],
+    *,
+    search: bool = True,
 ) -> Interleavings:
     """Choose the interleaved rival's depth and parts on validation batches, as plans are chosen.
 
     Every setting runs one batch in the published order; for each number of parts the best ``KEEP``
-    depths run all batches, in the published order and searched.
+    depths run all batches, in the published order and, with ``search``, searched.
     """
     s = setting
     layers = sum(module.layers for module in s.model.modules)
@@ -257,12 +263,10 @@ def choose_interleavings(
             tried += sorted(own, key=lambda depth: schedule(depth, 0).makespan)[:KEEP]
         return min(tried, key=seconds)
 
-    return Interleavings(
-        best(PARTS[:1], published),
-        best(PARTS, published),
-        best(PARTS[:1], searched),
-        best(PARTS, searched),
-    )
+    whole, cut = best(PARTS[:1], published), best(PARTS, published)
+    if not search:
+        return Interleavings(whole, cut, whole, cut)
+    return Interleavings(whole, cut, best(PARTS[:1], searched), best(PARTS, searched))
 
 
 def named(name: str, **changes: object) -> Setting:

@@ -244,7 +244,7 @@ def regime_map(
             shape=shape, segment_depth=28 // ranks, layer_moves=0,
             choosing=max(3, settings[name].choosing // 3),
         )  # fmt: skip
-        prepared = prepare(setting)
+        prepared = prepare(setting, stages=False)
         rows += [
             Regime(
                 name, ranks, ranks * depth, images, shape, prepared.rival.cut.parts, b,

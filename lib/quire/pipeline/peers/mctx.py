@@ -8,6 +8,7 @@ callback, so evaluations to quality can be compared with
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -80,7 +81,8 @@ def mctx_searches(
 
     start = jnp.full((1, groups), groups)
 
-    @jax.jit
+    # the work is in the list schedules: compiled code need not be fast, but soon there
+    @partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     def search(seed: Array) -> Array:
         root = mctx.RootFnOutput(prior_logits=logits(start), value=values(start), embedding=start)
         return mctx.gumbel_muzero_policy(

@@ -77,9 +77,25 @@ def _admissible(i, r, m, limit, used, acquired, held, rest, claim, largest, bank
 def _claim_order(key, micro, microbatches):
     """Order in which microbatches may count on finishing: by their best key."""
     best = np.full(microbatches, key.shape[0], np.int32)
-    for i in range(key.shape[0]):
-        best[micro[i]] = min(best[micro[i]], key[i])
+    if microbatches > 0:  # none: there is no limit to keep to
+        for i in range(key.shape[0]):
+            best[micro[i]] = min(best[micro[i]], key[i])
     return np.argsort(best)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _inverse_into(key, by_key):
+    """Fill ``by_key``, all −1 before, with the operation of each key; False if there are gaps."""
+    n = by_key.shape[0]
+    if key.shape[0] != n:
+        return False
+    for i in range(n):
+        k = key[i]
+        if k < 0 or k >= n or by_key[k] >= 0:
+            return False
+        by_key[k] = i
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -267,11 +283,9 @@ class ListScheduler:
     ) -> None:
         program, rules = self.program, self.rules
         by_key = np.full(program.operations, -1, dtype=np.int32)
-        if len(key) == len(by_key) and key.min() >= 0 and key.max() < len(key):
-            by_key[key] = np.arange(len(key), dtype=np.int32)
-        if by_key.min() < 0:
+        if not _inverse_into(key, by_key):
             raise ValueError(f"key must be a permutation of 0 to {program.operations - 1}")
-        claim = _claim_order(key, self._micro, len(self._need)) if self._bounded else key[:0]
+        claim = _claim_order(key, self._micro, len(self._need) if self._bounded else 0)
         placed = _list_kernel(
             key, by_key, self._rank, self._kind, self._micro, program.duration, program.acquired,
             program.released, self._missing, self._succ_ptr, self._succ, program.succ_lag,

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from quire.pipeline.program import Chain, Program, assemble
 from quire.pipeline.schedules.static import stage_ranks
 from quire.pipeline.workload.batches import Microbatch
-from quire.pipeline.workload.costs import Hardware, hop_seconds, layer_cost
+from quire.pipeline.workload.costs import Hardware, hop_seconds, layer_costs
 from quire.pipeline.workload.modules import Model
 from quire.signatures import checked
 
@@ -34,14 +34,14 @@ def layer_times(model: Model, batch: Sequence[Microbatch], hardware: Hardware) -
     if not batch:
         raise ValueError("batch is empty: give at least one microbatch")
     table = np.zeros((len(batch), sum(module.layers for module in model.modules), 4))
-    for i, microbatch in enumerate(batch):
-        at = 0
-        for module, lengths in zip(model.modules, microbatch.lengths, strict=True):
-            if len(lengths):
-                cost = layer_cost(module, lengths, hardware)
-                row = (cost.forward, cost.backward, cost.weight, cost.memory)
-                table[i, at : at + module.layers] = row
-            at += module.layers
+    at = 0
+    for module, column in zip(
+        model.modules, zip(*(mb.lengths for mb in batch), strict=True), strict=True
+    ):
+        rows = [i for i, lengths in enumerate(column) if len(lengths)]
+        costs = layer_costs(module, [column[i] for i in rows], hardware)
+        table[rows, at : at + module.layers] = costs[:, None]
+        at += module.layers
     return table
 
 
@@ -63,9 +63,10 @@ def optimal_cut(
     total = np.concatenate([[0.0], np.cumsum(seconds)])
     # best[j]: smallest largest stage of the first j layers in k stages
     best, choice = np.concatenate([[0.0], np.full(n, np.inf)]), []
+    between = total[None, :] - total[:, None]
+    between[np.tril_indices(n + 1)] = np.inf
     for _ in range(stages):
-        worst = np.maximum(best[:, None], total[None, :] - total[:, None])
-        worst[np.tril_indices(n + 1)] = np.inf
+        worst = np.maximum(best[:, None], between)
         choice.append(worst.argmin(axis=0))
         best = worst.min(axis=0)
     cut = [n]

@@ -7,8 +7,9 @@ Both are stated in the paper's abstract; how slices and pieces are sized is ours
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,7 +17,7 @@ from jaxtyping import Float, Int
 from quire import checks
 from quire.pipeline.program import Chain, Program, assemble
 from quire.pipeline.workload.batches import Microbatch, deal_items
-from quire.pipeline.workload.costs import Hardware, LayerCost, hop_seconds, layer_cost
+from quire.pipeline.workload.costs import Hardware, hop_seconds, layer_costs
 from quire.pipeline.workload.modules import Model
 from quire.signatures import checked
 
@@ -90,27 +91,23 @@ def cut_items(
     )
 
 
-def _chain(
-    model: Model, plan: Plan, hardware: Hardware, split: bool, place: tuple[int, int, int],
-    lengths: Float[np.ndarray, " _"], feeds_on: tuple[int, ...],
-) -> Chain:  # fmt: skip
-    microbatch, u, piece = place
-    module = model.modules[u]
-    kept = layer_cost(module, lengths, hardware)
-    again = layer_cost(module, lengths, hardware, recompute=True)
-    layers, recompute = plan.layers[u].astype(float), plan.recompute[u]
-
-    def column(pick: str) -> Float[np.ndarray, " slices"]:
-        return layers * np.where(recompute, getattr(again, pick), getattr(kept, pick))
-
-    backward, weight = column("backward"), column("weight")
+def _slice_costs(
+    model: Model, plan: Plan, hardware: Hardware, split: bool, u: int,
+    pieces: list[Float[np.ndarray, " _"]],
+) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+    """Yield each piece's ``forward``, ``backward``, ``weight``, ``memory`` and ``hop``."""
+    module, recompute = model.modules[u], plan.recompute[u][:, None]
+    costs = layer_costs(module, pieces, hardware)[:, None]
+    if recompute.any():
+        again = layer_costs(module, pieces, hardware, recompute=True)[:, None]
+        costs = np.where(recompute, again, costs)
+    forward, backward, weight, memory = np.moveaxis(
+        plan.layers[u].astype(float)[:, None] * costs, 2, 0
+    )
     if not split:
         backward, weight = backward + weight, np.zeros_like(weight)
-    path = tuple(range(plan.ranks)) * (len(layers) // plan.ranks)
-    return Chain(
-        microbatch, u, piece, plan.first_stage(u), path, column("forward"), backward, weight,
-        column("memory"), hop_seconds(module, float(lengths.sum()), hardware), feeds_on,
-    )  # fmt: skip
+    hops = [hop_seconds(module, float(piece.sum()), hardware) for piece in pieces]
+    yield from zip(forward, backward, weight, memory, hops, strict=True)
 
 
 @checked
@@ -135,15 +132,25 @@ def segmented_program(
     """
     if not batch:
         raise ValueError("batch is empty: give at least one microbatch")
+    cut = [
+        [cut_items(*pair) for pair in zip(microbatch.lengths, plan.piece_tokens, strict=True)]
+        for microbatch in batch
+    ]
+    modules = range(len(model.modules))
+    costs = [
+        _slice_costs(model, plan, hardware, split_backward, u, [p for row in cut for p in row[u]])
+        for u in modules
+    ]
+    paths = [tuple(range(plan.ranks)) * (len(layers) // plan.ranks) for layers in plan.layers]
+    stages = [plan.first_stage(u) for u in modules]
     chains: list[Chain] = []
-    for i, microbatch in enumerate(batch):
+    for i, row in enumerate(cut):
         feeders: tuple[int, ...] = ()
-        for u, lengths in enumerate(microbatch.lengths):
-            pieces = cut_items(lengths, plan.piece_tokens[u])
+        for u, pieces in enumerate(row):
             first = len(chains)
             chains += [
-                _chain(model, plan, hardware, split_backward, (i, u, k), piece, feeders)
-                for k, piece in enumerate(pieces)
+                Chain(i, u, k, stages[u], paths[u], *next(costs[u]), feeds_on=feeders)
+                for k in range(len(pieces))
             ]
             if pieces:
                 feeders = tuple(range(first, len(chains)))
@@ -174,7 +181,5 @@ def _mean_seconds(
     model: Model, batch: Sequence[Microbatch], plan: Plan, hardware: Hardware, u: int
 ) -> float:
     module = model.modules[u]
-    costs: list[LayerCost] = [
-        layer_cost(module, mb.lengths[u], hardware) for mb in batch if len(mb.lengths[u])
-    ]
-    return module.layers * sum(cost.forward for cost in costs) / len(batch)
+    costs = layer_costs(module, [mb.lengths[u] for mb in batch if len(mb.lengths[u])], hardware)
+    return module.layers * sum(costs[:, 0].tolist()) / len(batch)

@@ -138,15 +138,16 @@ def _sequence(
     backwards: Sequence[tuple[int, int]],
 ) -> Int[np.ndarray, " _"]:
     """Order ``warm_up`` forwards, then a forward and a backward in turn, then what is left."""
-    order: list[int] = [int(index[FORWARD, i, s]) for i, s in forwards[:warm_up]]
-    for k, (i, s) in enumerate(backwards):
-        if warm_up + k < len(forwards):
-            j, t = forwards[warm_up + k]
-            order.append(int(index[FORWARD, j, t]))
-        order.append(int(index[BACKWARD, i, s]))
-        if index[WEIGHT, i, s] >= 0:  # a microbatch without weight gradients has none
-            order.append(int(index[WEIGHT, i, s]))
-    return np.array(order, dtype=np.int64)
+    first, then = (np.array(pairs, dtype=np.int64).T for pairs in (forwards, backwards))
+    ahead = index[FORWARD, first[0], first[1]]
+    late = ahead[warm_up : warm_up + len(backwards)]
+    turns = np.full((len(backwards), 3), -1, dtype=np.int64)
+    turns[: len(late), 0] = late
+    turns[:, 1:] = index[BACKWARD : WEIGHT + 1, then[0], then[1]].T
+    kept = np.ones(turns.shape, dtype=bool)
+    kept[len(late) :, 0] = False
+    kept[:, 2] = turns[:, 2] >= 0  # a microbatch without weight gradients has none
+    return np.concatenate([ahead[:warm_up], turns[kept]])
 
 
 def _microbatch_order(

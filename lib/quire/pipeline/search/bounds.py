@@ -7,16 +7,18 @@ kept for how long against the memory there is.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float
+from numba import njit
 
 from quire import checks
 from quire.pipeline.program import BACKWARD, FORWARD, Program
 from quire.pipeline.schedule import Schedule
+from quire.pipeline.schedules.heaps import pop_soonest, push_soonest
 from quire.pipeline.schedules.list_scheduling import checked_limit
 from quire.pipeline.schedules.partition import layer_times
 from quire.pipeline.workload.batches import Microbatch
@@ -58,22 +60,25 @@ def heads_and_tails(program: Program) -> tuple[Float[np.ndarray, " n"], Float[np
 
     Both by dependencies alone; operations are numbered topologically, so one pass each way will do.
     """
-    n = program.operations
-    head, tail = [0.0] * n, [0.0] * n
-    duration = program.duration.tolist()
-    dep_ptr, dep, lag = program.dep_ptr.tolist(), program.dep.tolist(), program.lag.tolist()
-    succ_ptr, succ, away = (
-        program.succ_ptr.tolist(),
-        program.succ.tolist(),
-        program.succ_lag.tolist(),
-    )
+    head, tail = np.zeros(program.operations), np.zeros(program.operations)
+    _longest_into(
+        program.duration, program.dep_ptr, program.dep, program.lag, program.succ_ptr,
+        program.succ, program.succ_lag, head, tail,
+    )  # fmt: skip
+    return head, tail
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _longest_into(duration, dep_ptr, dep, lag, succ_ptr, succ, away, head, tail):
+    """Fill in the longest paths before and after each operation."""
+    n = duration.shape[0]
     for i in range(n):
         for a in range(dep_ptr[i], dep_ptr[i + 1]):
             head[i] = max(head[i], head[dep[a]] + duration[dep[a]] + lag[a])
     for i in range(n - 1, -1, -1):
         for a in range(succ_ptr[i], succ_ptr[i + 1]):
             tail[i] = max(tail[i], away[a] + duration[succ[a]] + tail[succ[a]])
-    return np.array(head), np.array(tail)
 
 
 def preemptive_bound(
@@ -84,25 +89,31 @@ def preemptive_bound(
     Always run the released operation with the longest tail. It dominates ``min head + work + min
     tail`` over every subset of the operations.
     """
-    queue: list[tuple[float, int]] = []
-    left = duration.tolist()
-    now, bound, k = 0.0, 0.0, 0
-    arrivals = np.argsort(head, kind="stable").tolist()
-    when, after = head.tolist(), tail.tolist()
-    while k < len(arrivals) or queue:
-        if not queue:
-            now = max(now, when[arrivals[k]])
-        while k < len(arrivals) and when[arrivals[k]] <= now:
-            heapq.heappush(queue, (-after[arrivals[k]], arrivals[k]))
+    return float(_jackson(np.argsort(head, kind="stable"), head, duration.copy(), -tail))
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _jackson(arrivals, head, left, urgency):
+    """Run Jackson's rule: the least ``urgency``, minus the tail, first; ``left`` is used up."""
+    n = arrivals.shape[0]
+    heap, number = np.empty(n, np.int64), np.arange(n)
+    now, bound, k, size = 0.0, 0.0, 0, 0
+    while k < n or size > 0:
+        if size == 0:
+            now = max(now, head[arrivals[k]])
+        while k < n and head[arrivals[k]] <= now:
+            size = push_soonest(heap, 0, size, arrivals[k], urgency, number)
             k += 1
-        i = queue[0][1]
-        until = when[arrivals[k]] if k < len(arrivals) else np.inf
+        i = heap[0]
+        until = head[arrivals[k]] if k < n else np.inf
         run = min(left[i], until - now)
         now += run
         left[i] -= run
         if left[i] <= 0 or now + left[i] == now:
-            heapq.heappop(queue)
-            bound = max(bound, now + after[i])
+            pop_soonest(heap, 0, size, urgency, number)
+            size -= 1
+            bound = max(bound, now - urgency[i])
     return bound
 
 

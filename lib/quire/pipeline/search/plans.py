@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -108,9 +109,13 @@ def choose_plan(
     cuts = list(product(*[FIRST_PARTS] * (len(whole) - 1), LAST_PARTS))
     first = Validation(validation.batches[:1], validation.memory_limits[:1])
 
-    def trial(at: tuple[tuple[int, ...], tuple[int, ...]], on: Validation, n: int) -> PlanTrial:
+    @cache
+    def laid_out(at: tuple[tuple[int, ...], tuple[int, ...]]) -> Plan:
         plan = balanced_plan(model, ranks, at[0])
-        plan = replace(plan, piece_tokens=piece_caps(model, validation, plan, hardware, at[1]))
+        return replace(plan, piece_tokens=piece_caps(model, validation, plan, hardware, at[1]))
+
+    def trial(at: tuple[tuple[int, ...], tuple[int, ...]], on: Validation, n: int) -> PlanTrial:
+        plan = laid_out(at)
         return PlanTrial(*at, 0, mean_step(model, plan, hardware, on, n), plan)
 
     def best(candidates: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> PlanTrial:
@@ -146,7 +151,9 @@ def piece_caps(
 ) -> tuple[float, ...]:
     """Tokens per piece that cut a mean validation microbatch's items into ``parts`` (1: never)."""
     rows = [microbatch for batch in validation.batches for microbatch in batch]
-    balanced = balancing_piece_tokens(model, rows, plan, hardware)
+    balanced: tuple[float, ...] = ()
+    if BALANCED in parts:
+        balanced = balancing_piece_tokens(model, rows, plan, hardware)
     return tuple(
         np.inf
         if part == 1

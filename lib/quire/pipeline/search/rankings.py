@@ -11,9 +11,11 @@ import math
 import time
 from dataclasses import dataclass, field
 from numbers import Real
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
+from numba import njit
 
 from quire import checks
 from quire.pipeline.schedule import Schedule
@@ -50,7 +52,8 @@ class RankedSteps:
         self.groups, self._group = np.unique(pairs, axis=0, return_inverse=True)
         # operations in the order in which ties within a group are broken
         self._rows = np.lexsort((np.arange(program.operations), program.piece, program.segment))
-        self._group_of_row = self._group[self._rows].astype(np.int16)
+        self._group_of_row = self._group[self._rows]
+        self._sizes = np.bincount(self._group)
         work = np.bincount(self._group, weights=program.duration)
         self.work: Float[np.ndarray, " groups"] = work
         self.predecessor = self._predecessors()
@@ -87,11 +90,10 @@ class RankedSteps:
 
     def key(self, ranking: Ranking) -> Int[np.ndarray, " n"]:
         """Operation key of a ranking, for list scheduling."""
-        place = np.empty(len(ranking), dtype=np.int16)
-        place[ranking] = np.arange(len(ranking), dtype=np.int16)
-        order = self._rows[np.argsort(place[self._group_of_row], kind="stable")]
-        key = np.empty(len(order), dtype=np.int32)
-        key[order] = np.arange(len(order), dtype=np.int32)
+        key = np.empty(len(self._rows), dtype=np.int32)
+        begin = np.empty_like(self._sizes)  # of each group: the first of its keys
+        begin[ranking] = np.cumsum(self._sizes[ranking]) - self._sizes[ranking]
+        _number_into(self._rows, self._group_of_row, begin, key)
         return key
 
     def makespan(self, ranking: Ranking) -> float:
@@ -102,6 +104,16 @@ class RankedSteps:
     def schedule(self, ranking: Ranking) -> Schedule:
         """List schedule under the ranking."""
         return self.scheduler.run(self.key(ranking))
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _number_into(rows, group_of_row, begin, key):
+    """Give each group's rows numbers from ``begin`` on, which is used up."""
+    for k in range(rows.shape[0]):
+        group = group_of_row[k]
+        key[rows[k]] = begin[group]
+        begin[group] += 1
 
 
 @dataclass
@@ -203,15 +215,26 @@ def swap_search(
     groups = len(ranking)
     while not best.done and groups > 1:
         trial = ranking.copy()
-        i, j = rng.integers(groups, size=2)
+        i, j = rng.integers(groups, size=2).tolist()
         if rng.random() < 0.5:
             trial[i], trial[j] = trial[j], trial[i]
         else:
-            trial = np.insert(np.delete(trial, i), j, ranking[i])
+            trial = _moved(ranking, i, j)
         new = best.offer(trial)
         if new <= cost:
             ranking, cost = trial, new
     return best.result()
+
+
+def _moved(ranking: Ranking, i: int, j: int) -> Ranking:
+    """Return the ranking with the group in place ``i`` taken out and put back in place ``j``."""
+    trial = ranking.copy()
+    if i < j:
+        trial[i:j] = ranking[i + 1 : j + 1]
+    else:
+        trial[j + 1 : i + 1] = ranking[j:i]
+    trial[j] = ranking[i]
+    return trial
 
 
 @dataclass

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy import special
 
 from quire import checks
 from quire.pipeline.workload.costs import layer_flops
@@ -48,7 +48,12 @@ def _documents(total: float, uniforms: Float[np.ndarray, " k"]) -> Float[np.ndar
 def _images(uniform: float, mean: float, shape: float) -> int:
     if mean == 0:
         return 0
-    return int(np.round(stats.gamma.ppf(uniform, shape, scale=mean / shape)))
+    return int(np.round(_gamma_quantile(uniform, mean, shape)))
+
+
+def _gamma_quantile(uniform: float, mean: float, shape: float) -> float:
+    """Return a quantile of the gamma law: `scipy.stats.gamma.ppf` without its checks."""
+    return float(special.gammaincinv(shape, uniform)) * (mean / shape)
 
 
 def vision_microbatch(images: int, uniforms: Float[np.ndarray, " k"]) -> Microbatch:
@@ -133,12 +138,15 @@ def deal_items(lengths: Float[np.ndarray, " items"], parts: int) -> list[Float[n
     ValueError
         If ``parts < 1``.
     """
-    load = np.zeros(checks.integer("parts", parts))
+    parts = checks.integer("parts", parts)
+    if len(lengths) and lengths.min() == lengths.max() > 0:  # then every part has its turn
+        return [np.full(len(lengths[k::parts]), float(lengths[0])) for k in range(parts)]
+    load = [0.0] * parts
     bins: list[list[float]] = [[] for _ in load]
-    for item in np.argsort(-lengths, kind="stable"):
-        lightest = int(np.argmin(load))
-        bins[lightest].append(lengths[item])
-        load[lightest] += lengths[item]
+    for length in np.sort(lengths)[::-1].tolist():
+        lightest = load.index(min(load))
+        bins[lightest].append(length)
+        load[lightest] += length
     return [np.array(content, dtype=np.float64) for content in bins]
 
 
@@ -198,7 +206,7 @@ def work_ratio(
 def _quantile_flops(model: Model, uniform: float, mean: float, shape: float) -> float:
     """Sum the forward FLOPs at one quantile of the gamma law of images."""
     vision, language = model.modules
-    images = float(stats.gamma.ppf(uniform, shape, scale=mean / shape)) if mean > 0 else 0.0
+    images = _gamma_quantile(uniform, mean, shape) if mean > 0 else 0.0
     tokens = max(float(PACKED_TOKENS), images * TOKENS_PER_IMAGE)
     documents = np.full(5, tokens / 5)
     one = sum(layer_flops(vision, np.array([float(PATCHES_PER_IMAGE)])))

@@ -7,7 +7,9 @@ efficiency that makes small pieces pay, and a latency-plus-bytes hop between ran
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +17,8 @@ from jaxtyping import Float
 from quire import checks
 from quire.pipeline.workload.modules import Module
 from quire.signatures import checked
+
+Number = TypeVar("Number", float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,13 @@ def layer_flops(module: Module, lengths: Float[np.ndarray, " items"]) -> tuple[f
     Causal attention counts half, as kernels that skip the masked blocks do.
     """
     lengths = _real_lengths(lengths)
-    linear = 2.0 * float(lengths.sum()) * module.layer_parameters
-    attention = 4.0 * module.hidden * float((lengths**2).sum())
-    return linear, attention / 2 if module.causal else attention
+    return _flops(module, float(lengths.sum()), float((lengths**2).sum()))
+
+
+def _flops(module: Module, tokens: Number, squares: Number) -> tuple[Number, Number]:
+    """FLOPs of one forward layer from the sum of the lengths and of their squares."""
+    attention = 4.0 * module.hidden * squares
+    return 2.0 * tokens * module.layer_parameters, attention / 2 if module.causal else attention
 
 
 def _real_lengths(lengths: Float[np.ndarray, " items"]) -> Float[np.ndarray, " items"]:
@@ -113,14 +121,31 @@ def layer_cost(
     ``B`` and only the layer's input stays in memory: ``2·t·h`` bytes instead of ``34·t·h/tp``
     (flash attention assumed, so no ``L²`` term).
     """
-    lengths = _real_lengths(lengths)
-    tokens = float(lengths.sum())
-    linear, attention = layer_flops(module, lengths)
-    speed = hardware.peak_flops * hardware.tensor_parallel * kernel_efficiency(tokens, hardware)
+    return LayerCost(*layer_costs(module, [lengths], hardware, recompute=recompute)[0].tolist())
+
+
+def layer_costs(
+    module: Module,
+    each: Sequence[Float[np.ndarray, " _"]],
+    hardware: Hardware,
+    *,
+    recompute: bool = False,
+) -> Float[np.ndarray, "rows 4"]:
+    """Cost of one layer for several lists of documents: a row of :class:`LayerCost` for each."""
+    found = [_real_lengths(lengths) for lengths in each]
+    tokens = np.array([lengths.sum() for lengths in found], dtype=np.float64)
+    linear, attention = _flops(module, tokens, np.array([(x**2).sum() for x in found]))
+    share = np.divide(
+        hardware.efficiency * tokens,
+        tokens + hardware.half_tokens,
+        out=np.full(len(tokens), float(hardware.efficiency)),
+        where=tokens > 0,
+    )
+    speed = hardware.peak_flops * hardware.tensor_parallel * share
     forward = (linear + attention) / speed
     backward = (linear + 2 * attention) / speed + (forward if recompute else 0.0)
     kept = 2.0 if recompute else 34.0 / hardware.tensor_parallel
-    return LayerCost(forward, backward, linear / speed, kept * tokens * module.hidden)
+    return np.column_stack([forward, backward, linear / speed, kept * tokens * module.hidden])
 
 
 @checked
