@@ -29,6 +29,7 @@ from quire.secure_sums import (
 )
 from quire.secure_sums.converse.entropy_space import canonical, closures, symmetric
 from quire.secure_sums.converse.hand_proof import least_graph_key
+from quire.secure_sums.converse.programs import converse_values, first_inequalities
 from quire.secure_sums.converse.proofs import rational_solution
 
 
@@ -202,3 +203,14 @@ def test_the_proof_by_hand_on_graphs_of_any_size() -> None:
     assert found == [1, 2, 2, 3]
     with pytest.raises(ValueError, match="no neighbour"):
         least_graph_key(np.zeros((3, 3), dtype=bool))
+
+
+def test_objectives_that_share_what_they_met_have_the_same_optima() -> None:
+    program = converse_program(aggregation_model(everyone_wants_everything(3, [0]), 0))
+    shared = converse_values(program, OBJECTIVES)
+    assert shared == pytest.approx([converse_value(program, goal) for goal in OBJECTIVES])
+    met = first_inequalities(program)
+    before = met.copy()
+    found = [exact_proof(converse_bound(program, goal, met)) for goal in OBJECTIVES]
+    assert [proof.bound for proof in found] == [1, 1, 2] and all(map(verify, found))
+    assert met[before].all() and met.sum() > before.sum()

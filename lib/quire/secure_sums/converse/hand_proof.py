@@ -33,7 +33,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from quire.secure_sums.converse.models import aggregation_model
-from quire.secure_sums.converse.programs import converse_program, converse_value
+from quire.secure_sums.converse.programs import converse_program, converse_values
 from quire.secure_sums.linear.zero_sum import enough_users
 from quire.secure_sums.problems import everyone_wants_everything, neighbourhood_sums
 
@@ -150,14 +150,12 @@ def confirm_lines(users: int) -> tuple[ConfirmedLine, ...]:
     listed = replace(
         model, alike=None, objectives={line.says: line.terms for line in lines}
     )  # users k, u and i play different parts, so no relabelling may move them
-    program = converse_program(listed)
+    values = converse_values(converse_program(listed), (line.says for line in lines))
     return tuple(
         ConfirmedLine(
-            line.says,
-            Fraction(line.least),
-            Fraction(converse_value(program, line.says) + 0.0).limit_denominator(1000),
+            line.says, Fraction(line.least), Fraction(value + 0.0).limit_denominator(1000)
         )
-        for line in lines
+        for line, value in zip(lines, values, strict=True)
     )
 
 

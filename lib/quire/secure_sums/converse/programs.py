@@ -7,11 +7,12 @@ R_X, R_Z or R_ZΣ for every protocol, linear or not.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import optimize
 from scipy.sparse import csr_array, hstack, vstack
 
@@ -99,11 +100,20 @@ def converse_program(model: EntropyModel) -> ConverseProgram:
 
 
 @checked
-def converse_bound(program: ConverseProgram, objective: str) -> ConverseBound:
+def converse_bound(
+    program: ConverseProgram, objective: str, met: Bool[np.ndarray, " m"] | None = None
+) -> ConverseBound:
     """Return the least value of an objective that Shannon's inequalities allow, with its dual.
 
-    A second program finds, among the dual solutions of the optimal value, one of least total
-    weight: short proofs.
+    A second program finds, among the dual solutions of the optimal value that use the inequalities
+    met on the way to it, one of least total weight: short proofs.
+
+    Parameters
+    ----------
+    program, objective
+        What is minimised.
+    met
+        As in `converse_value`.
 
     Raises
     ------
@@ -111,11 +121,15 @@ def converse_bound(program: ConverseProgram, objective: str) -> ConverseBound:
         When the model has no such objective, or the solver does not reach an optimum.
     """
     cost = _cost(program, objective)
-    value = converse_value(program, objective)
-    count, prices = program.inequalities.shape[0], len(program.values)
+    met = first_inequalities(program) if met is None else met
+    value, entropies = _optimum(program, cost, objective, met)
+    # a multiplier of an optimal dual is zero wherever an optimal primal leaves slack
+    tight = np.flatnonzero(met & (program.inequalities @ entropies < 1e-6))
+    count, prices = len(tight), len(program.values)
     weight = np.concatenate([np.ones(count), np.zeros(prices)])
     price_row = csr_array(np.concatenate([np.zeros(count), program.values])[None])
-    dual: Any = vstack([hstack([program.inequalities.T, program.equality_matrix.T]), price_row])
+    used = program.inequalities[tight]
+    dual: Any = vstack([hstack([used.T, program.equality_matrix.T]), price_row])
     rounded = round(value * 12) / 12  # the solver's last digits, not the theorem's
     target = rounded if abs(rounded - value) < 1e-6 else value - 1e-7
     found = linprog(
@@ -128,31 +142,76 @@ def converse_bound(program: ConverseProgram, objective: str) -> ConverseBound:
     if found.x is None:
         raise ValueError(f"objective = {objective!r}: no dual of value {target} ({found.message})")
     rows = np.flatnonzero(found.x[:count] > 1e-9)
-    return ConverseBound(program, objective, value, rows, found.x[:count][rows], found.x[count:])
+    return ConverseBound(
+        program, objective, value, tight[rows], found.x[:count][rows], found.x[count:]
+    )
 
 
 @checked
-def converse_value(program: ConverseProgram, objective: str) -> float:
+def converse_value(
+    program: ConverseProgram, objective: str, met: Bool[np.ndarray, " m"] | None = None
+) -> float:
     """Return the optimum alone, in floating point, without what a proof needs.
 
     Most inequalities never bind, so the program starts from a random few and takes in the violated
     ones until there are none.
+
+    Parameters
+    ----------
+    program, objective
+        What is minimised.
+    met
+        Inequalities to start from instead, of which any few will do; those that are taken in are
+        marked in it. Objectives of one program that share it are solved faster.
 
     Raises
     ------
     ValueError
         When the model has no such objective, or the solver does not reach an optimum.
     """
+    met = first_inequalities(program) if met is None else met
+    return _optimum(program, _cost(program, objective), objective, met)[0]
+
+
+def converse_values(program: ConverseProgram, objectives: Iterable[str]) -> list[float]:
+    """Return the optimum of each objective, as `converse_value` does.
+
+    Raises
+    ------
+    ValueError
+        When the model has no such objective, or the solver does not reach an optimum.
+    """
+    met = first_inequalities(program)
+    return [converse_value(program, objective, met) for objective in objectives]
+
+
+def first_inequalities(program: ConverseProgram) -> Bool[np.ndarray, " m"]:
+    """Mark a random few to start from; which come first changes no optimum."""
     count, unknowns = program.inequalities.shape
-    cost = _cost(program, objective)
-    rng = np.random.default_rng(0)  # which inequalities come first changes no optimum
-    active = np.zeros(count, dtype=bool)
-    active[rng.choice(count, min(count, 2 * unknowns), replace=False)] = True
+    met = np.zeros(count, dtype=bool)
+    rng = np.random.default_rng(0)
+    met[rng.choice(count, min(count, 2 * unknowns), replace=False)] = True
+    return met
+
+
+def _optimum(
+    program: ConverseProgram,
+    cost: Float[np.ndarray, " u"],
+    objective: str,
+    met: Bool[np.ndarray, " m"],
+) -> tuple[float, Float[np.ndarray, " u"]]:
+    """Return the least cost and entropies that attain it, taking in violated inequalities.
+
+    Raises
+    ------
+    ValueError
+        When the solver does not reach an optimum.
+    """
     while True:
         solved = linprog(
             cost,
-            A_ub=-program.inequalities[active],
-            b_ub=np.zeros(active.sum()),
+            A_ub=-program.inequalities[met],
+            b_ub=np.zeros(met.sum()),
             A_eq=program.equality_matrix,
             b_eq=program.values,
             bounds=(0, program.space.model.variables),
@@ -161,11 +220,11 @@ def converse_value(program: ConverseProgram, objective: str) -> float:
         if solved.x is None:
             raise ValueError(f"objective = {objective!r}: no optimum ({solved.message})")
         slack = program.inequalities @ solved.x
-        slack[active] = 0.0
+        slack[met] = 0.0
         violated = np.flatnonzero(slack < -1e-7)
         if len(violated) == 0:
-            return float(solved.fun)
-        active[violated[np.argsort(slack[violated])[:unknowns]]] = True
+            return float(solved.fun), solved.x
+        met[violated[np.argsort(slack[violated])[: len(cost)]]] = True
 
 
 def _cost(program: ConverseProgram, objective: str) -> Float[np.ndarray, " u"]:

@@ -8,11 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+from jaxtyping import Bool
+
 from quire.secure_sums.closed_forms import optimal_region
 from quire.secure_sums.converse.entropy_space import elemental_inequalities, entropy_space
 from quire.secure_sums.converse.models import OBJECTIVES, Objective, aggregation_model
-from quire.secure_sums.converse.programs import converse_program, converse_value
-from quire.secure_sums.converse.proofs import ConverseProof, prove_converse, verify
+from quire.secure_sums.converse.programs import (
+    ConverseProgram,
+    converse_bound,
+    converse_program,
+    converse_values,
+    first_inequalities,
+)
+from quire.secure_sums.converse.proofs import ConverseProof, exact_proof, verify
 from quire.secure_sums.problems import everyone_wants_everything
 
 
@@ -62,7 +71,8 @@ class ProvedRate:
     inequalities, equalities, denominator
         Steps of the proof, and its largest denominator.
     seconds, processor_seconds
-        Of assembling, solving and proving: by the clock, and of the processor.
+        Of assembling, solving and proving: by the clock, and of the processor. The first of message
+        and key assembles the program of both.
     proof
         The proof itself.
     """
@@ -85,12 +95,20 @@ def proved_rates(
 ) -> list[ProvedRate]:
     """Prove the least rates for each K: message and key of one user, and total key of all."""
     rows = []
+    wanted = tuple(objectives)
     for count in users:
         region = optimal_region(count)
         least = dict(zip(OBJECTIVES, (region.message, region.key, region.total_key), strict=True))
-        for objective in objectives:
+        programs: dict[int | None, tuple[ConverseProgram, Bool[np.ndarray, " m"]]] = {}
+        for objective in wanted:
             clock, processor = time.perf_counter(), time.process_time()
-            proof = prove_converse(everyone_wants_everything(count, [0]), objective)
+            user = None if objective == "total key" else 0
+            if user not in programs:  # message and key have one in common
+                model = aggregation_model(everyone_wants_everything(count, [0]), user)
+                program = converse_program(model)
+                programs[user] = program, first_inequalities(program)
+            program, met = programs[user]
+            proof = exact_proof(converse_bound(program, objective, met))
             seconds, spent = time.perf_counter() - clock, time.process_time() - processor
             rows.append(
                 ProvedRate(
@@ -149,7 +167,7 @@ def collusion_levels(users: int, levels: Iterable[tuple[int, ...]]) -> list[Vacu
     for sizes in levels:
         problem = everyone_wants_everything(users, sizes)
         program = converse_program(aggregation_model(problem, user=0))
-        values = [round(converse_value(program, goal), 5) + 0.0 for goal in OBJECTIVES]
+        values = [round(value, 5) + 0.0 for value in converse_values(program, OBJECTIVES)]
         listed = ", ".join(map(str, sizes[:-1]))
         told = f"{listed} or {sizes[-1]}" if listed else f"exactly {sizes[-1]}"
         rows.append(Vacuity(users, told, *values))
@@ -168,8 +186,9 @@ def threshold_bounds(one_user: Iterable[int], total: Iterable[int]) -> list[Vacu
     for count in sorted(own | set(total)):
         problem = everyone_wants_everything(count, range(count - 2))
         program = converse_program(aggregation_model(problem, user=0 if count in own else None))
-        goals = OBJECTIVES if count in own else ("total key",)
-        values = {goal: round(converse_value(program, goal), 5) + 0.0 for goal in goals}
+        goals: tuple[Objective, ...] = OBJECTIVES if count in own else ("total key",)
+        found = converse_values(program, goals)
+        values = {goal: round(x, 5) + 0.0 for goal, x in zip(goals, found, strict=True)}
         told = f"up to {count - 3}"
         rates = (values.get(goal, float("nan")) for goal in OBJECTIVES)
         rows.append(Vacuity(count, told, *rates))

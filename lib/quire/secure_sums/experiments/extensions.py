@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import combinations
 from math import comb
 
@@ -12,7 +13,12 @@ from quire.secure_sums.closed_forms import optimal_region
 from quire.secure_sums.converse.gaps import key_gap
 from quire.secure_sums.converse.hand_proof import least_graph_key
 from quire.secure_sums.converse.models import aggregation_model, groupwise_model
-from quire.secure_sums.converse.programs import converse_bound, converse_program, converse_value
+from quire.secure_sums.converse.programs import (
+    converse_bound,
+    converse_program,
+    converse_value,
+    first_inequalities,
+)
 from quire.secure_sums.converse.proofs import exact_proof, prove_converse
 from quire.secure_sums.linear._leakage import correct, leakage
 from quire.secure_sums.linear.block_codes import block_coded_keys, one_protected_input
@@ -148,9 +154,11 @@ class InfeasibleRow:
 def infeasible_groups(cases: Iterable[tuple[int, int, int]]) -> list[InfeasibleRow]:
     """Prove the least leak for each (K, T, G), where correctness is all that is asked for."""
     rows = []
+    programs = cache(lambda users, group: converse_program(groupwise_model(users, group)))
+    met = cache(lambda users, group: first_inequalities(programs(users, group)))
     for users, colluders, group in cases:
-        model = groupwise_model(users, group)
-        proof = exact_proof(converse_bound(converse_program(model), f"leak {colluders}"))
+        program = programs(users, group)
+        proof = exact_proof(converse_bound(program, f"leak {colluders}", met(users, group)))
         each = proof.bound / (users * comb(users - 1, colluders))
         rows.append(InfeasibleRow(users, colluders, group, each, len(proof.inequalities)))
     return rows

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,12 @@ from quire.secure_sums.certificates import as_data, certify
 from quire.secure_sums.errors import KeyReuseError, ProtocolError
 from quire.secure_sums.experiments.bounds import ProvedRate
 from quire.secure_sums.wire.credentials import CALLER_BYTES, LISTENER_BYTES
-from quire.secure_sums.wire.faults import FAULTS, InjectedFault, Intruders
+from quire.secure_sums.wire.faults import FAULTS, Fault, InjectedFault, Intruders
 from quire.secure_sums.wire.frames import HEADER_BYTES
 from quire.secure_sums.wire.mesh import MeshResult, run_mesh
+
+AT_ONCE = 3
+"""Sessions with a fault that run side by side."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +132,17 @@ class FaultRow:
 
 
 def faults_injected(seed: int, timeout: float = 2.0) -> list[FaultRow]:
-    """Commit each fault once."""
+    """Commit each fault once, a few sessions at a time: most of what they do is wait."""
     few = words_of(3, 1000, seed)
     right = hashlib.sha256(few.sum(axis=0, dtype=np.uint32).data).digest()
+
+    def session(fault: Fault) -> MeshResult:
+        return run_mesh(few, rounds=2, fault=InjectedFault(1, fault), timeout=timeout)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = list(pool.map(session, FAULTS))
     rows = []
-    for fault in FAULTS:
-        run = run_mesh(few, rounds=2, fault=InjectedFault(1, fault), timeout=timeout)
+    for fault, run in zip(FAULTS, runs, strict=True):
         honest = [r for r in run.reports if r.user != 1]
         output = [digest for report in honest for digest in report.digests]
         first = run.first_fault()

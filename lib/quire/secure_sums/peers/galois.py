@@ -12,5 +12,6 @@ from jaxtyping import Int
 def galois_ranks(matrices: Int[np.ndarray, "b r c"], q: int) -> list[int]:
     """Return the rank of each matrix over F_q as galois computes it."""
     library: Any = import_module("galois")
-    field = library.GF(q)
+    # its Python: compiling for so few small matrices would take seconds
+    field = library.GF(q, compile="python-calculate")
     return [int(np.linalg.matrix_rank(field(matrix))) for matrix in matrices]
