@@ -229,3 +229,15 @@ def outcomes_operator(federation):
     from quire.aggregation import clients_of
 
     return clients_of(federation).operator
+
+
+def test_without_clients_alone_the_other_numbers_stay(small):
+    federations = {draw: tasks.MIXED.federation(draw) for draw in (0, 1)}
+    rows = outcomes.outcomes(
+        federations, {"FedAvg": fedavg()}, HOW.network(), HOW.training(), alone=False
+    )
+    wanted = [row for row in small if row.server == "FedAvg"]
+    for one, other in zip(rows, wanted, strict=True):
+        assert (one.server, one.draw) == ("FedAvg", other.draw) and math.isnan(one.fidelity)
+        for name in ("accuracy", "change", "centred", "coherence", "conflict"):
+            assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1e-5), name

@@ -160,7 +160,10 @@ def train(
         servers = _stacked([run.server for run in part])
         keys = jax.vmap(jax.random.key)(jnp.asarray([run.seed for run in part]))
         parts.append(_train(federations, servers, keys, network, training))
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[: len(runs)], *parts)
+    # NumPy joins the chunks: JAX would compile every leaf's concatenation for every number of them
+    return jax.tree.map(
+        lambda *leaves: jnp.asarray(np.concatenate([*map(np.asarray, leaves)])[: len(runs)]), *parts
+    )
 
 
 @partial(program, static_argnames=("network", "local"))
@@ -183,6 +186,11 @@ def client_updates(
 @checked
 def clients_of(federation: Federation) -> Client:
     """Return the clients as training reads them: features propagated once, before any round."""
+    return _clients_of(federation)
+
+
+@jax.jit
+def _clients_of(federation: Federation) -> Client:
     operator = normalised_adjacency(federation.adjacency, federation.real)
     return Client(operator, operator @ federation.features, federation.labels, federation.train)
 

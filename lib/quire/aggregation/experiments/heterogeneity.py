@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quire.aggregation.experiments.outcomes import measured, outcomes
+from quire.aggregation.experiments.outcomes import measured, outcomes_of
 from quire.aggregation.experiments.tasks import Setting, Task, draws
 from quire.aggregation.intervals import Interval, mean_interval, paired_interval
+from quire.aggregation.rounds import Run
 from quire.aggregation.server.servers import fedavg
 
-MEASURES = ("interference", "conflict", "coherence", "accuracy", "change", "centred", "fidelity")
+MEASURES = ("interference", "conflict", "coherence", "accuracy", "change", "centred")
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,15 @@ def along(
     difference that its largest spread makes.
     """
     rows, values = [], {}
-    for mean, spread in settings:
-        task = Task("", mean, spread, 1.0)
-        federations = {draw: task.federation(draw) for draw in draws(0, count, seed)}
-        found = outcomes(federations, {"FedAvg": fedavg()}, how.network(), how.training())
+    numbers = list(draws(0, count, seed))
+    runs = [
+        Run(Task("", mean, spread, 1.0).federation(draw), fedavg(), draw)
+        for mean, spread in settings
+        for draw in numbers
+    ]
+    every = outcomes_of(runs, ["FedAvg"], how.network(), how.training())
+    for place, (mean, spread) in enumerate(settings):
+        found = every[place * count : (place + 1) * count]
         for name in MEASURES:
             values[mean, spread, name] = measured(found, name)["FedAvg"]
             interval = mean_interval(values[mean, spread, name])

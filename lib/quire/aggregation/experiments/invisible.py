@@ -46,7 +46,7 @@ def least_direction(federations: Mapping[int, Federation], how: Setting) -> Leas
     params = train(runs, network, training, chunk=CHUNK).params
     cosines, shares = [], []
     for place, (draw, federation) in enumerate(federations.items()):
-        at = jax.tree.map(lambda leaf, k=place: leaf[k], params)
+        at = jax.tree.map(lambda leaf, k=place: np.asarray(leaf)[k], params)
         key = jax.random.key(draw + 1)
         updates = client_updates(clients_of(federation), network, training.local, at, key)
         kernels = np.asarray(updates["layer2"]["kernel"], float)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -69,6 +69,8 @@ def outcomes(
     network: GCN,
     training: Training,
     chunk: int = CHUNK,
+    *,
+    alone: bool = True,
 ) -> tuple[Outcome, ...]:
     """Train every server on every draw, and clients alone beside them, with one program.
 
@@ -82,17 +84,30 @@ def outcomes(
         What is trained, and how.
     chunk
         Runs side by side.
+    alone
+        Whether clients train alone, too; without them there is no fidelity (NaN).
     """
     template = next(iter(servers.values()))
-    named = {ALONE: _like(template, isolated()), **servers}
+    named = {ALONE: _like(template, isolated()), **servers} if alone else dict(servers)
     runs = [
         Run(federation, server, draw)
         for draw, federation in federations.items()
         for server in named.values()
     ]
+    return outcomes_of(runs, [*named], network, training, chunk)
+
+
+def outcomes_of(
+    runs: Sequence[Run],
+    names: Sequence[str],
+    network: GCN,
+    training: Training,
+    chunk: int = CHUNK,
+) -> tuple[Outcome, ...]:
+    """Train runs with one program; ``names`` are those of their servers, over and over."""
     history = train(runs, network, training, chunk=chunk)
     real = np.stack([np.asarray(run.federation.real) for run in runs])
-    return tuple(_read(history, real, runs, [*named]))
+    return tuple(_read(history, real, runs, names))
 
 
 def measured(rows: Iterable[Outcome], name: str) -> dict[str, Float[np.ndarray, " S"]]:
@@ -164,13 +179,16 @@ def against(rows: Sequence[Outcome], ours: str, name: str) -> dict[str, Comparis
 def _read(
     history: History, real: np.ndarray, runs: Sequence[Run], names: Sequence[str]
 ) -> Iterable[Outcome]:
+    history = jax.tree.map(np.asarray, history)
     end = history.ending
-    change = np.asarray(relative_change(end.scores, end.bare, jnp.asarray(real))).mean(axis=-1)
+    change = relative_change(end.scores, end.bare, real).mean(axis=-1)
     scores, bare = centred(end.scores), centred(end.bare)
-    visible = np.asarray(relative_change(scores, bare, jnp.asarray(real))).mean(axis=-1)
+    visible = relative_change(scores, bare, real).mean(axis=-1)
     response = scores - bare
-    own = jnp.repeat(response[:: len(names)], len(names), axis=0)  # the first server is nobody
-    alike = np.asarray(fidelity(response, own, jnp.asarray(real))).mean(axis=-1)
+    alike = np.full(len(runs), np.nan)
+    if names[0] == ALONE:  # the first server is nobody
+        own = np.repeat(response[:: len(names)], len(names), axis=0)
+        alike = np.asarray(fidelity(response, own, real)).mean(axis=-1)
     audit = history.rounds.audit
     for place, run in enumerate(runs):
         weights = np.asarray(run.federation.test).sum(axis=-1)

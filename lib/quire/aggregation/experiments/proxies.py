@@ -56,7 +56,7 @@ def rankings(federations: Mapping[int, Federation], how: Setting) -> tuple[Ranki
     history = train(runs, network, training, chunk=CHUNK)
     found: dict[str, list[float]] = {name: [] for name in PROXIES if name != "jacobian"}
     for place, (draw, federation) in enumerate(federations.items()):
-        params = jax.tree.map(lambda leaf, k=place: leaf[k], history.params)
+        params = jax.tree.map(lambda leaf, k=place: np.asarray(leaf)[k], history.params)
         clients = clients_of(federation)
         key = jax.random.key(draw + 1)
         updates = client_updates(clients, network, training.local, params, key)

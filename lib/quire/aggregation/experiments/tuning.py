@@ -17,7 +17,7 @@ import numpy as np
 
 from quire.aggregation.clients.networks import GCN
 from quire.aggregation.errors import SettingError
-from quire.aggregation.experiments.outcomes import ALONE, measured, outcomes
+from quire.aggregation.experiments.outcomes import measured, outcomes
 from quire.aggregation.graphs.graph import Federation
 from quire.aggregation.rounds import Training
 from quire.aggregation.server.averaging import Averaging
@@ -78,12 +78,13 @@ def sweep(
     known = candidates()
     wanted = places or [(method, place) for method, of in known.items() for place in range(len(of))]
     servers = {f"{method}/{place}": known[method][place] for method, place in wanted}
-    rows = outcomes(federations, {**servers, "plain": fedavg()}, network, training)
+    every = {**servers, "plain": fedavg()}
+    rows = outcomes(federations, every, network, training, alone=False)
     table = {name: measured(rows, name) for name in ("validation", "change", "centred")}
     return tuple(
         Tried(task, server.split("/")[0], int(server.split("/")[1]),
               *(round(float(table[name][server].mean()), 5) for name in table))
-        for server in servers if server != ALONE
+        for server in servers
     )  # fmt: skip
 
 
