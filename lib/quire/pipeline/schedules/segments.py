@@ -148,10 +148,14 @@ def segmented_program(
         feeders: tuple[int, ...] = ()
         for u, pieces in enumerate(row):
             first = len(chains)
-            chains += [
-                Chain(i, u, k, stages[u], paths[u], *next(costs[u]), feeds_on=feeders)
-                for k in range(len(pieces))
-            ]
+            for k in range(len(pieces)):
+                forward, backward, weight, memory, hop = next(costs[u])
+                chains.append(
+                    Chain(
+                        i, u, k, stages[u], paths[u], forward, backward, weight, memory, hop,
+                        feeders,
+                    )
+                )  # fmt: skip
             if pieces:
                 feeders = tuple(range(first, len(chains)))
         if not feeders:
