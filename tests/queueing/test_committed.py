@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,19 @@ def test_band_costs_equal_the_sparse_chain(batch):
         for j, (a, b, c) in enumerate(settings.astype(int).tolist()):
             expected = q.evaluate(model, q.Band(a, b, c)).cost
             assert costs[i, j] == pytest.approx(expected, rel=1e-8)
+
+
+def test_a_search_may_start_from_policies_that_were_found(batch, best):
+    again = committed_optimum(batch, start=best)
+    assert (again.iterations == 2).all() and again.certified.all()
+    assert again.cost == pytest.approx(best.cost, abs=1e-9)
+    # at other prices it leads where a search from nothing does
+    other = replace(batch, delay=3 * batch.delay)
+    there = committed_optimum(other, start=best)
+    assert there.certified.all()
+    assert there.cost == pytest.approx(committed_optimum(other).cost, abs=1e-7)
+    with pytest.raises(ValueError, match="shape"):
+        committed_optimum(batch.take(np.arange(2)), start=best)
 
 
 def test_a_level_too_few_is_not_certified():

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import quire.queueing as q
@@ -44,6 +45,22 @@ def test_the_joint_optimum_is_below_every_rule_and_above_the_pool():
     pool = replace(farm, arrival_rate=2.0, servers=4)
     pooled = q.policy_iteration(q.free_cancel_model(pool, costs, 60))
     assert pooled.cost <= joint.upper + 1e-6
+
+
+@pytest.mark.parametrize("solve", [q.joint_optimum, q.committed_joint_optimum])
+@pytest.mark.parametrize("sites", [2, 3])
+def test_sites_that_are_alike_are_worth_the_same_in_any_order(solve, sites):
+    farm, levels = q.Farm(0.5, 0.5, 1), 6
+    alike = solve([farm] * sites, q.Costs(), levels, tolerance=1e-6)
+    # a distance that is next to nothing makes them unlike: every state is computed
+    apart = solve(
+        [farm] * sites, q.Costs(), levels, distances=[0.0] * (sites - 1) + [1e-12], tolerance=1e-6
+    )
+    assert alike.iterations == apart.iterations
+    np.testing.assert_allclose(alike.values, apart.values, atol=1e-9)
+    states = len(alike.values) ** (1 / sites)
+    table = alike.values.reshape((round(states),) * sites)
+    np.testing.assert_allclose(table, table.T, atol=1e-9)
 
 
 def test_distance_is_paid_per_request():

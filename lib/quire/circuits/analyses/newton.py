@@ -37,6 +37,7 @@ class Point:
     converged: bool
     worst: int = 0  # the unknown that moved most, against its tolerance
     change: float = 0.0
+    q: Branchwise | None = None  # the devices' charges there, where it converged
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def newton(
             # w is a difference of voltages, each of which carries a rounding of its own
             room += _ROUNDING * ports.applied(np.abs(d), ports.magnitudes(x))
             if np.all(np.abs(j - predicted) <= room):
-                return Point(x, w, iteration - 1, True)
+                return Point(x, w, iteration - 1, True, q=at.q)
         behind = ports.applied(d, ports.steering(x) - w)
         residual = step.linear(x) + ports.currents(j + behind)
         if iteration > _NOT_AT_ONCE and not hit.any():
@@ -125,7 +126,7 @@ def newton(
             rounding += ports.sizes(np.abs(j) + applied)
             room = options.reltol * ports.sizes(j) + options.abstol
             if np.all(np.abs(residual) <= _ROUNDING * rounding + _HARDLY * room):
-                return Point(x, w, iteration - 1, True)
+                return Point(x, w, iteration - 1, True, q=at.q)
         if split is None:
             gain = solve(matrix + ports.conductances(d), -residual)
         else:
@@ -137,7 +138,7 @@ def newton(
         worst = int(np.argmax(excess))
         change = float(np.abs(gain)[worst])
         if ports.branches == 0:
-            return Point(new, w, iteration, True)
+            return Point(new, w, iteration, True, q=at.q)
         wanted = ports.steering(new)
         limited = ports.limit(wanted, w)
         hit = np.abs(limited - wanted) > 1e-9 + 1e-6 * np.abs(wanted)

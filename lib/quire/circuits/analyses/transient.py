@@ -292,7 +292,8 @@ class _Run:
             if not self.storing:
                 raise NewtonFailure(t, self.system.unknowns[point.worst], point.change)
             return None
-        q = self.ports.evaluate(point.w, 0.0).q
+        q = point.q
+        assert q is not None
         gained = self.system.C @ (point.x - old.x) + self.ports.currents(q - old.q)
         if old.t == 0.0:
             gained = gained - self.gap

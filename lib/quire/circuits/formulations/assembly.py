@@ -59,6 +59,14 @@ class Ports:
             [a * (n + 1) + p, a * (n + 1) + m, b * (n + 1) + p, b * (n + 1) + m]
         )
 
+        scales = [
+            np.min(group.parameters[key])
+            for group in system.groups
+            for key in ("scale", "breakdown_scale", "vt")
+            if key in group.parameters
+        ]
+        self.shortest = 2 * float(min(scales, default=0.0))
+
     def steering(self, x: Unknowns) -> Voltages:
         """Return the steering voltages of all devices."""
         full = np.append(x, 0.0)
@@ -93,7 +101,12 @@ class Ports:
         return Evaluation(*(np.concatenate(p) if p else np.zeros(0) for p in pieces))
 
     def limit(self, new: Voltages, old: Voltages) -> Voltages:
-        """Return the voltages that a step from ``old`` to ``new`` may go to."""
+        """Return the voltages that a step from ``old`` to ``new`` may go to.
+
+        Steps of less than two thermal voltages, which is `shortest`, are never limited.
+        """
+        if np.abs(new - old).max(initial=0.0) <= self.shortest:
+            return new
         limited = new.copy()
         for group, (vs, _) in zip(self.system.groups, self.slices, strict=True):
             shape = (-1, group.count)

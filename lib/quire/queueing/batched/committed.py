@@ -61,6 +61,16 @@ def phases_of(servers: int) -> Phases:
     return Phases(a, s, completed, full, started, released)
 
 
+def _first_phase(servers: int) -> Int[np.ndarray, " active"]:
+    """Return the phase without setups of each number of active servers."""
+    return np.cumsum([0, *range(servers + 1, 0, -1)])[:-1]
+
+
+def _phase(servers: int, active: np.ndarray, setups: np.ndarray) -> np.ndarray:
+    """Return the number of the phase ``(a, s)``: they are ordered by a, then s."""
+    return _first_phase(servers)[active] + setups
+
+
 def _traced(servers: int) -> Phases:
     """Return the phases as JAX arrays, for indices that are traced."""
     return Phases(*(jnp.asarray(x) for x in phases_of(servers)))
@@ -156,10 +166,10 @@ def band_decisions(
     have = ph.active + ph.setups
     more = jnp.maximum(low - have, 0)
     kept = jnp.maximum(high, jnp.minimum(n, ph.active))
-    # phases are ordered by a, then s: one setup more is the next phase
+    # one setup more is the next phase
     here = jnp.arange(len(ph.active))
-    first = np.cumsum([0, *range(servers + 1, 0, -1)])[:-1]
-    released = jnp.asarray(first)[jnp.minimum(kept, ph.active).astype(int)] + ph.setups
+    first = jnp.asarray(_first_phase(servers))
+    released = first[jnp.minimum(kept, ph.active).astype(int)] + ph.setups
     return jnp.where(ph.active > high, released, here + more).astype(int)
 
 
@@ -179,12 +189,17 @@ def _allowed(ph: Phases, levels: int) -> Bool[Array, "levels phases phases"]:
 
 @partial(jax.jit, static_argnames=("servers", "levels", "most"))
 def _solve(
-    p: Parameters, end: End, least: Float[Array, " points"], servers: int, levels: int, most: int
+    p: Parameters,
+    end: End,
+    start: Int[Array, "points levels phases"],
+    servers: int,
+    levels: int,
+    most: int,
 ) -> tuple[_Search, Float[Array, " points"], Float[Array, " points"]]:
     ph = _traced(servers)
     allowed = _allowed(ph, levels + 1)
 
-    def one(p: Parameters, end: End, least: Scalar):  # type: ignore[no-untyped-def]
+    def one(p: Parameters, end: End, to: Int[Array, "levels phases"]):  # type: ignore[no-untyped-def]
         fee = jnp.maximum(ph.started, 0) * p.allocation
 
         def improve(search: _Search) -> _Search:
@@ -198,7 +213,6 @@ def _solve(
             to = jnp.where(keep, search.to, offers.argmin(axis=2))
             return _Search(to, values, search.iteration + 1, (to == search.to).all())
 
-        to = band_decisions(servers, levels + 1, least, 0.0, 0.0)
         zero = Values(jnp.asarray(0.0), jnp.zeros((levels + 2, len(ph.active))))
         search = jax.lax.while_loop(
             lambda s: (s.iteration < 2) | (~s.repeated & (s.iteration < most)),
@@ -207,7 +221,15 @@ def _solve(
         )
         return search, *_bounds(p, ph, search.values.relative, allowed, fee)
 
-    return jax.vmap(one)(p, end, least)
+    return jax.vmap(one)(p, end, start)
+
+
+@partial(jax.jit, static_argnames=("servers", "levels"))
+def _constant(
+    least: Float[Array, " points"], servers: int, levels: int
+) -> Int[Array, "points levels phases"]:
+    """Return the best constant number of servers, more of them while requests wait, per point."""
+    return jax.vmap(lambda floor: band_decisions(servers, levels + 1, floor, 0.0, 0.0))(least)
 
 
 def _bounds(
@@ -262,6 +284,7 @@ def committed_optimum(
     levels: int | None = None,
     tolerance: float = 1e-6,
     max_iterations: int = 40,
+    start: OptimalPolicies | None = None,
 ) -> OptimalPolicies:
     """Return optimal policies of all points of ``batch`` in V2, on the infinite queue.
 
@@ -277,12 +300,20 @@ def committed_optimum(
         that condition is the one of V1 without a fee.
     max_iterations
         Improvements after which the search ends, proven or not.
+    start
+        What this function returned for as many points and levels: the search starts from those
+        policies. The best constant number of servers unless given.
 
     Returns
     -------
     OptimalPolicies
         ``setups`` holds the servers in setup and ``keep`` those active after the decision, in each
         phase of :func:`phases_of`.
+
+    Raises
+    ------
+    ValueError
+        For a start of other points or levels.
     """
     k = integer("servers", batch.servers, 1, MOST_SERVERS)
     level = k + 64 if levels is None else integer("levels", levels, k + 10)
@@ -290,9 +321,15 @@ def committed_optimum(
     max_iterations = integer("max_iterations", max_iterations, 1)
     no_fee = replace(batch, allocation=np.zeros(len(batch)))
     end = tail(no_fee, full_setups(k))
-    best_constant = static_costs(batch).argmin(axis=1) + 1.0
+    shape = (len(batch), level + 1, (k + 1) * (k + 2) // 2)
+    if start is None:
+        first = _constant(jnp.asarray(static_costs(batch).argmin(axis=1) + 1.0), k, level)
+    elif start.keep.shape == shape:
+        first = jnp.asarray(_phase(k, start.keep, start.setups.astype(int)))
+    else:
+        raise ValueError(f"start = policies of shape {start.keep.shape}: must be {shape}")
     search, lower, upper = _solve(
-        parameters(batch), _end(end, level), jnp.asarray(best_constant), k, level, max_iterations
+        parameters(batch), _end(end, level), first, k, level, max_iterations
     )
     cost = np.asarray(search.values.cost)
     h = np.asarray(search.values.relative)

@@ -11,6 +11,7 @@ abstract, without rules that we could read):
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -56,6 +57,9 @@ class DecisionModel(SemiMarkov):
 MOST_STATES = 2_000_000
 """The largest model that is built; a larger one would not fit the memory of its solvers."""
 
+MOST_KEPT = 20_000
+"""States of a model up to which its pattern is kept: models at other rates share it."""
+
 
 def _check_size(farm: Farm, levels: int, per_level: int) -> None:
     levels = integer("levels", levels, farm.servers + 10)
@@ -66,58 +70,129 @@ def _check_size(farm: Farm, levels: int, per_level: int) -> None:
         )
 
 
-def _assemble(
-    farm: Farm,
-    costs: Costs,
-    levels: int,
-    pre: list[tuple[int, ...]],
-    post: list[tuple[int, ...]],
-    decisions: list[list[tuple[int, float]]],
-    stages: int,
-    fee_at_completion: bool,
-) -> DecisionModel:
-    """Fill the transition rates: arrivals, services, setup stages."""
-    where = {state: i for i, state in enumerate(pre)}
-    width = len(pre[0])
-    rows: list[int] = []
-    cols: list[int] = []
-    data: list[float] = []
-    cost = np.empty(len(post))
-    stay = np.empty(len(post), dtype=int)
-    for i, state in enumerate(post):
-        n, a, setups = state[0], state[1], state[2:]
-        events = [((n - 1, a, *setups), min(n, a) * farm.service_rate)]
-        if n < levels:
-            events.append(((n + 1, a, *setups), farm.arrival_rate))
-        for stage, count in enumerate(setups):
+@dataclass(frozen=True)
+class _Pattern:
+    """What a model of so many servers and levels looks like, whatever its rates and prices."""
+
+    pre: Int[np.ndarray, "pre fields"]
+    post: Int[np.ndarray, "post fields_post"]
+    stay: Int[np.ndarray, " post"]
+    first: Int[np.ndarray, " pre_and_one"]
+    choice: Int[np.ndarray, " decisions"]
+    started: Int[np.ndarray, " decisions"]  # servers that a decision starts
+    rows: Int[np.ndarray, " events"]  # post-decision state that an event leaves
+    columns: Int[np.ndarray, " events"]  # pre-decision state that it leads to
+    kind: Int[np.ndarray, " events"]  # 0 a service, 1 an arrival, 2 a stage of a setup
+    number: Int[np.ndarray, " events"]  # servers that work towards it, times stages
+
+
+def _pattern(servers: int, levels: int, stages: int) -> _Pattern:
+    """Return the pattern of V1 (no stages) or V3, kept for the next model unless it is large."""
+    per_level = math.comb(servers + max(stages, 1) + 1, max(stages, 1) + 1)
+    make = _kept if (levels + 1) * per_level <= MOST_KEPT else _made
+    return make(servers, levels, stages)
+
+
+@lru_cache(maxsize=16)
+def _kept(servers: int, levels: int, stages: int) -> _Pattern:
+    return _made(servers, levels, stages)
+
+
+def _made(k: int, levels: int, stages: int) -> _Pattern:
+    pre: list[tuple[int, ...]]
+    post: list[tuple[int, ...]]
+    decisions: list[list[tuple[int, int]]] = []  # where each leads, and servers it starts
+    if stages:
+        setups = [s for s in product(range(k + 1), repeat=stages) if sum(s) <= k]
+        pre = post = [
+            (n, a, *s)
+            for n in range(levels + 1)
+            for a in range(k + 1)
+            for s in setups
+            if a + sum(s) <= k
+        ]
+        where = {state: i for i, state in enumerate(post)}
+        for state in pre:
+            n, a, fresh, later = state[0], state[1], state[2], state[3:]
+            room = k - a - fresh - sum(later)
+            options = [(where[n, a, fresh + x, *later], x) for x in range(room + 1)]
+            options += [(where[n, b, fresh, *later], 0) for b in range(min(n, a), a)]
+            decisions.append(options)
+    else:
+        pre = [(n, a) for n in range(levels + 1) for a in range(k + 1)]
+        post = [(n, a, s) for n, a in pre for s in range(k - a + 1)]
+        where = {state: i for i, state in enumerate(post)}
+        for n, a in pre:
+            options = [(where[n, a, s], 0) for s in range(k - a + 1)]
+            options += [(where[n, b, 0], 0) for b in range(min(n, a), a)]
+            decisions.append(options)
+    counts = np.array([len(options) for options in decisions])
+    found = {state: i for i, state in enumerate(pre)}
+    events = [
+        (i, found[target[: len(pre[0])]], kind, number)
+        for i, state in enumerate(post)
+        for target, kind, number in _events(state, levels, max(stages, 1))
+    ]
+    rows, columns, kinds, numbers = np.array(events).T
+    return _Pattern(
+        pre=np.array(pre),
+        post=np.array(post),
+        stay=np.array([found[state[: len(pre[0])]] for state in post]),
+        first=np.concatenate([[0], np.cumsum(counts)]),
+        choice=np.array([y for options in decisions for y, _ in options]),
+        started=np.array([x for options in decisions for _, x in options]),
+        rows=rows,
+        columns=columns,
+        kind=kinds,
+        number=numbers,
+    )
+
+
+def _events(
+    state: tuple[int, ...], levels: int, stages: int
+) -> list[tuple[tuple[int, ...], int, int]]:
+    """Return where the chain may go from a post-decision state: target, kind and number."""
+    n, a, setups = state[0], state[1], state[2:]
+    events = []
+    if min(n, a):
+        events.append(((n - 1, a, *setups), 0, min(n, a)))
+    if n < levels:
+        events.append(((n + 1, a, *setups), 1, 1))
+    for stage, count in enumerate(setups):
+        if count:
             later = list(setups)
             later[stage] -= 1
             done = stage == stages - 1
             if not done:
                 later[stage + 1] += 1
-            events.append(((n, a + done, *later), count * stages * farm.setup_rate))
-        for target, rate in events:
-            if rate > 0:
-                rows.append(i)
-                cols.append(where[target[:width]])
-                data.append(rate)
-        stay[i] = where[state[:width]]
-        cost[i] = costs.server * (a + costs.setup_share * sum(setups)) + costs.delay * n
-        if fee_at_completion:
-            cost[i] += costs.allocation * sum(setups) * farm.setup_rate
-    counts = np.array([len(options) for options in decisions])
+            events.append(((n, a + done, *later), 2, count * stages))
+    return events
+
+
+def _model(farm: Farm, costs: Costs, levels: int, stages: int) -> DecisionModel:
+    """Fill the pattern with rates and prices; the fee is paid at a start, in V1 at completion."""
+    shape = _pattern(farm.servers, levels, stages)
+    rates = np.array([farm.service_rate, farm.arrival_rate, farm.setup_rate])
+    requests, active = shape.post[:, 0], shape.post[:, 1]
+    setups = shape.post[:, 2:].sum(axis=1)
+    cost = costs.server * (active + costs.setup_share * setups) + costs.delay * requests
+    if not stages:
+        cost = cost + costs.allocation * setups * farm.setup_rate
     return DecisionModel(
         farm=farm,
         costs=costs,
         levels=levels,
-        pre=np.array(pre),
-        post=np.array(post),
-        rates=sp.csr_array((data, (rows, cols)), shape=(len(post), len(pre))),
+        pre=shape.pre,
+        post=shape.post,
+        rates=sp.csr_array(
+            (shape.number * rates[shape.kind], (shape.rows, shape.columns)),
+            shape=(len(shape.post), len(shape.pre)),
+        ),
         cost_rate=cost,
-        stay=stay,
-        first=np.concatenate([[0], np.cumsum(counts)]),
-        choice=np.array([y for options in decisions for y, _ in options]),
-        fee=np.array([fee for options in decisions for _, fee in options]),
+        stay=shape.stay,
+        first=shape.first,
+        choice=shape.choice,
+        fee=shape.started * costs.allocation,
     )
 
 
@@ -130,15 +205,7 @@ def free_cancel_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
     """
     k = farm.servers
     _check_size(farm, levels, (k + 1) * (k + 2) // 2)
-    pre: list[tuple[int, ...]] = [(n, a) for n in range(levels + 1) for a in range(k + 1)]
-    post: list[tuple[int, ...]] = [(n, a, s) for n, a in pre for s in range(k - a + 1)]
-    where = {state: i for i, state in enumerate(post)}
-    decisions = []
-    for n, a in pre:
-        options = [(where[n, a, s], 0.0) for s in range(k - a + 1)]
-        options += [(where[n, b, 0], 0.0) for b in range(min(n, a), a)]
-        decisions.append(options)
-    return _assemble(farm, costs, levels, pre, post, decisions, 1, fee_at_completion=True)
+    return _model(farm, costs, levels, 0)
 
 
 @checked
@@ -158,25 +225,7 @@ def erlang_model(farm: Farm, costs: Costs, levels: int, stages: int) -> Decision
     if stages > 1 and k > 4:
         raise ValueError(f"servers = {k}: Erlang setup is modelled for at most 4 servers")
     _check_size(farm, levels, math.comb(k + stages + 1, stages + 1))
-    setups = [s for s in product(range(k + 1), repeat=stages) if sum(s) <= k]
-    pre: list[tuple[int, ...]] = [
-        (n, a, *s)
-        for n in range(levels + 1)
-        for a in range(k + 1)
-        for s in setups
-        if a + sum(s) <= k
-    ]
-    where = {state: i for i, state in enumerate(pre)}
-    decisions = []
-    for state in pre:
-        n, a, fresh, later = state[0], state[1], state[2], state[3:]
-        room = k - a - fresh - sum(later)
-        options = [
-            (where[(n, a, fresh + x, *later)], x * costs.allocation) for x in range(room + 1)
-        ]
-        options += [(where[(n, b, fresh, *later)], 0.0) for b in range(min(n, a), a)]
-        decisions.append(options)
-    return _assemble(farm, costs, levels, pre, pre, decisions, stages, fee_at_completion=False)
+    return _model(farm, costs, levels, stages)
 
 
 @checked

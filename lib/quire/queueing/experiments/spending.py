@@ -74,21 +74,29 @@ def _settings(servers: int) -> Float[np.ndarray, "settings three"]:
 
 def _optimal_costs(
     farms: list[tuple[float, float]], servers: int, weights: Curve
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the optimal cost and a lower bound on it, per farm and weight."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return per farm and weight the optimal cost, a lower bound on it, and its slope.
+
+    The slope is the requests of a policy that stays optimal over a small step of the weight; the
+    search there starts from the policies found before the step.
+    """
     pairs = [(load, rate, w) for (load, rate), w in product(farms, weights)]
     count = len(pairs)
     pairs += [pairs[-1]] * (-count % SIZE)
     load, rate, delay = np.array(pairs).T
-    batch = points(servers, load, rate, delay)
-    found = [
-        committed_optimum(batch.take(np.arange(at, at + SIZE))) for at in range(0, len(pairs), SIZE)
-    ]
-    cost, lower = (
-        np.concatenate([getattr(solved, name) for solved in found])[:count].reshape(len(farms), -1)
-        for name in ("cost", "lower")
+    found = []
+    for at in range(0, len(pairs), SIZE):
+        part = slice(at, at + SIZE)
+        here = committed_optimum(points(servers, load[part], rate[part], delay[part]))
+        step = delay[part] * STEP
+        there = committed_optimum(
+            points(servers, load[part], rate[part], delay[part] + step), start=here
+        )
+        found.append((here.cost, here.lower, (there.cost - here.cost) / step))
+    cost, lower, slope = (
+        np.concatenate(parts)[:count].reshape(len(farms), -1) for parts in zip(*found, strict=True)
     )
-    return cost, lower
+    return cost, lower, slope
 
 
 def _spent_and_present(batch: Points, tried: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,9 +133,7 @@ def spending_curves(
     """
     farms = list(product(loads, setup_rates))
     weights = np.geomspace(0.2, 25, WEIGHTS)
-    cost, best = _optimal_costs(farms, servers, weights)
-    # a policy that stays optimal over a small step: requests are the slope of its cost
-    waiting = (_optimal_costs(farms, servers, weights * (1 + STEP))[0] - cost) / (weights * STEP)
+    cost, best, waiting = _optimal_costs(farms, servers, weights)
     load, rate = np.array(farms).T
     spent, present = _spent_and_present(points(servers, load, rate, 1.0), _settings(servers))
     curves = []

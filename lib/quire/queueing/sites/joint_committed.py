@@ -20,6 +20,7 @@ from quire.queueing.sites.joint_routing import (
     checked_distances,
     checked_size,
     iterated,
+    twins,
 )
 from quire.queueing.sites.routing import check_sites
 from quire.signatures import checked
@@ -28,7 +29,7 @@ from quire.signatures import checked
 @njit(cache=True)
 @no_type_check
 def _sweep(
-    h, after, released, requests, phase, active, setups, step_n, step_p, down, done, servers,
+    h, after, released, twin, requests, phase, active, setups, step_n, step_p, down, done, servers,
     levels, rates, distances, fee, price, total,
 ):  # fmt: skip
     """One application of the optimality operator to ``h``; return least and largest change."""
@@ -36,6 +37,9 @@ def _sweep(
     sites = len(step_n)
     uniform = rates[sites, 0]
     for x in range(states):
+        if twin[x] < x:
+            after[x] = after[twin[x]]
+            continue
         here = h[x]
         drift = price[x]
         arrival = np.inf
@@ -144,7 +148,7 @@ def committed_joint_optimum(
         price = price + costs.server * row[at]
     h, after, released = np.zeros(count), np.empty(count), np.empty(count)
     sweep = partial(
-        _sweep, h, after, released, requests, phase, active, setups,
+        _sweep, h, after, released, twins(farms, far, count), requests, phase, active, setups,
         strides[::2].copy(), strides[1::2].copy(), down, done, servers, levels, rates,
         np.array(far), float(costs.allocation), price, total,
     )  # fmt: skip

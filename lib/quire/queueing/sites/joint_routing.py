@@ -3,7 +3,8 @@
 The free-cancel model on the product of the sites, by relative value iteration (Numba). In each
 state ``(n_j, a_j)`` of every site the optimality operator routes the next arrival to the site of
 least value, starts all or none of a site's spare servers (their worth is linear in their number)
-and releases any number of its idle ones.
+and releases any number of its idle ones. Where all sites are alike, one state of those that an
+exchange of sites makes of each other is computed, and the others take its value.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,13 +40,17 @@ class JointPolicy:
 @njit(cache=True)
 @no_type_check
 def _sweep(
-    h, following, requests, active, step_n, step_a, servers, levels, rates, prices, price, total
-):
+    h, following, twin, requests, active, step_n, step_a, servers, levels, rates, prices, price,
+    total,
+):  # fmt: skip
     """One application of the optimality operator; return least and largest change."""
     states = len(h)
     sites = len(step_n)
     uniform = rates[sites, 0]
     for x in range(states):
+        if twin[x] < x:
+            following[x] = following[twin[x]]
+            continue
         here = h[x]
         drift = price[x]
         arrival = np.inf
@@ -103,6 +108,18 @@ def checked_size(shape: Sequence[int], levels: int) -> int:
     if count > MOST_STATES:
         raise ValueError(f"levels = {levels}: {count} joint states are more than {MOST_STATES}")
     return count
+
+
+def twins(farms: Sequence[Farm], distances: Sequence[float], count: int) -> np.ndarray:
+    """Return for each of ``count`` joint states the first that an exchange of sites makes of it.
+
+    Where all sites are alike the two have the same value. Otherwise each state stands for itself.
+    """
+    if len(set(zip(farms, distances, strict=True))) > 1:
+        return np.arange(count)
+    shape = (round(count ** (1 / len(farms))),) * len(farms)
+    states = np.indices(shape).reshape(len(farms), count)
+    return np.ravel_multi_index(tuple(np.sort(states, axis=0)), shape)
 
 
 @checked
@@ -163,8 +180,9 @@ def joint_optimum(
     price = costs.server * active.sum(axis=0) + costs.delay * requests.sum(axis=0)
     h, following = np.zeros(count), np.empty(count)
     sweep = partial(
-        _sweep, h, following, requests, active, strides[::2].copy(), strides[1::2].copy(),
-        servers, levels, rates, prices, price.astype(float), total,
+        _sweep, h, following, twins(farms, far, count), requests, active,
+        strides[::2].copy(), strides[1::2].copy(), servers, levels, rates, prices,
+        price.astype(float), total,
     )  # fmt: skip
     return iterated(sweep, h, tolerance, max_iterations)
 
