@@ -13,6 +13,7 @@ from quire.circuits.devices.junctions import (
     limit_junction,
     thermal_voltage,
 )
+from quire.circuits.formulations.assembly import Ports
 
 DECK = """devices
 d1 1 0 dm 2
@@ -30,7 +31,8 @@ r1 1 0 1
 .model mn nmos(vto=0.7 kp=110u lambda=0.04 gamma=0.5 phi=0.65 cj=1e-4 cjsw=1e-10 js=1e-4)
 .model mp pmos(vto=-0.7 kp=50u lambda=0.05 cbd=1f cbs=1f)
 """
-GROUPS = {g.kind.name: g for g in build_system(read_deck(DECK)).groups}
+SYSTEM = build_system(read_deck(DECK))
+GROUPS = {g.kind.name: g for g in SYSTEM.groups}
 
 
 @pytest.mark.parametrize("kind", ["diode", "bipolar", "mosfet"])
@@ -89,6 +91,23 @@ def test_small_steps_are_not_limited_and_large_ones_are() -> None:
         0.0259 * np.log(5.0 / 0.0259)
     )
     assert limit_junction(np, -20.0, 0.7, 0.0259, 0.6) == -20.0
+
+
+def test_no_device_limits_a_step_that_is_called_short() -> None:
+    ports = Ports(SYSTEM)
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        old = rng.uniform(-7.0, 7.0, ports.voltages)
+        short = old + ports.shortest * rng.uniform(-1.0, 1.0, ports.voltages)
+        assert ports.limit(short, old) is short
+        for group, (vs, _) in zip(SYSTEM.groups, ports.slices, strict=True):
+            shape = (-1, group.count)
+            allowed = group.kind.limit(
+                np, group.parameters, short[vs].reshape(shape), old[vs].reshape(shape)
+            )
+            np.testing.assert_allclose(np.concatenate(allowed), short[vs], rtol=0, atol=1e-14)
+    far = ports.limit(np.full(ports.voltages, 9.0), np.zeros(ports.voltages))
+    assert np.abs(far).max() < 9.0 or np.any(far != 9.0)
 
 
 def test_breakdown_carries_the_current_of_the_model() -> None:

@@ -25,6 +25,7 @@ from quire.self_healing import (
     strip_header,
 )
 from quire.self_healing.peers import drain3, rapidfuzz, scikit_learn
+from quire.self_healing.perception import masking
 from quire.self_healing.perception.metrics import repaired
 from quire.self_healing.perception.noise import PACKS
 
@@ -104,6 +105,20 @@ def test_repair_takes_the_majority_of_the_first_half() -> None:
 )
 def test_masks(text: str, masked: str) -> None:
     assert mask(text) == masked
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(
+        st.sampled_from([*"0a7F:./-@<>()TB ", "://", "::", "May", "ms", "\u0663"]), max_size=24
+    )
+)
+def test_looking_for_marks_first_changes_no_mask(parts: list[str]) -> None:
+    text = "".join(parts)
+    plain = text
+    for _, pattern in masking.GENERAL:
+        plain = pattern.sub("<*>", plain)
+    assert mask(text) == masking._INNER.sub(masking._shorten, plain)
 
 
 @pytest.mark.parametrize("text", [None, 3, b"bytes"])

@@ -22,14 +22,17 @@ A rectifier, from its deck to its waveform and the derivative of its rise time::
     print(waves.voltage("out").max(), waves.counts.iterations)
     batch = qc.prepare(circuit, outputs=["out"], varied=["r1", "c1"], h=1e-6)
     seconds, slopes = qc.measure_and_gradient(batch, qc.rise_time)
+
+What needs JAX or Numba loads when it is first asked for: a process that only eliminates starts in a
+moment.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from quire.circuits.analyses.results import Counts, Result
 from quire.circuits.analyses.steady import solve_ac, solve_dc, solve_op
 from quire.circuits.analyses.transient import solve_transient
-from quire.circuits.batched.gradients import differences, measure_and_gradient, rise_time
-from quire.circuits.batched.monte_carlo import Variants, draw_values, run_variants
-from quire.circuits.batched.transient import Batch, Tolerances, prepare
 from quire.circuits.elimination.costs import break_even, crossover
 from quire.circuits.elimination.gauss_jordan import (
     Eliminated,
@@ -39,8 +42,6 @@ from quire.circuits.elimination.gauss_jordan import (
 )
 from quire.circuits.elimination.low_rank import LowRank
 from quire.circuits.elimination.reduction import Reduction, reduce_constant_rows, solve_reduced
-from quire.circuits.elimination.sharded import gauss_jordan_sharded
-from quire.circuits.elimination.threads import MOST_THREADS, gauss_jordan_threads
 from quire.circuits.errors import (
     CircuitError,
     NetlistError,
@@ -61,6 +62,13 @@ from quire.circuits.formulations.mna import System, build_system
 from quire.circuits.netlist.elements import AcSweep, Circuit, DcSweep, Sweep, Transient
 from quire.circuits.netlist.numbers import parse_number
 from quire.circuits.netlist.reader import read_deck
+
+if TYPE_CHECKING:
+    from quire.circuits.batched.gradients import differences, measure_and_gradient, rise_time
+    from quire.circuits.batched.monte_carlo import Variants, draw_values, run_variants
+    from quire.circuits.batched.transient import Batch, Tolerances, prepare
+    from quire.circuits.elimination.sharded import gauss_jordan_sharded
+    from quire.circuits.elimination.threads import MOST_THREADS, gauss_jordan_threads
 
 __all__ = [
     "MOST_THREADS",
@@ -113,3 +121,18 @@ __all__ = [
     "solve_reduced",
     "solve_transient",
 ]
+
+_LATER = {
+    "batched.gradients": ("differences", "measure_and_gradient", "rise_time"),
+    "batched.monte_carlo": ("Variants", "draw_values", "run_variants"),
+    "batched.transient": ("Batch", "Tolerances", "prepare"),
+    "elimination.sharded": ("gauss_jordan_sharded",),
+    "elimination.threads": ("MOST_THREADS", "gauss_jordan_threads"),
+}
+_OF = {name: place for place, names in _LATER.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF:
+        return getattr(import_module(f"{__name__}.{_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -27,7 +27,13 @@ Read in this order:
 4. ``leakage``: which cases may support which. ``routing``: what leaves the node.
 5. ``peers``; ``experiments``: what the chapter measures; ``exercises``: its exercises'
    checks, and ``givens``, what they give.
+
+Discovery and the Hawkes model need JAX and load when they are first asked for: reading logs does
+without it.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from quire.self_healing.action.cases import Case, EvidenceEdge, View, read_cases
 from quire.self_healing.action.conformal import abstains, conformal_threshold, prediction_set
@@ -72,9 +78,6 @@ from quire.self_healing.perception.readers import Log, read_log, strip_header
 from quire.self_healing.perception.retrieval import fit_vectoriser, lexical_score, similarities
 from quire.self_healing.perception.routes import Perceived, Perception, route_counts
 from quire.self_healing.reasoning._pc import Pattern, pc
-from quire.self_healing.reasoning.dynotears import Discovery, Problem, discover, discovery_problem
-from quire.self_healing.reasoning.hawkes import Excitation, fit_hawkes, simulate_hawkes
-from quire.self_healing.reasoning.lbfgs import cyclicity, discover_by_lbfgs
 from quire.self_healing.reasoning.priors import (
     Edge,
     Prior,
@@ -96,6 +99,16 @@ from quire.self_healing.reasoning.structures import (
 )
 from quire.self_healing.routing import Traffic, count_traffic
 
+if TYPE_CHECKING:
+    from quire.self_healing.reasoning.dynotears import (
+        Discovery,
+        Problem,
+        discover,
+        discovery_problem,
+    )
+    from quire.self_healing.reasoning.hawkes import Excitation, fit_hawkes, simulate_hawkes
+    from quire.self_healing.reasoning.lbfgs import cyclicity, discover_by_lbfgs
+
 __all__ = [
     "Case", "Diagnoser", "Diagnosis", "Discovery", "Edge", "EdgeScores", "EvidenceEdge",
     "Excitation", "Library", "Log", "Parse", "Pattern", "Perceived", "Perception", "Prior",
@@ -110,3 +123,16 @@ __all__ = [
     "root_rank", "route_counts", "same_evidence", "score", "similarities", "simulate_hawkes",
     "simulate_process", "standardised", "strip_header", "thinned_support",
 ]  # fmt: skip
+
+_LATER = {
+    "reasoning.dynotears": ("Discovery", "Problem", "discover", "discovery_problem"),
+    "reasoning.hawkes": ("Excitation", "fit_hawkes", "simulate_hawkes"),
+    "reasoning.lbfgs": ("cyclicity", "discover_by_lbfgs"),
+}
+_OF = {name: place for place, names in _LATER.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF:
+        return getattr(import_module(f"{__name__}.{_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -259,13 +259,7 @@ class _Model:
             wide = jnp.broadcast_to(old, (old.shape[0], lanes))
             laws[k][v.law] = wide.at[v.position].multiply(row / v.nominal)
         self.laws = laws
-        scales = [
-            group.parameters[key].min()
-            for group in system.groups
-            for key in ("scale", "breakdown_scale", "vt")
-            if key in group.parameters
-        ]
-        self.shortest = 2 * min(scales, default=0.0)
+        self.shortest = ports.shortest
         kinds = {v.kind for v in batch.varied}
         self.G, C = jnp.asarray(system.G)[..., None], jnp.asarray(system.C)[..., None]
         if "r" in kinds:
@@ -321,8 +315,8 @@ class _Model:
     def limit(self, new: Any, old: Any, laws: Any) -> Any:
         """Return the steering voltages that a step may go to.
 
-        Steps of less than two thermal voltages are never limited, so that nothing is computed in
-        the many iterations in which no lane takes a longer one.
+        Short steps are never limited, so that nothing is computed in the many iterations in which
+        no lane takes a longer one.
         """
 
         def parts() -> Any:

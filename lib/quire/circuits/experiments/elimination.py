@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from quire import checks
 from quire.circuits.elimination import costs
@@ -352,7 +352,8 @@ def in_turn(runners: dict[str, Callable[[], Any]], rounds: int) -> dict[str, lis
 def ratio_interval(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
     """Return the median ratio of rounds and an interval of order statistics (95 %)."""
     ratios = sorted(a / b for a, b in zip(first, second, strict=True))
-    trim = max(0, int(stats.binom.ppf(0.025, len(ratios), 0.5)) - 1)
+    below = special.bdtr(np.arange(len(ratios) + 1), len(ratios), 0.5)  # of a fair coin
+    trim = max(0, int(np.searchsorted(below, 0.025)) - 1)
     return statistics.median(ratios), ratios[trim], ratios[-1 - trim]
 
 

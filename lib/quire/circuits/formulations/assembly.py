@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from quire.circuits.formulations.mna import System
+from quire.circuits.formulations.mna import Group, System
 
 Unknowns = Float[np.ndarray, " n"]
 Voltages = Float[np.ndarray, " c"]
@@ -59,13 +59,7 @@ class Ports:
             [a * (n + 1) + p, a * (n + 1) + m, b * (n + 1) + p, b * (n + 1) + m]
         )
 
-        scales = [
-            np.min(group.parameters[key])
-            for group in system.groups
-            for key in ("scale", "breakdown_scale", "vt")
-            if key in group.parameters
-        ]
-        self.shortest = 2 * float(min(scales, default=0.0))
+        self.shortest = min((_unlimited(group) for group in system.groups), default=0.0)
 
     def steering(self, x: Unknowns) -> Voltages:
         """Return the steering voltages of all devices."""
@@ -103,7 +97,7 @@ class Ports:
     def limit(self, new: Voltages, old: Voltages) -> Voltages:
         """Return the voltages that a step from ``old`` to ``new`` may go to.
 
-        Steps of less than two thermal voltages, which is `shortest`, are never limited.
+        Steps up to `shortest` are never limited: no junction moves by two thermal voltages.
         """
         if np.abs(new - old).max(initial=0.0) <= self.shortest:
             return new
@@ -151,6 +145,17 @@ class Ports:
         return _incidence(self.system.n, self.start, self.end), _incidence(
             self.system.n, self.plus, self.minus
         )
+
+
+def _unlimited(group: Group) -> float:
+    """Return how far all voltages of a group may move without any limit to it."""
+    scales = [
+        float(np.min(group.parameters[key]))
+        for key in ("scale", "breakdown_scale", "vt")
+        if key in group.parameters
+    ]
+    # the bulk of a transistor sees the difference of two voltages at its drain
+    return (1.0 if group.kind.name == "mosfet" else 2.0) * min(scales, default=np.inf)
 
 
 def _incidence(n: int, first: Any, second: Any) -> Float[np.ndarray, "n k"]:

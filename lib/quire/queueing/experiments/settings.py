@@ -1,16 +1,19 @@
 """Settings an operator could type: one formula for a band, and what an autoscaler's two cost."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from quire.queueing.autoscaler import Autoscaler
+from quire.queueing.batched._points import Points
 from quire.queueing.batched.committed import committed_band_costs
 from quire.queueing.batched.staffing_rule import StaffingRule, fit_staffing_rule
 from quire.queueing.batched.tuning import Tuned
 from quire.queueing.decisions.farm_models import DecisionModel
 from quire.queueing.decisions.stationary import evaluate
-from quire.queueing.experiments.many_farms import Solved
+from quire.queueing.experiments.many_farms import SIZE, Solved
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,33 @@ def staffing_rule(free: Solved, committed: Solved, *, evaluations: int) -> RuleR
         [(free.batch.take(fitted), free.cost[fitted], band.take(fitted))], evaluations=evaluations
     )
     batch = free.batch.take(held)
-    settings = [row[:, None] for row in rule.settings(batch)]
-    bound = committed_band_costs(batch, *settings)[:, 0]
+    in_free = _by_parts(rule.costs, batch, len(fitted))  # the fit's shape
+    bound = _by_parts(lambda part: _committed_costs(rule, part), batch, SIZE)
     return RuleResult(
         rule=rule,
         formula=_typed(rule),
-        free=100 * (rule.costs(batch) / free.cost[held] - 1),
+        free=100 * (in_free / free.cost[held] - 1),
         committed=100 * (bound / committed.cost[held] - 1),
         tuned=free.gaps["band"][held],
     )
+
+
+def _by_parts(
+    cost_of: Callable[[Points], np.ndarray], batch: Points, size: int
+) -> Float[np.ndarray, " points"]:
+    """Return costs computed in parts of one size: a shape that is compiled already serves them."""
+    parts = []
+    for at in range(0, len(batch), size):
+        rows = np.arange(at, min(at + size, len(batch)))
+        padded = np.concatenate([rows, np.full(size - len(rows), rows[-1])])
+        parts.append(cost_of(batch.take(padded))[: len(rows)])
+    return np.concatenate(parts)
+
+
+def _committed_costs(rule: StaffingRule, batch: Points) -> Float[np.ndarray, " points"]:
+    """Return the rule's costs in V2, as two equal candidates: the shape of a tuning."""
+    twice = [np.tile(row[:, None], 2) for row in rule.settings(batch)]
+    return committed_band_costs(batch, *twice)[:, 0]
 
 
 def _typed(rule: StaffingRule) -> list[str]:
