@@ -7,6 +7,7 @@ against a fine reference of our own.
 import statistics
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,9 @@ class Runner:
         return statistics.median(ratios), ratios[0], ratios[-1]
 
 
+@lru_cache(maxsize=4)
 def rectifier_batch(step: float = STEP) -> Batch:
-    """Return the rectifier prepared for batched runs with a given step."""
+    """Return the rectifier prepared for batched runs with a given step, compiled once for all."""
     return prepare(
         read_deck(RECTIFIER), ["out"], [name for name, _ in VARIED], step,
         Transient(step, STOP, 0.0, step),

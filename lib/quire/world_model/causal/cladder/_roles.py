@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from quire.world_model.causal.cladder._text import node_name
 from quire.world_model.causal.graphs import CausalGraph
@@ -29,12 +30,14 @@ _EMPTY = {
 }
 
 
+@lru_cache(maxsize=16384)
 def stems(phrase: str) -> frozenset[str]:
     """Return the content words of a phrase, cut to their beginnings."""
     found = re.findall(r"[a-z]+", phrase.lower().replace("'s", ""))
     return frozenset(w[:5] for w in found if w not in _EMPTY)
 
 
+@lru_cache(maxsize=65536)
 def likeness(phrase: str, name: str) -> float:
     """Return 1 where a phrase names a node, else the share of the name's words that it holds."""
     if node_name(phrase) == name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from quire.world_model.causal.graphs import CausalGraph, causal_graph
 from quire.world_model.errors import Unreadable
@@ -148,7 +149,7 @@ def read(text: str) -> Question:
         raise Unreadable("text: must tell the graph ('A has a direct effect on B')")
     if query == "backadj" and set(methods) != {"1", "2"}:
         raise Unreadable("text: must tell Method 1 and Method 2")
-    graph = causal_graph(edges)
+    graph = _graph(tuple(edges))
     unknown = [n for n in hidden if n not in graph.nodes]
     if unknown:
         raise Unreadable(f"unobserved {unknown}: must be nodes of the graph {graph.nodes}")
@@ -162,6 +163,12 @@ def read(text: str) -> Question:
         tuple(facts),
         tuple(methods[n] for n in sorted(methods)),
     )
+
+
+@lru_cache(maxsize=4096)
+def _graph(edges: tuple[tuple[str, str], ...]) -> CausalGraph:
+    """Return the graph of some arrows: many questions are asked about one."""
+    return causal_graph(edges)
 
 
 def node_name(phrase: str) -> str:
