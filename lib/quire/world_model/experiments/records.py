@@ -49,7 +49,7 @@ def silverbox(
     iterations
         Levenberg-Marquardt steps of the free-run fits.
     """
-    last = min(TRAIN + integer("train", train, 1000), len(u) - 2000)
+    last = _trained_to(u, train)
     a, b = u[TRAIN:last], y[TRAIN:last]
     inside = int(np.argmax(np.abs(y[ARROW]) > np.abs(b).max()))
     unseen = slice(min(last + 20, len(u) - 2000), min(last + 20 + 8192, len(u)))
@@ -78,6 +78,25 @@ def silverbox(
     best = output_error.fit_free_run(one_step, a, b, iterations).theta
     told("cubic, free-run fit", 9, best, closed + time.process_time() - started)
     return rows, best
+
+
+def silverbox_seconds(u: Column, y: Column, train: int, iterations: int) -> float:
+    """Return the processor seconds in which the best model is learned once more.
+
+    Parameters
+    ----------
+    u, y, train, iterations
+        As in `silverbox`.
+    """
+    part = slice(TRAIN, _trained_to(u, train))
+    started = time.process_time()
+    one_step = solve(statistics(*output_error.regression(u[part], y[part])), 1e-12)
+    output_error.fit_free_run(one_step, u[part], y[part], iterations)
+    return time.process_time() - started
+
+
+def _trained_to(u: Column, train: int) -> int:
+    return min(TRAIN + integer("train", train, 1000), len(u) - 2000)
 
 
 def latency(
