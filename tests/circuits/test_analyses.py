@@ -51,7 +51,7 @@ def test_the_ring_oscillates_with_the_period_of_ngspice() -> None:
 
 def test_a_lossless_circuit_keeps_its_energy() -> None:
     circuit = qc.read_deck(
-        "t\nl1 a 0 1m ic=0\nc1 a 0 1u ic=1\n.tran 1u 3m uic\n.options reltol=1e-9\n"
+        "t\nl1 a 0 1m ic=0\nc1 a 0 1u ic=1\n.tran 1u 1m uic\n.options reltol=1e-9\n"
     )
     result = qc.solve_transient(circuit, fixed=True)
     volts, amperes = result.voltage("a"), result.current("l1")
