@@ -61,13 +61,14 @@ MOST_KEPT = 20_000
 """States of a model up to which its pattern is kept: models at other rates share it."""
 
 
-def _check_size(farm: Farm, levels: int, per_level: int) -> None:
+def _checked_levels(farm: Farm, levels: int, per_level: int) -> int:
     levels = integer("levels", levels, farm.servers + 10)
     if (levels + 1) * per_level > MOST_STATES:
         raise ValueError(
             f"levels = {levels}: {(levels + 1) * per_level} states are more than {MOST_STATES}; "
             "take fewer levels or servers"
         )
+    return levels
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def free_cancel_model(farm: Farm, costs: Costs, levels: int) -> DecisionModel:
     memoryless setup. ``levels`` is at least K + 10.
     """
     k = farm.servers
-    _check_size(farm, levels, (k + 1) * (k + 2) // 2)
+    levels = _checked_levels(farm, levels, (k + 1) * (k + 2) // 2)
     return _model(farm, costs, levels, 0)
 
 
@@ -224,7 +225,7 @@ def erlang_model(farm: Farm, costs: Costs, levels: int, stages: int) -> Decision
     stages = integer("stages", stages, 1, 64)
     if stages > 1 and k > 4:
         raise ValueError(f"servers = {k}: Erlang setup is modelled for at most 4 servers")
-    _check_size(farm, levels, math.comb(k + stages + 1, stages + 1))
+    levels = _checked_levels(farm, levels, math.comb(k + stages + 1, stages + 1))
     return _model(farm, costs, levels, stages)
 
 
