@@ -32,8 +32,8 @@ def test_steady_decks_equal_ngspice(name: str) -> None:
 )
 def test_transient_decks_equal_ngspice(name: str, fine: float) -> None:
     text, table = golden(name)
-    if name == "halfwave":  # its first period: the others cost as much and show no more
-        text, table = text.replace("3m", "1m"), table[table[:, 0] <= 1e-3]  # type: ignore[index]
+    if name == "halfwave":  # until it lets go: the other periods cost as much and show no more
+        text, table = text.replace("3m", "0.4m"), table[table[:, 0] <= 4e-4]  # type: ignore[index]
     row = compare_deck(name, text, table, refine=4)
     assert row.coarse <= 2e-3
     assert row.fine <= fine
