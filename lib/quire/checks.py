@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from quire.signatures import shown
+
 __all__ = [
     "between",
     "finite",
@@ -22,7 +24,6 @@ __all__ = [
     "positive",
     "real_array",
     "share",
-    "shown",
     "truths",
     "whole_array",
 ]
@@ -228,16 +229,6 @@ def truths(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Bool
     if shape is not None and found.shape != shape:
         raise ValueError(f"{name} = an array of shape {found.shape}: must be {shape}")
     return found
-
-
-def shown(value: Any) -> str:
-    """Return a value as an error shows it: short, and on one line."""
-    if (isinstance(value, np.ndarray) and value.size > 20) or (
-        isinstance(value, list | tuple) and len(value) > 20
-    ):
-        return f"a {type(value).__name__}"
-    written = repr(value)
-    return written if len(written) <= 60 and "\n" not in written else f"a {type(value).__name__}"
 
 
 def _number(name: str, value: Any, allowed: str, holds: Any) -> float:

@@ -5,6 +5,8 @@ is not of the kind that the annotation names (None where a circuit is due, a tex
 texts is), and passes on what the code behind it needs: Python's own truth values, a tuple for an
 iterator, a path for a text. Numbers and arrays are left to `quire.checks`, which knows what a
 function allows.
+
+It needs the standard library alone: a safety kernel's process starts with nothing else.
 """
 
 import collections.abc
@@ -18,11 +20,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar
 
-import numpy as np
-
-from quire.checks import shown
-
-__all__ = ["Kind", "checked", "kinds_of"]
+__all__ = ["Kind", "checked", "kinds_of", "shown"]
 
 Thing = TypeVar("Thing", bound=Callable[..., Any])
 
@@ -190,6 +188,20 @@ def _list(kind: type, inside: tuple[Any, ...]) -> Kind:
     return Kind(words, "lists", _is_list, passed)
 
 
+def shown(value: Any) -> str:
+    """Return a value as an error shows it: short, and on one line."""
+    size = len(value) if isinstance(value, list | tuple) else getattr(value, "size", 0)
+    if isinstance(size, int) and size > 20:
+        return f"a {type(value).__name__}"
+    written = repr(value)
+    return written if len(written) <= 60 and "\n" not in written else f"a {type(value).__name__}"
+
+
+def _is_numpy_truth(value: Any) -> bool:
+    kind = type(value)
+    return kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
+
+
 def _as_path(name: str, value: Any) -> Path:
     if "\0" in str(value):
         raise ValueError(f"{name} = {shown(value)}: must be a path, and a path has no NUL")
@@ -201,7 +213,7 @@ _PLAIN: dict[Any, Kind] = {
     bool: Kind(
         "True or False",
         "truth values",
-        lambda value: isinstance(value, bool | np.bool_),
+        lambda value: isinstance(value, bool) or _is_numpy_truth(value),
         lambda name, value: bool(value),
     ),
     str: Kind("a string", "strings", lambda value: isinstance(value, str)),

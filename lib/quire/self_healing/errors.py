@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from quire.checks import shown
+from quire.signatures import shown
 
 
 def sequence_of_text(name: str, values: Any) -> list[str]:

@@ -20,6 +20,7 @@ from quire.provenance.schema.canonical import (
     canonical_bytes,
     check_json,
     check_size,
+    checked_bytes,
 )
 from quire.provenance.schema.errors import (
     AuthorityExceeded,
@@ -93,8 +94,9 @@ class RecordWriter:
         self.folder = _new_folder(Path(root), str(envelope["investigation_id"]))
         self._link = first_link(payload)
         self._files: dict[str, int] = {}
+        self._written = dict.fromkeys((*STREAMS.values(), "chain.jsonl"), 0)
         try:
-            for name in (*STREAMS.values(), "chain.jsonl"):
+            for name in self._written:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
                 self._files[name] = os.open(self.folder / name, flags, 0o600)
             write_new(self.folder / "envelope.json", payload + b"\n")
@@ -118,7 +120,7 @@ class RecordWriter:
         """
         self._check_open("plans")
         path = f"plans[{len(self._plans)}]"
-        check_json(plan, path, self._limits)
+        payload = checked_bytes(plan, path, self._limits)
         check_plan(plan, path)
         trigger = plan.get("revision_trigger")
         if plan["plan_version"] != len(self._plans) + 1:
@@ -131,7 +133,7 @@ class RecordWriter:
             )
         if trigger is not None and trigger not in self._places:
             raise DanglingReference(f"{path}.revision_trigger", f"{trigger!r} names no step")
-        written = self._append("plan", plan, len(self._plans))
+        written = self._append("plan", plan, payload, len(self._plans))
         self._plans.append(written)
         return written
 
@@ -152,7 +154,7 @@ class RecordWriter:
         self._check_open("steps")
         place = len(self._places)
         path = f"steps[{place}]"
-        check_json(step, path, self._limits)
+        payload = checked_bytes(step, path, self._limits)
         check_step(step, path, self._profile)
         if step["step_id"] in self._places:
             raise SequenceOrder(f"{path}.step_id", f"{step['step_id']!r} is given twice")
@@ -167,7 +169,7 @@ class RecordWriter:
                 raise AuthorityExceeded(
                     f"{path}.tool_calls[{j}].tool", f"{call['tool']!r} is not permitted"
                 )
-        written = self._append("step", step, place)
+        written = self._append("step", step, payload, place)
         self._places[step["step_id"]] = place
         self._sequence = step["sequence"]
         return written
@@ -251,8 +253,9 @@ class RecordWriter:
         if self.closed:
             raise RecordClosed(path, f"record {self.envelope['investigation_id']!r} is closed")
 
-    def _append(self, kind: str, document: Mapping[str, Any], place: int) -> dict[str, Any]:
-        payload = canonical_bytes(document)
+    def _append(
+        self, kind: str, document: Mapping[str, Any], payload: bytes, place: int
+    ) -> dict[str, Any]:
         if self._redaction.spares(payload):
             written = dict(document)
         else:
@@ -265,16 +268,14 @@ class RecordWriter:
                     check_plan(written, path)
             payload = canonical_bytes(written)
         self._bytes = check_size(payload, f"{kind}s[{place}]", self._limits, self._bytes)
-        files = (self._files[STREAMS[kind]], self._files["chain.jsonl"])
-        sizes = [os.fstat(file).st_size for file in files]
-        head, link = self.head, self._link
+        stream, head, link, sizes = STREAMS[kind], self.head, self._link, dict(self._written)
         try:
-            _write_all(files[0], payload + b"\n")
+            self._write(stream, payload + b"\n")
             self._enter(kind, payload, self.head.number + 1)
         except BaseException:  # a disk that is full: the document and its entry stand, or neither
-            for file, size in zip(files, sizes, strict=True):
-                os.ftruncate(file, size)
-            self.head, self._link = head, link
+            for name in (stream, "chain.jsonl"):
+                os.ftruncate(self._files[name], sizes[name])
+            self.head, self._link, self._written = head, link, sizes
             raise
         return written
 
@@ -283,8 +284,14 @@ class RecordWriter:
         if number:
             self._link = next_link(self._link, leaf)
         link = self._link.hex()
-        _write_all(self._files["chain.jsonl"], chain_line(kind, leaf.hex(), link, number))
+        self._write("chain.jsonl", chain_line(kind, leaf.hex(), link, number))
         self.head = Head(number, link)
+
+    def _write(self, name: str, line: bytes) -> None:
+        left = line
+        while left:
+            left = left[os.write(self._files[name], left) :]
+        self._written[name] += len(line)
 
     def _finish(self, metadata: dict[str, Any]) -> None:
         metadata = self._redaction.apply(metadata)
@@ -310,8 +317,3 @@ def _new_folder(root: Path, name: str) -> Path:
         other = "" if folder.name == name else f" (its folder is called {folder.name!r})"
         raise EnvelopeSealed("envelope", f"there is a record {name!r}{other}") from None
     return folder
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
