@@ -1,11 +1,13 @@
 """What is recorded is this project's, whatever surrounds it."""
 
 import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from quire.workbook.provenance import git_commit, packages
+from quire.workbook.provenance import git_commit, kernel_report, packages
 
 
 def repository(folder: Path) -> str:
@@ -69,3 +71,16 @@ def test_a_repository_named_by_the_environment_is_not_taken(
 def test_packages_are_named() -> None:
     found = packages()
     assert {"python", "numpy", "jax"} <= found.keys()
+
+
+def test_a_run_counts_the_processor_time_of_processes_that_still_run() -> None:
+    before = kernel_report().processor_seconds
+    work = "sum(k * k for k in range(8_000_000)); print('done', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", work], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"done\n"
+        spent = sum(psutil.Process(child.pid).cpu_times()[:2])
+        assert kernel_report().processor_seconds >= before + spent - 0.2
+        child.communicate(b"\n")
