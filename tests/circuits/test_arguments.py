@@ -56,7 +56,7 @@ def test_what_is_no_such_argument_is_refused_by_name(call: Callable[[], Any], na
     [
         lambda a, b: qc.gauss_jordan(a, b).x,
         lambda a, b: qc.gauss_jordan_blocked(a, b, 1).x,
-        qc.gauss_jordan_threads,
+        lambda a, b: qc.gauss_jordan_threads(a, b, threads=1),
         lambda a, b: qc.inverse(a),
     ],
 )
