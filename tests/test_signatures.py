@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 import quire
@@ -113,6 +114,12 @@ def test_a_dataclass_keeps_tuples_whatever_lists_it_is_given() -> None:
     plan = Plan(["a"], iter((1, 2)), {"x": Farm()}, np.True_, {"k"})  # type: ignore[arg-type]
     assert plan == Plan(("a",), (1, 2), {"x": Farm()}, True, frozenset("k"))
     assert plan.exact is True and hash(plan.names) and isinstance(plan.kept, frozenset)
+
+
+def test_a_table_is_a_mapping_of_its_columns() -> None:
+    assert isinstance(Plan(farms=pd.DataFrame(index=[0])).farms, pd.DataFrame)
+    with pytest.raises(ValueError, match=r"farms\['x'\] = .*: must be a Farm"):
+        Plan(farms=pd.DataFrame({"x": [1]}))
 
 
 @pytest.mark.parametrize(

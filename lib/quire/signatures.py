@@ -146,7 +146,13 @@ def _mapping(inside: tuple[Any, ...]) -> Kind:
                 item_kind.take(f"{name}[{key!r}]", item)
         return value
 
-    return Kind("a mapping", "mappings", lambda value: isinstance(value, Mapping), passed)
+    return Kind("a mapping", "mappings", _is_mapping, passed)
+
+
+def _is_mapping(value: Any) -> bool:
+    """Whether a value is a mapping or asked like one: a table of pandas, an archive of NumPy."""
+    asked = ("keys", "items", "__getitem__")
+    return isinstance(value, Mapping) or all(callable(getattr(value, name, None)) for name in asked)
 
 
 def _is_list(value: Any) -> bool:
