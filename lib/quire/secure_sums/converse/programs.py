@@ -101,7 +101,11 @@ def converse_program(model: EntropyModel) -> ConverseProgram:
 
 @checked
 def converse_bound(
-    program: ConverseProgram, objective: str, met: Bool[np.ndarray, " m"] | None = None
+    program: ConverseProgram,
+    objective: str,
+    met: Bool[np.ndarray, " m"] | None = None,
+    *,
+    whole: bool = False,
 ) -> ConverseBound:
     """Return the least value of an objective that Shannon's inequalities allow, with its dual.
 
@@ -114,6 +118,8 @@ def converse_bound(
         What is minimised.
     met
         As in `converse_value`.
+    whole
+        Whether all inequalities may be used in the dual solution, met on the way or not.
 
     Raises
     ------
@@ -124,7 +130,7 @@ def converse_bound(
     met = first_inequalities(program) if met is None else met
     value, entropies = _optimum(program, cost, objective, met)
     # a multiplier of an optimal dual is zero wherever an optimal primal leaves slack
-    tight = np.flatnonzero(met & (program.inequalities @ entropies < 1e-6))
+    tight = np.flatnonzero((whole | met) & (program.inequalities @ entropies < 1e-6))
     count, prices = len(tight), len(program.values)
     weight = np.concatenate([np.ones(count), np.zeros(prices)])
     price_row = csr_array(np.concatenate([np.zeros(count), program.values])[None])

@@ -115,7 +115,11 @@ def prove_converse(
         the problems of this package); a bound is then not proved.
     """
     model = aggregation_model(problem, None if objective == "total key" else user)
-    return exact_proof(converse_bound(converse_program(model), objective))
+    program = converse_program(model)
+    try:
+        return exact_proof(converse_bound(program, objective))
+    except ArithmeticError:  # few inequalities, and none of their fractions is exact
+        return exact_proof(converse_bound(program, objective, whole=True))
 
 
 @checked
