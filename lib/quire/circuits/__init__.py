@@ -27,8 +27,7 @@ What needs JAX or Numba loads when it is first asked for: a process that only el
 moment.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quire.circuits.analyses.results import Counts, Result
 from quire.circuits.analyses.steady import solve_ac, solve_dc, solve_op
@@ -62,6 +61,7 @@ from quire.circuits.formulations.mna import System, build_system
 from quire.circuits.netlist.elements import AcSweep, Circuit, DcSweep, Sweep, Transient
 from quire.circuits.netlist.numbers import parse_number
 from quire.circuits.netlist.reader import read_deck
+from quire.later import loaded_later
 
 if TYPE_CHECKING:
     from quire.circuits.batched.gradients import differences, measure_and_gradient, rise_time
@@ -129,10 +129,5 @@ _LATER = {
     "elimination.sharded": ("gauss_jordan_sharded",),
     "elimination.threads": ("MOST_THREADS", "gauss_jordan_threads"),
 }
-_OF = {name: place for place, names in _LATER.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name in _OF:
-        return getattr(import_module(f"{__name__}.{_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = loaded_later(__name__, _LATER)

@@ -32,9 +32,9 @@ Discovery and the Hawkes model need JAX and load when they are first asked for: 
 without it.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from quire.later import loaded_later
 from quire.self_healing.action.cases import Case, EvidenceEdge, View, read_cases
 from quire.self_healing.action.conformal import abstains, conformal_threshold, prediction_set
 from quire.self_healing.action.diagnosers import (
@@ -129,10 +129,5 @@ _LATER = {
     "reasoning.hawkes": ("Excitation", "fit_hawkes", "simulate_hawkes"),
     "reasoning.lbfgs": ("cyclicity", "discover_by_lbfgs"),
 }
-_OF = {name: place for place, names in _LATER.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name in _OF:
-        return getattr(import_module(f"{__name__}.{_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = loaded_later(__name__, _LATER)

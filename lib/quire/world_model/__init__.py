@@ -38,8 +38,9 @@ library alone.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from quire.later import loaded_later
 
 if TYPE_CHECKING:
     from quire.world_model.causal.cladder import Answer, answer
@@ -202,10 +203,5 @@ _PLACES = {
     "planning.barriers": ("closed_form", "nearest_safe"),
     "planning.predictive": ("Linear", "plan", "predictive_program"),
 }
-_OF = {name: place for place, names in _PLACES.items() for name in names}
 
-
-def __getattr__(name: str) -> Any:
-    if name in _OF:
-        return getattr(import_module(f"{__name__}.{_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = loaded_later(__name__, _PLACES)

@@ -20,7 +20,7 @@ import sys
 import time
 from typing import Any
 
-from quire import merkle, signatures
+from quire import later, merkle, signatures
 from quire.world_model import errors
 from quire.world_model.errors import WorldModelError
 from quire.world_model.kernel import canonical, ed25519, ledger, tokens
@@ -351,7 +351,7 @@ def main() -> None:
 
 def _own_files(begin: dict[str, Any]) -> tuple[str, ...]:
     """Return what the kernel itself consists of: its program, ledger, socket and process."""
-    modules = (merkle.__file__, signatures.__file__, errors.__file__)
+    modules = (merkle.__file__, later.__file__, signatures.__file__, errors.__file__)
     code = (pathlib.Path(__file__).parent, *modules, sys.executable)
     return (*map(str, code), begin["log"], begin["socket"], begin.get("folder") or begin["socket"])
 
