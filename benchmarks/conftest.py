@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -16,6 +17,13 @@ def pytest_benchmark_update_json(
 ) -> None:
     """Write the load into the session's file."""
     output_json["quire_load"] = [config.stash[_LOAD], _load()]
+
+
+@pytest.fixture
+def timed(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> BenchmarkFixture:
+    """The benchmark of a round that makes ``ITEMS`` things, as its module says."""
+    benchmark.extra_info["items"] = request.module.ITEMS
+    return benchmark
 
 
 _LOAD = pytest.StashKey[float]()

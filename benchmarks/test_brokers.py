@@ -8,18 +8,13 @@ from quire.brokers.laws.queues import waits, waits_by_scan, waits_in_turn
 from quire.brokers.peers import hdrhistogram
 
 VALUES, JOBS = 100_000, 100_000
+ITEMS = VALUES
 SHARES = (0.5, 0.99, 0.999)
 
 
 @pytest.fixture(scope="module")
 def latencies():
     return np.random.default_rng(11).exponential(1e6, VALUES).astype(np.int64)
-
-
-@pytest.fixture
-def timed(benchmark):
-    benchmark.extra_info["items"] = VALUES
-    return benchmark
 
 
 @pytest.mark.benchmark(group="a latency counted, and three percentiles told")

@@ -13,6 +13,7 @@ from quire.self_healing.reasoning.lbfgs import discover_by_lbfgs
 from quire.self_healing.reasoning.structures import simulate_process, standardised
 
 LINES, TEMPLATES, QUERIES = 2000, 60, 20
+ITEMS = QUERIES
 SERIES = 10
 
 
@@ -44,12 +45,6 @@ def test_drain3(benchmark, log):
 @pytest.fixture(scope="module")
 def references(log):
     return list(dict.fromkeys(line.split(" took ")[0] for line in log))
-
-
-@pytest.fixture
-def timed(benchmark):
-    benchmark.extra_info["items"] = QUERIES
-    return benchmark
 
 
 @pytest.mark.benchmark(group="a line's nearest reference among sixty")

@@ -14,6 +14,7 @@ from quire.serving import (
 from quire.serving.peers import simpy
 
 REQUESTS = 300
+ITEMS = REQUESTS
 CONFIGURATIONS = 16
 RULES = SchedulerConfig(2000, 2048, 64, prefix_caching=False)
 
@@ -26,12 +27,6 @@ def trace():
 @pytest.fixture(scope="module")
 def profile():
     return linear_profile(LLAMA_8B, 12.0, 0.6)
-
-
-@pytest.fixture
-def timed(benchmark):
-    benchmark.extra_info["items"] = REQUESTS
-    return benchmark
 
 
 @pytest.mark.benchmark(group="a request served by one engine")

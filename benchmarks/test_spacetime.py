@@ -7,6 +7,7 @@ from quire.spacetime import NEW_JERSEY, light_cone_nbbo, stream
 from quire.spacetime.quotes.streams import _best_pass, best_of, merged
 
 EACH = 50_000
+ITEMS = EACH * len(NEW_JERSEY)  # quotes
 pytestmark = pytest.mark.benchmark(group="a quote in the best bid and offer of three places")
 
 
@@ -20,12 +21,6 @@ def streams():
         bids = 10_000 + np.cumsum(random.integers(-1, 2, EACH)) % 7
         made.append(stream(times, bids, bids + random.integers(1, 4, EACH)))
     return made
-
-
-@pytest.fixture
-def timed(benchmark, streams):
-    benchmark.extra_info["items"] = EACH * len(streams)  # quotes
-    return benchmark
 
 
 def test_plain_pass_over_merged_quotes(timed, streams):
