@@ -205,6 +205,13 @@ def test_the_proof_by_hand_on_graphs_of_any_size() -> None:
         least_graph_key(np.zeros((3, 3), dtype=bool))
 
 
+@pytest.mark.slow
+def test_five_users_have_a_short_exact_proof() -> None:
+    proof = prove_converse(everyone_wants_everything(5, [0]), "key")
+    assert proof.bound == 1 and verify(proof)
+    assert len(proof.inequalities) < 400  # of 59,809
+
+
 def test_objectives_that_share_what_they_met_have_the_same_optima() -> None:
     program = converse_program(aggregation_model(everyone_wants_everything(3, [0]), 0))
     shared = converse_values(program, OBJECTIVES)

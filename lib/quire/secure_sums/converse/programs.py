@@ -101,16 +101,12 @@ def converse_program(model: EntropyModel) -> ConverseProgram:
 
 @checked
 def converse_bound(
-    program: ConverseProgram,
-    objective: str,
-    met: Bool[np.ndarray, " m"] | None = None,
-    *,
-    whole: bool = False,
+    program: ConverseProgram, objective: str, met: Bool[np.ndarray, " m"] | None = None
 ) -> ConverseBound:
     """Return the least value of an objective that Shannon's inequalities allow, with its dual.
 
-    A second program finds, among the dual solutions of the optimal value that use the inequalities
-    met on the way to it, one of least total weight: short proofs.
+    A second program finds, among the dual solutions of the optimal value, one of least total
+    weight: short proofs.
 
     Parameters
     ----------
@@ -118,8 +114,6 @@ def converse_bound(
         What is minimised.
     met
         As in `converse_value`.
-    whole
-        Whether all inequalities may be used in the dual solution, met on the way or not.
 
     Raises
     ------
@@ -127,15 +121,11 @@ def converse_bound(
         When the model has no such objective, or the solver does not reach an optimum.
     """
     cost = _cost(program, objective)
-    met = first_inequalities(program) if met is None else met
-    value, entropies = _optimum(program, cost, objective, met)
-    # a multiplier of an optimal dual is zero wherever an optimal primal leaves slack
-    tight = np.flatnonzero((whole | met) & (program.inequalities @ entropies < 1e-6))
-    count, prices = len(tight), len(program.values)
+    value = converse_value(program, objective, met)
+    count, prices = program.inequalities.shape[0], len(program.values)
     weight = np.concatenate([np.ones(count), np.zeros(prices)])
     price_row = csr_array(np.concatenate([np.zeros(count), program.values])[None])
-    used = program.inequalities[tight]
-    dual: Any = vstack([hstack([used.T, program.equality_matrix.T]), price_row])
+    dual: Any = vstack([hstack([program.inequalities.T, program.equality_matrix.T]), price_row])
     rounded = round(value * 12) / 12  # the solver's last digits, not the theorem's
     target = rounded if abs(rounded - value) < 1e-6 else value - 1e-7
     found = linprog(
@@ -148,9 +138,7 @@ def converse_bound(
     if found.x is None:
         raise ValueError(f"objective = {objective!r}: no dual of value {target} ({found.message})")
     rows = np.flatnonzero(found.x[:count] > 1e-9)
-    return ConverseBound(
-        program, objective, value, tight[rows], found.x[:count][rows], found.x[count:]
-    )
+    return ConverseBound(program, objective, value, rows, found.x[:count][rows], found.x[count:])
 
 
 @checked
@@ -175,8 +163,26 @@ def converse_value(
     ValueError
         When the model has no such objective, or the solver does not reach an optimum.
     """
+    cost = _cost(program, objective)
     met = first_inequalities(program) if met is None else met
-    return _optimum(program, _cost(program, objective), objective, met)[0]
+    while True:
+        solved = linprog(
+            cost,
+            A_ub=-program.inequalities[met],
+            b_ub=np.zeros(met.sum()),
+            A_eq=program.equality_matrix,
+            b_eq=program.values,
+            bounds=(0, program.space.model.variables),
+            method="highs-ipm",
+        )
+        if solved.x is None:
+            raise ValueError(f"objective = {objective!r}: no optimum ({solved.message})")
+        slack = program.inequalities @ solved.x
+        slack[met] = 0.0
+        violated = np.flatnonzero(slack < -1e-7)
+        if len(violated) == 0:
+            return float(solved.fun)
+        met[violated[np.argsort(slack[violated])[: len(cost)]]] = True
 
 
 def converse_values(program: ConverseProgram, objectives: Iterable[str]) -> list[float]:
@@ -198,39 +204,6 @@ def first_inequalities(program: ConverseProgram) -> Bool[np.ndarray, " m"]:
     rng = np.random.default_rng(0)
     met[rng.choice(count, min(count, 2 * unknowns), replace=False)] = True
     return met
-
-
-def _optimum(
-    program: ConverseProgram,
-    cost: Float[np.ndarray, " u"],
-    objective: str,
-    met: Bool[np.ndarray, " m"],
-) -> tuple[float, Float[np.ndarray, " u"]]:
-    """Return the least cost and entropies that attain it, taking in violated inequalities.
-
-    Raises
-    ------
-    ValueError
-        When the solver does not reach an optimum.
-    """
-    while True:
-        solved = linprog(
-            cost,
-            A_ub=-program.inequalities[met],
-            b_ub=np.zeros(met.sum()),
-            A_eq=program.equality_matrix,
-            b_eq=program.values,
-            bounds=(0, program.space.model.variables),
-            method="highs-ipm",
-        )
-        if solved.x is None:
-            raise ValueError(f"objective = {objective!r}: no optimum ({solved.message})")
-        slack = program.inequalities @ solved.x
-        slack[met] = 0.0
-        violated = np.flatnonzero(slack < -1e-7)
-        if len(violated) == 0:
-            return float(solved.fun), solved.x
-        met[violated[np.argsort(slack[violated])[: len(cost)]]] = True
 
 
 def _cost(program: ConverseProgram, objective: str) -> Float[np.ndarray, " u"]:

@@ -115,11 +115,7 @@ def prove_converse(
         the problems of this package); a bound is then not proved.
     """
     model = aggregation_model(problem, None if objective == "total key" else user)
-    program = converse_program(model)
-    try:
-        return exact_proof(converse_bound(program, objective))
-    except ArithmeticError:  # few inequalities, and none of their fractions is exact
-        return exact_proof(converse_bound(program, objective, whole=True))
+    return exact_proof(converse_bound(converse_program(model), objective))
 
 
 @checked
