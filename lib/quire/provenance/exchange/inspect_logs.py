@@ -16,6 +16,8 @@ from quire.provenance.stores.files import open_document
 from quire.signatures import checked
 
 _ZSTD = 93
+_UNREADABLE = (OSError, ValueError, struct.error, EOFError, RuntimeError, OverflowError)
+"""What `zipfile` raises for an archive that was made to be wrong, besides its own."""
 _LIMITS = Limits(string=16_000_000, document=256_000_000, values=20_000_000)
 
 
@@ -52,9 +54,7 @@ def read_samples(
         try:
             archive = zipfile.ZipFile(raw)
             held = archive.infolist()
-        except (OSError, ValueError, struct.error, EOFError, RuntimeError, OverflowError) as fault:
-            raise Malformed(place.name, f"is no log: {fault}") from None
-        except zipfile.BadZipFile as fault:
+        except (zipfile.BadZipFile, *_UNREADABLE) as fault:
             raise Malformed(place.name, f"is no log: {fault}") from None
         size = raw.seek(0, os.SEEK_END)
         samples = [i for i in held if i.filename.startswith("samples/") and not i.is_dir()]
