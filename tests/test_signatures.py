@@ -130,6 +130,7 @@ def test_a_table_is_a_mapping_of_its_columns() -> None:
         ({"farms": {"x": 3}}, r"farms\['x'\] = 3: must be a Farm"),
         ({"farms": {1: Farm()}}, "a key of farms = 1"),
         ({"farms": [Farm()]}, "farms = .*: must be a mapping or None"),
+        ({"farms": dict}, "farms = .*: must be a mapping or None"),
         ({"exact": "no"}, "exact = 'no': must be True or False"),
         ({"exact": None}, "exact = None"),
     ],

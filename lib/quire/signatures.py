@@ -151,8 +151,9 @@ def _mapping(inside: tuple[Any, ...]) -> Kind:
 
 def _is_mapping(value: Any) -> bool:
     """Whether a value is a mapping or asked like one: a table of pandas, an archive of NumPy."""
-    asked = ("keys", "items", "__getitem__")
-    return isinstance(value, Mapping) or all(callable(getattr(value, name, None)) for name in asked)
+    if isinstance(value, Mapping | type):
+        return isinstance(value, Mapping)
+    return all(callable(getattr(value, name, None)) for name in ("keys", "items", "__getitem__"))
 
 
 def _is_list(value: Any) -> bool:
