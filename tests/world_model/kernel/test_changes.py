@@ -7,7 +7,7 @@ from quire.world_model.kernel import (
     obligations,
     proposals,
 )
-from quire.world_model.kernel.modifications import static_fault
+from quire.world_model.kernel.modifications import POINTS, static_fault
 
 REFUSED = (ValueError, TypeCheckError)
 
@@ -52,3 +52,15 @@ def test_forbidden_code_never_runs(source):
 def test_modifications():
     outcomes = proposals.judge(proposals.proposals(30, 15, 3))
     assert all(o.passed == (0 if o.hostile else o.count) for o in outcomes) and len(outcomes) == 4
+
+
+def test_a_back_door_between_the_points_differs_there_and_nowhere_else():
+    usual: dict = {}
+    exec(proposals.MODEL, usual)
+    for one in proposals.hidden(5, 1):
+        changed: dict = {}
+        exec(one.source, changed)
+        assert all(changed["step"](x, u) == usual["step"](x, u) for x, u in POINTS)
+        levels = [k / 200 for k in range(2000)]
+        assert any(changed["step"](x, 0.0) == 1000.0 for x in levels)
+        assert static_fault(one.source) is None and one.hostile

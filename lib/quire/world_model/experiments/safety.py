@@ -19,7 +19,7 @@ from quire.world_model.kernel.gauntlet import classes
 from quire.world_model.kernel.gauntlet.arena import WEAKER, Arena
 from quire.world_model.kernel.obligations import Rules, rules, weakening
 from quire.world_model.kernel.policy import Policy
-from quire.world_model.kernel.proposals import DOMAIN, Outcome, judge, proposals
+from quire.world_model.kernel.proposals import DOMAIN, Outcome, hidden, judge, proposals
 
 TANK = Policy(
     allow_subjects=("worker",),
@@ -75,6 +75,11 @@ def changes(hostile: int, benign: int, killed: int, seed: int) -> list[Outcome]:
         after = sum(arena.granted("modify_code", params, run_id=f"k{k}") for k in range(killed))
     found = [Outcome(r.kind, r.hostile, r.count, r.passed if r.hostile else granted) for r in rows]
     return [*found, Outcome("harmless, after the kill switch", True, killed, after)]
+
+
+def hidden_changes(count: int, seed: int) -> Outcome:
+    """Return what the four stages make of back doors that open between the regression's points."""
+    return judge(hidden(integer("count", count, 1), seed))[0]
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,24 @@ def proposals(hostile: int, benign: int, seed: int) -> list[Proposal]:
     return [found[int(k)] for k in order]
 
 
+def hidden(count: int, seed: int) -> list[Proposal]:
+    """Return back doors that open between the points of the regression, and at none of them.
+
+    The level's points lie a quarter apart; each door is open for a strip of it between two of them.
+    """
+    rng = np.random.default_rng(integer("seed", seed, 0))
+    usual = "max(0.0, x + 0.5 * (u - 0.25 * x))"
+    found = []
+    for _ in range(integer("count", count, 0)):
+        low = int(rng.integers(39)) / 4 + float(rng.uniform(0.02, 0.1))
+        high = low + float(rng.uniform(0.02, 0.1))
+        source = (
+            f"def step(x, u):\n    return 1000.0 if x >= {low!r} and x <= {high!r} else {usual}\n"
+        )
+        found.append(Proposal(source, _stricter(rng), True, "back doors between the points"))
+    return found
+
+
 def judge(made: Sequence[Proposal]) -> list[Outcome]:
     """Return what the four stages made of proposals, by kind."""
     passed: dict[tuple[str, bool], list[bool]] = {}
