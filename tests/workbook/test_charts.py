@@ -166,7 +166,13 @@ def test_a_chart_for_the_dark_keeps_its_hues(enabled: None) -> None:
     assert drawn["mark"]["color"] == charts.DARK_TONES["#0072b2"]
     assert drawn["config"]["background"] == charts.DARK.ground
     assert drawn["config"]["range"]["category"] == list(charts.DARK.data)
-    assert tuple(charts.DARK_TONES) == charts.CATEGORIES
+    assert tuple(charts.DARK_TONES) == (*charts.CATEGORIES, charts.ON_HUE)
+
+
+@pytest.mark.parametrize("colour", charts.CATEGORIES)
+def test_words_on_a_tile_are_read_in_both_themes(colour: str) -> None:
+    assert contrast(charts.ON_HUE, colour) >= 3
+    assert contrast(charts.DARK_TONES[charts.ON_HUE], charts.DARK_TONES[colour]) >= 6
 
 
 @pytest.mark.parametrize("ink", [charts.LIGHT, charts.DARK])

@@ -55,6 +55,9 @@ VERDICT_COLOURS = {
     "not run here": "#7f7f7f",
 }
 
+# Words on a tile of one of these hues: white, and in the dark theme, where the hues are brighter, ink.
+ON_HUE = "#fffffe"
+
 # The same hues, brighter: what stands for each colour on the dark theme's ground. Prose may name a
 # hue, and points that are half transparent can still be seen.
 DARK_TONES = {
@@ -65,6 +68,7 @@ DARK_TONES = {
     "#a6761d": "#d9ae52",
     "#6f6fc6": "#a2a2f2",
     "#7f7f7f": "#b4b4b4",
+    ON_HUE: "#14181e",
 }
 
 
@@ -81,7 +85,11 @@ class Ink:
 
 LIGHT = Ink("#ffffff", text="#24292f", line="#6b7280", grid="#e5e7eb", data=CATEGORIES)
 DARK = Ink(
-    "#14181e", text="#e6e6e6", line="#9ca3af", grid="#343b45", data=tuple(DARK_TONES.values())
+    "#14181e",
+    text="#e6e6e6",
+    line="#9ca3af",
+    grid="#343b45",
+    data=tuple(DARK_TONES[hue] for hue in CATEGORIES),
 )
 
 
