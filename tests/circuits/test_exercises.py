@@ -10,7 +10,7 @@ from quire.circuits import exercises
 HOSTILE = (None, float("nan"), "4", True, [], (1,), np.zeros(3), object(), 10**400)
 RIGHT: dict[str, list[Any]] = {
     "rows_that_vary": [(3, 6), [3, 6], np.array([3, 6])],
-    "solves_until_paid": [4],
+    "solves_until_paid": [4, 4.0, np.int64(4)],
     "low_rank_limit": [0.8, np.float64(0.8)],
     "digits_lost": [
         ([[1e-12, 1.0], [1.0, 1.0]], [1.3, 2.7]),
@@ -19,7 +19,7 @@ RIGHT: dict[str, list[Any]] = {
 }
 WRONG: dict[str, list[Any]] = {
     "rows_that_vary": [(4, 6), (3, 5), (2, 6), (3.0, 6.0), (6, 3), (3, 6, 0)],
-    "solves_until_paid": [3, 5, 4.0, 1, 0, -4],
+    "solves_until_paid": [3, 5, 3.5, 4.5, True, 0, -4],
     "low_rank_limit": [1, 0.5, 0.75, 0.5 ** (1 / 3), 1.25, 4, 0.0, float("inf")],
     "digits_lost": [
         ([[1.0, 0.0], [0.0, 1.0]], [1.0, 2.0]),

@@ -5,11 +5,12 @@ or a wrong value is False; nothing raises.
 """
 
 import math
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from quire.answers import is_near
 from quire.circuits.elimination.costs import full_flops, reduced_flops, reduction_flops
 from quire.circuits.elimination.gauss_jordan import gauss_jordan
 from quire.circuits.errors import CircuitError
@@ -47,7 +48,7 @@ def solves_until_paid(answer: Any) -> bool:
         reduction_flops(100, 10),
     )
     right = next(k for k in range(1, 1000) if once + k * less < k * whole)
-    return _is_integer(answer) and int(answer) == right
+    return is_near(answer, right)
 
 
 def low_rank_limit(answer: Any) -> bool:
@@ -56,7 +57,7 @@ def low_rank_limit(answer: Any) -> bool:
     A chain touches m = q + 1 rows; operations are counted as cubes.
     """
     q = next(q for q in range(1, 100) if 2 * q**3 > (q + 1) ** 3)
-    return _is_number(answer, q / (q + 1), 1e-9)
+    return is_near(answer, q / (q + 1), rel=1e-9)
 
 
 def digits_lost(answer: Any) -> bool:
@@ -80,18 +81,3 @@ def digits_lost(answer: Any) -> bool:
     exact = np.linalg.solve(a, b)
     near = float(np.abs(careful - exact).max()) <= 1e-12 * size
     return near and float(np.abs(careless - careful).max()) >= 1e-8 * size
-
-
-def _is_integer(answer: Any) -> bool:
-    return isinstance(answer, Integral) and not isinstance(answer, bool | np.bool_)
-
-
-def _is_number(answer: Any, right: float, tolerance: float) -> bool:
-    """Whether the answer is one real number within a relative tolerance; a boolean is none."""
-    if isinstance(answer, bool | np.bool_) or not isinstance(answer, Real):
-        return False
-    try:
-        value = float(answer)
-    except (OverflowError, ValueError):
-        return False
-    return math.isfinite(value) and abs(value - right) <= tolerance * abs(right)

@@ -55,7 +55,7 @@ VERDICT_COLOURS = {
     "not run here": "#7f7f7f",
 }
 
-# Words on a tile of one of these hues: white, and in the dark theme, where the hues are brighter, ink.
+# Words on a tile of one of these hues: white; ink in the dark theme, where the hues are brighter.
 ON_HUE = "#fffffe"
 
 # The same hues, brighter: what stands for each colour on the dark theme's ground. Prose may name a

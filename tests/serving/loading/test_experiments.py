@@ -208,8 +208,9 @@ def test_right_answers():
     assert not exercises.capacity_gain(lambda n, c, d: 1 / 0)
     assert exercises.bottleneck_moves(31.46)
     assert not exercises.bottleneck_moves(31.46e9) and not exercises.bottleneck_moves(29.3)
-    assert exercises.deadlock_room(1900) and exercises.deadlock_room(np.int64(1900))
-    for wrong in (1800, 2000, 1000, 1900.0):
+    for right in (1900, np.int64(1900), 1900.0):
+        assert exercises.deadlock_room(right)
+    for wrong in (1800, 2000, 1000, 1900.5, True):
         assert exercises.deadlock_room(wrong) is False
     assert exercises.shared_link((2.5, 3.0)) and exercises.shared_link(np.array([2.5, 3.0]))
     for pair in ((3.0, 2.5), (2.5, 2.5), (2.5,), (2.5, 3.0, 1.0), "23"):

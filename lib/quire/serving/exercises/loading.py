@@ -1,6 +1,5 @@
 """The checks of chapter 11's exercises: a bottleneck that moves, a deadlock, a shared link."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -52,8 +51,6 @@ def deadlock_room(answer: Any) -> bool:
 
     Two requests load 1,000 tokens each, a quantum of 100 in turn, and take room by the quantum.
     """
-    if isinstance(answer, bool) or not isinstance(answer, Integral | np.integer):
-        return False
     two = Requests(np.zeros(2), [1000, 1000], [10, 10])
     kappa = LoadingCosts().kv_bytes_per_token
     for room in range(1000, 2001, 100):
@@ -62,7 +59,7 @@ def deadlock_room(answer: Any) -> bool:
             serve(two, LoadingCosts(), tight, "sharing")
         except Deadlock:
             continue
-        return int(answer) == room
+        return is_near(answer, room)
     return False
 
 
