@@ -24,6 +24,9 @@ from hypothesis import settings
 from jaxtyping import config, install_import_hook
 
 import quire
+from quire.workbook.compiled import keep_bytecode
+
+keep_bytecode()  # it serves the processes that tests start, too
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     with suppress(ValueError):  # not in the main thread

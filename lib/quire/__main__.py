@@ -24,6 +24,9 @@ def main() -> NoReturn:
         print(f"quire {__version__}")
         sys.exit(0)
     try:
+        from quire.workbook.compiled import keep_bytecode
+
+        keep_bytecode()
         from quire.workbook.cli import main as run
     except KeyboardInterrupt:
         print("quire: interrupted: nothing is half-written, run it again", file=sys.stderr)

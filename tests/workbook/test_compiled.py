@@ -1,6 +1,8 @@
 """Compiled programs are kept between runs, and change no output, damaged or not."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,42 @@ def test_the_older_half_goes_when_there_is_too_much(tmp_path: Path) -> None:
     compiled.trim(tmp_path, 39)
     assert {file.name for file in tmp_path.iterdir()} == {"a", "b"}
     compiled.trim(tmp_path / "nowhere", 1)
+
+
+def test_where_no_bytecode_may_lie_beside_sources_a_kernel_keeps_it_in_the_cache(
+    tiny: Chapter, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    folder = tiny.notebook.parent
+    (folder / "beside.py").write_text("SIZE = 3\n")
+    told = "import sys, beside\nprint(sys.dont_write_bytecode)\nclaims.measure('99.1', True)\n"
+    chapter = write_chapter(tiny.notebook.parents[1], work=told)
+    execute(chapter)
+    (kept,) = cache.glob("bytecode/**/beside.*.pyc")
+    assert str(folder).strip(os.sep) in str(kept)
+    assert not (folder / "__pycache__").exists()
+
+
+@pytest.mark.usefixtures("cache")
+def test_bytecode_is_python_s_own_business_where_nobody_forbids_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    assert compiled.bytecode() == {}
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert compiled.bytecode()["PYTHONPYCACHEPREFIX"].startswith(str(tmp_path))
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("QUIRE_CACHE", str(tmp_path / "file" / "below"))
+    assert compiled.bytecode() == {}
+
+
+def test_the_command_keeps_its_bytecode_too(cache: Path) -> None:
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("PYTHONPYCACHEPREFIX", None)
+    run = [sys.executable, "-m", "quire", "--help"]
+    subprocess.run(run, env=environment, check=True, capture_output=True)
+    assert list(cache.glob("bytecode/**/cli.*.pyc"))
 
 
 def _shown(notebook: object) -> object:

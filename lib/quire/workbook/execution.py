@@ -303,7 +303,7 @@ def _environment(chapter: Chapter, private: Path) -> dict[str, str]:
     # chapter of small matrices then takes three to ten times the processor time, and its rivals'
     # time, when they are measured next to each other. No result depends on it.
     environment.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
-    environment |= compiled.settings()
+    environment |= compiled.settings() | compiled.bytecode()
     for name in ("QUIRE_DATA_MIRROR", "QUIRE_CACHE"):
         if environment.get(name):
             environment[name] = os.path.abspath(os.path.expanduser(environment[name]))  # noqa: PTH100, PTH111
