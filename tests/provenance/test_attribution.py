@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quire.provenance import EnvelopeSealed, RecordWriter
+from quire.provenance import EnvelopeSealed, RecordWriter, wilson_interval
 from quire.provenance.experiments import asking, attribution, expressiveness, root_causes
 from quire.provenance.worlds.recording import records_of
 
@@ -54,6 +54,21 @@ def test_constants_are_learned_on_other_logs():
     rows = attribution.attribution("part", same, by_fault, [0])
     told = next(row for row in rows if row.way == "one name, one step")
     assert told.agent == told.step == pytest.approx(90)
+
+
+def test_a_margin_over_a_printed_share_counts_the_spread_of_both():
+    # Newcombe 1998, table II, case (a): 56 of 70 against 48 of 80, method 10
+    own = wilson_interval(56, 70)
+    row = attribution.AttributionRow(
+        "part", "way", 0.0, 0.0, 0.0, 80.0, 100 * own[0], 100 * own[1], 0.0, 0.0, 0.0
+    )
+    assert attribution.margin_over_printed(row, 60.0, 80) == pytest.approx(
+        (20, 5.24, 33.39), abs=0.01
+    )
+    few, many = (attribution.margin_over_printed(row, 60.0, count) for count in (10, 10_000))
+    assert few[1] < 0 < many[1] and few[2] > many[2]
+    equal = attribution.margin_over_printed(row, 80.0, 80)
+    assert equal[0] == 0 and equal[1] < 0 < equal[2]
 
 
 def test_the_fitted_classifier_finds_the_words_of_fault():
