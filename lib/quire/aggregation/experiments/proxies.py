@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from quire.aggregation.experiments.outcomes import CHUNK, Outcome, outcomes
-from quire.aggregation.experiments.tasks import Setting, Task
+from quire.aggregation.experiments.tasks import Setting
 from quire.aggregation.graphs.graph import Federation
 from quire.aggregation.intervals import mean_interval
 from quire.aggregation.measures.audit import agreement
@@ -66,8 +66,3 @@ def rankings(federations: Mapping[int, Federation], how: Setting) -> tuple[Ranki
     return tuple(
         Ranking(name, *mean_interval(np.array(values))[:3]) for name, values in found.items()
     )
-
-
-def federations_of(task: Task, numbers: range) -> dict[int, Federation]:
-    """Return a task's draws by number."""
-    return {draw: task.federation(draw) for draw in numbers}

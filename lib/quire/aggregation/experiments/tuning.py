@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -138,11 +137,6 @@ def in_words(server: Server) -> str:
         "μ": server.proximal or None,
     }
     return ", ".join(f"{name} {value:.3g}" for name, value in told.items() if value is not None)
-
-
-def as_rows(rows: Iterable[Tried]) -> list[dict[str, Any]]:
-    """Return tried settings as plain data, for a file."""
-    return [asdict(row) for row in rows]
 
 
 def disagreement(stored: Iterable[Tried], anew: Iterable[Tried]) -> float:

@@ -20,7 +20,6 @@ from quire.brokers.servers.resets import outages, resetting
 from quire.brokers.servers.running import Server
 from quire.checks import integer, positive
 
-FLOORS = ("echo", "null")
 AWAKE_S = 0.5e-3
 """Before a message of a latency is due the generator stays awake for so long."""
 

@@ -41,7 +41,6 @@ class Dialect(Protocol):
     """What a client says in one protocol."""
 
     name: str
-    greets_first: bool  # whether the server speaks first
 
     def hello(self, client: str, *, persistent: bool = False) -> bytes:
         """Return what opens a session."""

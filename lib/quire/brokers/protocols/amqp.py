@@ -41,7 +41,6 @@ class Amqp:
     """A client of AMQP 0-9-1 with one channel, transient messages and no confirmation."""
 
     name = "amqp"
-    greets_first = False
 
     def __init__(self, user: str = "guest", password: str = "guest") -> None:
         self._login = b"\0" + user.encode() + b"\0" + password.encode()

@@ -49,7 +49,6 @@ class Frames:
     """A client of the relay; topics are numbers, read from the end of their names."""
 
     name = "frames"
-    greets_first = False
 
     def hello(self, client: str, *, persistent: bool = False) -> bytes:
         """Return an empty confirmation, which the relay sends back."""

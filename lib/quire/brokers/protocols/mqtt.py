@@ -71,7 +71,6 @@ class Mqtt:
     """A client of MQTT 3.1.1, as bytes to send and a parser of bytes that come."""
 
     name = "mqtt"
-    greets_first = False
 
     def __init__(self, user: str | None = None, password: str | None = None) -> None:
         self._user, self._password = user, password

@@ -19,7 +19,6 @@ class Nats:
     """A client of NATS core: no acknowledgement, at most once."""
 
     name = "nats"
-    greets_first = True
 
     def __init__(self) -> None:
         self._heads: dict[tuple[str, int], bytes] = {}

@@ -26,7 +26,6 @@ class Resp:
     """A client of Redis' publish and subscribe."""
 
     name = "resp"
-    greets_first = False
 
     def __init__(self) -> None:
         self._heads: dict[tuple[str, int], bytes] = {}

@@ -7,7 +7,6 @@ import numpy as np
 
 from quire.brokers.laws.capacity import (
     InsufficientLevels,
-    Utilisation,
     fit_batching,
     fit_utilisation,
 )
@@ -148,19 +147,4 @@ def predict(
         predicted_per_s=found,
         highest_per_s=highest_per_s(own),
         saturated=any(row.delivered < 0.98 for row in own),
-    )
-
-
-def law_of(rows: Sequence[Row], broker: str) -> Utilisation:
-    """Return the utilisation law of a broker's unsaturated rows.
-
-    Raises
-    ------
-    InsufficientLevels
-        When there are fewer than three.
-    """
-    chosen = unsaturated(of(rows, broker))
-    return fit_utilisation(
-        np.array([row.received_per_s for row in chosen] or [1.0]),
-        np.array([row.cpu_cores for row in chosen] or [0.0]),
     )

@@ -6,8 +6,8 @@ and a fourth from the runs with resets. Empty cells become NaN.
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from quire.checks import positive
@@ -198,11 +198,6 @@ def complete(rows: Iterable[Row]) -> list[Row]:
     return list(last.values())
 
 
-def without_backlog(row: Row) -> Row:
-    """Return a row whose received rate is at most what was offered."""
-    return replace(row, received_per_s=min(row.received_per_s, row.offered_per_s))
-
-
 def batches(rows: Iterable[Row], *, apart_s: float = 3600.0) -> list[list[Row]]:
     """Split rows where more than ``apart_s`` passed between the starts of two runs."""
     gap = positive("apart_s", apart_s)
@@ -220,11 +215,6 @@ def of(rows: Iterable[Row], broker: str, payload: int | None = None) -> list[Row
     """Return the rows of one broker (and payload), smallest size first."""
     chosen = [r for r in rows if r.broker == broker and (payload is None or r.payload == payload)]
     return sorted(chosen, key=lambda row: row.size)
-
-
-def brokers_of(rows: Sequence[Row]) -> list[str]:
-    """Return the brokers of some rows, in the order in which they first come."""
-    return list(dict.fromkeys(row.broker for row in rows))
 
 
 def _started(row: Row) -> datetime:

@@ -1,6 +1,5 @@
 """Operating points, DC sweeps and small-signal sweeps."""
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -19,7 +18,6 @@ from quire.circuits.netlist.elements import (
     Circuit,
     DcSweep,
     Mosfet,
-    OperatingPoint,
 )
 from quire.circuits.netlist.reader import read_deck
 from quire.signatures import checked
@@ -228,8 +226,3 @@ def solve_ac(
         except np.linalg.LinAlgError as fault:
             raise SingularCircuit(f"the equations are singular at {hertz:g} Hz") from fault
     return Result(system, axis, np.array(rows), Counts(len(rows), 0, point.iterations))
-
-
-def with_op(circuit: Circuit) -> Circuit:
-    """Return the circuit with an operating point as its only analysis."""
-    return replace(circuit, analyses=(OperatingPoint(),))

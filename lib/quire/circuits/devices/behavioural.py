@@ -11,7 +11,7 @@ import numpy as np
 
 from quire.circuits.devices.ports import Kind, Law
 from quire.circuits.netlist.elements import Behavioural
-from quire.circuits.netlist.expressions import names_of, probes_of
+from quire.circuits.netlist.expressions import probes_of
 from quire.circuits.netlist.functions import SOURCES, Value, evaluate
 
 
@@ -44,8 +44,3 @@ def behavioural_kind(source: Behavioural) -> Kind:
         f"behavioural {source.name}", steering, branch, law,
         lambda xp, p, new, old: list(new), lambda p: [np.zeros(1)] * count,
     )  # fmt: skip
-
-
-def follows_time(source: Behavioural) -> bool:
-    """Return whether the expression holds the time."""
-    return "time" in names_of(source.expression)

@@ -15,12 +15,6 @@ def full_flops(n: int) -> float:
     return float(sum(2 * (n - 1) * (n - k + 1) + (n - k + 1) for k in range(n)))
 
 
-def lu_flops(n: int) -> float:
-    """Return the operations of LU with both triangular solves: about 2 n^3 / 3."""
-    n = checks.integer("n", n)
-    return 2 * n**3 / 3 + 2 * n**2
-
-
 def reduced_flops(n: int, m: int, *, coupled: bool) -> float:
     """Return the operations of one reduced solve.
 

@@ -17,7 +17,6 @@ from quire.provenance.schema.errors import DanglingReference, Malformed, told
 from quire.provenance.schema.records import Record
 from quire.signatures import checked
 
-SEMANTIC_CONVENTIONS = "1.37"
 _LATEST_NS = 2**63 - 1
 Span = Mapping[str, Any]
 

@@ -11,8 +11,6 @@ from typing import Any
 
 from quire.provenance.schema.errors import ConfidenceRange, Malformed, UnsafeIdentifier, told
 
-CORE_VERSION = 1
-
 INTENT_CODES = ("verify", "rule_out", "localise", "explain", "gather", "act", "communicate")
 """Why a step is taken: what analytics count; the free text stands beside it."""
 

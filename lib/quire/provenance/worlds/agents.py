@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from quire.checks import between, integer, positive, real_array, whole_array
 from quire.provenance.schema.shapes import INFERENCE_CODES, INTENT_CODES
-from quire.provenance.worlds.rca import KINDS, OUTCOMES, World, truths, uniform
+from quire.provenance.worlds.rca import OUTCOMES, World, truths, uniform
 from quire.signatures import checked
 
 POLICIES = ("greedy", "script")
@@ -324,8 +324,3 @@ def stated_targets(
     lies = uniform(seed, counter, np.int64(-2)) < rationalising
     drawn = (uniform(seed, counter, np.int64(-3)) * world.services).astype(np.int64)
     return np.where(lies, drawn, runs.tool % world.services)
-
-
-def kind_names(tools: np.ndarray, world: World) -> list[str]:
-    """Return the kind of every tool."""
-    return [KINDS[int(t) // world.services] for t in tools]

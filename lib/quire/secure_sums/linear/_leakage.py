@@ -56,10 +56,6 @@ class LeakageReport:
         members = tuple(int(j) for j in np.flatnonzero(self.colluders[i]))
         return Leak(int(self.users[i]), members, int(self.symbols[i]))
 
-    def at_level(self, size: int) -> Int[np.ndarray, " s"]:
-        """Return the leaks of the coalitions with this many colluders."""
-        return self.symbols[self.colluders.sum(axis=1) == size]
-
 
 def check_collusion(users: int, colluders: int) -> None:
     """Refuse a number of users or colluders for which there is nothing to protect.

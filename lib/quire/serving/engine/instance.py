@@ -12,7 +12,6 @@ from quire.serving.engine.scheduler import complete, duration, enqueue, schedule
 from quire.serving.engine.state import (
     BLOCK,
     HEAD,
-    KV_SENT,
     N_DECODE,
     N_FOUND_AGAIN,
     N_FREE,
@@ -237,12 +236,6 @@ class Instance:
     def decoding(self) -> int:
         """Sequences that decode in the step that was scheduled last."""
         return int(self.current.summary[N_DECODE])
-
-    def kv_tokens_to_send(self) -> int:
-        """Return the tokens whose KV a prefill instance owes since the last call."""
-        owed = int(self.queues.counts[KV_SENT])
-        self.queues.counts[KV_SENT] = 0
-        return owed
 
     def replay(self, *, compressed: bool = True, log: int = 0) -> Replay:
         """Serve the whole trace, and return what happened.

@@ -26,7 +26,6 @@ from quire.serving.engine.state import (
     CHUNK,
     FINISHED,
     HEAD,
-    KV_SENT,
     LENGTHS,
     LONGEST,
     N_DECODE,
@@ -164,19 +163,17 @@ def schedule(rules, requests, pool, tier, queues, step, now):
         step.tokens[chosen] = k
         step.before[chosen] = computed
         requests.computed[r] += k
-        if rules.prefill_only:
-            counts[KV_SENT] += computed
         chosen += 1
         budget -= k
     counts[N_SCHEDULED] = chosen
     counts[PREEMPTED_NOW] = 1 if put_back else 0
-    _summarise(rules, step, chosen, counts)
+    _summarise(step, chosen)
     return chosen
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _summarise(rules, step, chosen, counts):
+def _summarise(step, chosen):
     s = step.summary
     s[:] = 0
     s[SHORTEST] = np.iinfo(np.int64).max
@@ -195,8 +192,6 @@ def _summarise(rules, step, chosen, counts):
     s[SEQUENCES] = chosen
     if s[N_DECODE] == 0:
         s[SHORTEST] = 0
-    if rules.prefill_only:
-        counts[KV_SENT] += s[TOKENS]
 
 
 @njit(cache=True, nogil=True)

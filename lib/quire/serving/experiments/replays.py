@@ -152,40 +152,6 @@ def ablations(run: Run, more_blocks: int = 0) -> list[AblationRow]:
     return rows
 
 
-@dataclass(frozen=True)
-class LinkRow:
-    """A law of the link and its errors of the means, per cent."""
-
-    law: str
-    ttft: float | int
-    tpot: float | int
-    latency: float | int
-
-
-def link_laws(run: Run) -> list[LinkRow]:
-    """Return what the all-reduce's price does to a run on several devices.
-
-    Raises
-    ------
-    ValueError
-        When the run has no link.
-    """
-    link = run.profile.link
-    if link is None:
-        raise ValueError(f"run = {run.name}: has no link")
-    rows = []
-    for law, changed in (
-        ("as published: 16 GiB/s, 20 µs a hop", link),
-        ("16 · 10⁹ bytes/s", replace(link, gib_per_s=link.gib_per_s * 1e9 / 2**30)),
-        ("one hop's latency", replace(link, latency_ns=link.latency_ns / 2)),
-        ("no latency", replace(link, latency_ns=0.0)),
-    ):
-        result = simulate(run, profile=replace(run.profile, link=changed)).served()
-        errors = [off(result.cell(m, "mean"), run.real.cell(m, "mean")) for m in METRICS]
-        rows.append(LinkRow(law, *errors))
-    return rows
-
-
 def request_differences(run: Run, result: Replay) -> np.ndarray:
     """Return how far each request's latency is from the reference's, per cent, without sign."""
     return 100 * np.abs(result.served().latency_ms / run.reference.latency_ms - 1)
@@ -244,13 +210,6 @@ def carried(runs: Sequence[Run], host_us: float | int) -> list[tuple[float, floa
         )  # type: ignore[misc]
         for run in runs
     ]
-
-
-def finished_share(served: Served, points: int = 60) -> list[tuple[float, float]]:
-    """Return (milliseconds, share of requests with a lower latency) at evenly spread ranks."""
-    values = np.sort(served.latency_ms)
-    at = np.unique(np.linspace(0, values.size - 1, points).astype(int))
-    return [(float(values[k]), float((k + 1) / values.size)) for k in at]
 
 
 CELLS = [(metric, statistic) for metric in METRICS for statistic in STATISTICS]

@@ -6,7 +6,7 @@ is safe, so that they fit the short pool. Pools are sized independently, by Erla
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from quire.checks import between, integer, non_negative, positive, share
@@ -324,12 +324,3 @@ def availability(failures_per_day: Any, repair_hours: Any) -> float:
     """Return the share of time a node is up: 1 / (1 + failures a day x days of repair)."""
     days = non_negative("repair_hours", repair_hours) / 24
     return 1 / (1 + non_negative("failures_per_day", failures_per_day) * days)
-
-
-def with_counts(found: Plan, short: Any, far: Any) -> Plan:
-    """Return a plan with other numbers of GPUs, its P99 by the formulas left as they were."""
-    return replace(
-        found,
-        short=replace(found.short, gpus=integer("short", short, 0)),
-        long=replace(found.long, gpus=integer("far", far, 0)),
-    )

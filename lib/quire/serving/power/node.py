@@ -75,12 +75,6 @@ class NodePower:
                 f"{self.cpu_share_busy}, which is 1 at most"
             )
 
-    @property
-    def resting(self) -> float:
-        """Watts without the devices."""
-        cpu = self.cpu_idle + self.cpu_share * (self.cpu_active - self.cpu_idle)
-        return self.base + cpu + self.others
-
     def energy_j(
         self, busy: Float[np.ndarray, "k 2"], edges_s: Float[np.ndarray, " m"], devices: int = 1
     ) -> dict[str, Float[np.ndarray, " m-1"]]:

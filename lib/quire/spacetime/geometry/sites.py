@@ -7,7 +7,7 @@ light cone is decided in integers, on its edge as well; rounding up keeps the tr
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,8 +20,6 @@ LATEST = 2**60
 """No time and no delay may reach this, in ns (36 years), so that their sums stay whole numbers."""
 
 REFRACTIVE_INDEX = {"vacuum": 1.0, "microwave": 1.0003, "fibre": 1.468}
-
-Medium = Literal["vacuum", "microwave", "fibre"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,6 @@ from quire.world_model.errors import InfeasibleSafeSet, WorldModelError
 from quire.world_model.learning.statistics import Learner, Statistics, solve, statistics
 from quire.world_model.planning.predictive import Linear, plan, predictive_program
 
-TANKS = ("upper", "lower")
 SHARD, WINDOW, HORIZON = 8, 12, 12
 NOISE, DRIFT = 0.02, 0.01  # of a measurement and of a step, dm
 ALARM, GAIN = 1e-4, 10.0  # p of the window's chi-squared; least gain of the BIC
