@@ -61,11 +61,12 @@ def deadlines(
 ) -> list[DeadlineRow]:
     """Give the planner less and less of the time that a step lasts."""
     s = prepared.setting
-    rows = []
+    rows: list[DeadlineRow] = []
+    plain: list[float] = []
     for share in shares:
         planner, made = run_ahead(prepared, steps, share)
         times = [step.timing for step in made if step.timing is not None]
-        plain = [
+        plain = plain or [
             fifo_schedule(planner.scheduler(s.draw(s.microbatches, 5, k))).makespan
             for k in range(1, steps + 1)
         ]
