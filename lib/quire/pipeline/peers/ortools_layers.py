@@ -114,7 +114,7 @@ def _scales(
 ) -> tuple[float, float]:
     """Factors that turn seconds and bytes into integers of about five digits.
 
-    Optima are then proven in a tenth of a second. With seven the solver only finds some of them,
+    Most optima are then proven in a tenth of a second. With seven the solver misses most of them,
     after seven times as long, for digits that the model of costs does not have.
     """
     total = sum(
