@@ -177,3 +177,14 @@ def test_a_race_in_a_process_of_its_own() -> None:
     assert row.low <= row.ratio <= row.high
     with pytest.raises(RuntimeError, match="KeyError"):
         speed.alone("no such task")
+
+
+def test_a_fall_is_paired_over_draws_and_averaged_over_systems() -> None:
+    def row(*draws: float) -> perception.NoiseRow:
+        return perception.NoiseRow("A", "retrieval", 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, draws)
+
+    pairs = [(row(1.0, 0.9), row(0.5, 0.6)), (row(0.8, 0.8), row(0.7, 0.4))]
+    mean, low, high = perception.mean_difference(pairs)
+    assert mean == pytest.approx(0.325)  # draws 0.3 and 0.35
+    assert high - mean == pytest.approx(mean - low)
+    assert 0.3 < high - mean < 0.34  # Student's 12.7 times 0.025

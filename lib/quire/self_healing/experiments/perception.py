@@ -247,3 +247,12 @@ def left_out_gain(logs: Sequence[Log]) -> tuple[float, float, float]:
 def difference(one: NoiseRow, other: NoiseRow) -> tuple[float, float, float]:
     """Return the PA of one row less that of the other, paired over draws, with its interval."""
     return mean_interval([a - b for a, b in zip(one.draws, other.draws, strict=True)])
+
+
+def mean_difference(pairs: Sequence[tuple[NoiseRow, NoiseRow]]) -> tuple[float, float, float]:
+    """Return the mean over systems of the PA of one row less that of another, paired over draws.
+
+    The interval is over draws: a draw chooses the references and the cases of every system.
+    """
+    draws = np.array([np.subtract(one.draws, other.draws) for one, other in pairs])
+    return mean_interval(draws.mean(axis=0).tolist())
