@@ -25,7 +25,7 @@ from quire.serving import (
 from quire.serving.engine.batched import replay_batch
 from quire.serving.engine.offloaded import serve_offloaded
 from quire.serving.engine.slopes import means_and_slopes
-from quire.serving.profiles.offload import HBM2_PIM, MemoryDevice
+from quire.serving.profiles.offload import HBM2_PIM, MemoryDevice, packed
 
 MODEL = ModelShape("tiny", 3, 64, 4, 2, 16, 128, 1000)
 FLAT = Curve(np.array([1.0]), np.array([100.0]))
@@ -63,6 +63,15 @@ def test_channels_share_the_work(lengths, split):
     # no schedule is shorter than the mean or the longest part; the greedy one is near both
     assert max(work / 8, longest) - 1e-6 <= ends <= work / 8 + longest + 7.0 * len(lengths)
     assert device.attention_ns(lengths[::-1]) == pytest.approx((ends, work))
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=60), st.sampled_from([1, 2, 3, 4, 8]))
+@settings(max_examples=40)
+def test_channels_that_fill_up_side_by_side_are_those_of_every_part_alone(lengths, split):
+    device = MemoryDevice(8, 3.0, 7.0, split=split)
+    held, placed = packed(-np.sort(-np.array(lengths, dtype=float)), 8, split)
+    each = 3.0 / split * held + 7.0 / split * placed
+    assert device.attention_ns(lengths) == (each.max(), each.sum())
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """An instance whose memory computes the attention of decodes, whole or in two sub-batches."""
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
+from numba import njit
 
 from quire.serving.engine.config import Replay, SchedulerConfig
 from quire.serving.engine.instance import Instance
@@ -170,14 +172,25 @@ def _sum(curves: list[Curve], most: int) -> Float[np.ndarray, " tokens"]:
 
 def _halves(tokens: np.ndarray, done: np.ndarray) -> list[np.ndarray]:
     """Return two masks of about as many tokens: the longest first, each to the smaller side."""
-    loads = [0, 0]
-    first = np.zeros(tokens.size, bool)
     length = done + tokens
-    for k in np.argsort(-length, kind="stable"):
-        side = 0 if loads[0] <= loads[1] else 1
-        loads[side] += int(length[k])
-        first[k] = side == 0
+    first = _first_half(length, np.argsort(-length, kind="stable"))
     return [first, ~first]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _first_half(
+    length: Int[np.ndarray, " n"], order: Int[np.ndarray, " n"]
+) -> Bool[np.ndarray, " n"]:
+    first = np.zeros(length.size, np.bool_)
+    here, there = 0, 0
+    for k in order:
+        if here <= there:
+            here += length[k]
+            first[k] = True
+        else:
+            there += length[k]
+    return first
 
 
 def _step(parts: list[_Part], layers: int, prompts_wait: bool) -> tuple[float, float]:
@@ -191,16 +204,28 @@ def _step(parts: list[_Part], layers: int, prompts_wait: bool) -> tuple[float, f
         p = parts[0]
         attention = p.device + p.memory if prompts_wait else max(p.device, p.memory)
         return p.ends + layers * (p.before + attention + p.after), device
+    one, two = ((p.before, p.device, p.memory, p.after) for p in parts)
+    return _in_turn(one, two, layers) + sum(p.ends for p in parts), device
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _in_turn(one: tuple, two: tuple, layers: int) -> float:
+    """Return when the accelerator has done the layers of two sub-batches."""
     clock, memory_free = 0.0, 0.0
-    ready = [0.0, 0.0]
+    ready_one, ready_two = 0.0, 0.0
     for layer in range(layers + 1):
-        for s, p in enumerate(parts):
-            clock = max(clock, ready[s])
+        for first in (True, False):
+            before, device, memory, after = one if first else two
+            clock = max(clock, ready_one if first else ready_two)
             if layer:
-                clock += p.after
+                clock += after
             if layer < layers:
-                clock += p.before
-                memory_free = max(memory_free, clock) + p.memory
-                clock += p.device
-                ready[s] = memory_free
-    return clock + sum(p.ends for p in parts), device
+                clock += before
+                memory_free = max(memory_free, clock) + memory
+                clock += device
+                if first:
+                    ready_one = memory_free
+                else:
+                    ready_two = memory_free
+    return clock

@@ -67,12 +67,11 @@ def read_columns(path: str | Path, separator: str | None = None) -> Columns:
                 f"path = {path.name}: row {number} has {len(row)} cells, {len(names)} are named"
             )
     columns: Columns = {}
-    for k, name in enumerate(names):
-        cells = [row[k].strip() for row in rows[1:]]
+    for name, cells in zip(names, zip(*rows[1:], strict=True), strict=True):
         try:
-            numbers = np.array([float(cell) for cell in cells])
+            numbers = np.array(list(map(float, cells)))
         except ValueError:
-            columns[name] = cells
+            columns[name] = [cell.strip() for cell in cells]
             continue
         if not np.isfinite(numbers).all():
             raise ValueError(f"path = {path.name}: column {name} has a number that is not finite")

@@ -69,8 +69,11 @@ class MemoryDevice:
         if not tokens.size:
             return 0.0, 0.0
         token_ns, fixed_ns = self.token_ns / self.split, self.fixed_ns / self.split
-        held, placed = packed(-np.sort(-tokens), int(self.channels), count)
-        each = token_ns * held + fixed_ns * placed
+        # all parts of a request are equal: as many channels as it has parts fill up side by side,
+        # and one of them stands for all (no part of no tokens, which would go to one channel)
+        alike = count if self.channels % count == 0 and tokens.min() > 0 else 1
+        held, placed = packed(-np.sort(-tokens), int(self.channels) // alike, count // alike)
+        each = np.repeat(token_ns * held + fixed_ns * placed, alike)
         return float(each.max()), float(each.sum())
 
     def energy_j(self, seconds: float | int, busy_s: float | int) -> float:
