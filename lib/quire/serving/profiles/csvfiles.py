@@ -50,6 +50,9 @@ def read_columns(path: str | Path, separator: str | None = None) -> Columns:
         first = next((line for line in lines if line.strip()), "")
         if separator is None:
             separator = next((mark for mark in ",\t;" if mark in first), ",")
+        numbers_alone = _numbers(lines, separator)
+        if numbers_alone is not None:
+            return numbers_alone
         rows = [row for row in csv.reader(lines, delimiter=separator) if any(row)]
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as fault:
         raise ValueError(f"path = {path.name}: must be a table in UTF-8 ({fault})") from None
@@ -77,6 +80,23 @@ def read_columns(path: str | Path, separator: str | None = None) -> Columns:
             raise ValueError(f"path = {path.name}: column {name} has a number that is not finite")
         columns[name] = numbers
     return columns
+
+
+def _numbers(lines: list[str], separator: str) -> Columns | None:
+    """Return the columns of a table of plain numbers, None for any other; many times as fast."""
+    filled = [line for line in lines if line.strip()]
+    if len(filled) < 2 or '"' in filled[0]:
+        return None
+    names = [name.strip() for name in filled[0].split(separator)]
+    try:
+        table = np.loadtxt(filled[1:], delimiter=separator, comments=None, ndmin=2)
+    except ValueError:
+        return None
+    if table.shape[1] != len(set(names)) or len(set(names)) < len(names):
+        return None
+    if not np.isfinite(table).all():
+        return None
+    return dict(zip(names, np.ascontiguousarray(table.T), strict=True))
 
 
 def same_length(name: str, table: Mapping[str, Any], columns: Sequence[str]) -> None:
