@@ -70,9 +70,10 @@ def test_engine_rows_count_gpus_for_each_judge():
     assert all(r.two == r.short + r.long for r in rows)
     wide = Lengths((900, 2000, 4000, 6144, 9000), (0.2, 0.4, 0.8, 0.95, 1.0))
     found, again, fleets = judged.optimum(wide, 30, 1500, (1, 2))
-    assert again and found.gap == 0 and len(fleets) == 4
-    assert fleets[2].dollars <= fleets[3].dollars == found.dollars_per_hour
-    assert fleets[1].dollars <= fleets[0].dollars and all(0 <= f.passes <= 2 for f in fleets)
+    assert again and found.gap == 0 and len(fleets) == 5
+    assert fleets[3].dollars <= fleets[4].dollars == found.dollars_per_hour
+    assert fleets[2].dollars <= fleets[1].dollars <= fleets[0].dollars
+    assert all(0 <= f.passes <= 2 for f in fleets)
 
 
 def test_judges_agree_with_erlang_and_ciw():

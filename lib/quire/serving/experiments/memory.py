@@ -121,7 +121,7 @@ def figure_10(
     end = alone.end_ns / 1e9
     rows = [
         _row(
-            "no memory", PUBLISHED[0], end, component_energy(node, end, busy, end - busy, None),
+            "card alone", PUBLISHED[0], end, component_energy(node, end, busy, end - busy, None),
             tokens, node, components, per_token,
         )
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from quire.serving.planning import (
     Lengths,
     PoolKey,
     Requests,
+    Rules,
     SlotJudge,
     Stream,
     calibrate_pairs,
@@ -134,9 +135,9 @@ def optimum(
 ) -> tuple[Certificate, bool, list[FleetRow]]:
     """Return the certified cheapest fleet for a judge that asks the streams of all seeds.
 
-    With it whether the certificate comes out again, and four fleets before as many fresh streams:
-    the planner's with one type of GPU and with two, the certified one for the first stream alone,
-    and the certified one for all.
+    With it whether the certificate comes out again, and five fleets before as many fresh streams:
+    the planner's with one type of GPU, with two, and with two and no cap on the utilisation, which
+    the judge has not either; the certified one for the first stream alone, and that for all.
     """
 
     def judges(numbers: Sequence[int]) -> list[SlotJudge]:
@@ -150,9 +151,13 @@ def optimum(
     alone = search(*GRID, asked[0], guess=asked[0].guess)
     found = search(*GRID, every, guess=asked[0].guess)
     fleets = []
-    for who, mixed in (("planner, one type of GPU", False), ("planner, any types", True)):
+    for who, mixed, rules in (
+        ("planner, one type of GPU", False, Rules()),
+        ("planner, any types", True, Rules()),
+        ("planner, any types, no cap", True, Rules(rho_max=1 - 1e-9)),
+    ):
         plans = [
-            plan(lengths, rate, b, g, gpu_short=s, gpu_long=k)
+            plan(lengths, rate, b, g, gpu_short=s, gpu_long=k, rules=rules)
             for b in GRID[0]
             for g in GRID[1]
             for s in GRID[2]
