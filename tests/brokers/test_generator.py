@@ -24,7 +24,7 @@ from quire.brokers import (
     rounds_of,
     started,
 )
-from quire.brokers.experiments import live, memory, saturated
+from quire.brokers.experiments import live, memory, saturated, stalls
 from quire.brokers.load import _children
 from quire.brokers.load._children import Child
 from quire.brokers.load._timers import Timer
@@ -108,6 +108,17 @@ def test_levels_of_load_foretell_a_capacity(null_broker):
         middle, low, high = row.received_per_s
         assert 0 < low <= middle <= high
         assert row.predicted_per_s != row.predicted_per_s or row.predicted_per_s > 0
+
+
+def test_clients_and_brokers_with_and_without_nagle_lose_nothing():
+    if broker("mosquitto").available() is not None:
+        pytest.skip(broker("mosquitto").available())
+    rows = stalls.nagle(rounds=5, seconds=0.4, payload=64, seed=1)
+    cells = [(row.clients_delay, row.broker_delays) for row in rows]
+    assert cells == [(False, False), (True, False), (False, True), (True, True)]
+    assert all(s.due == s.delivered == 80 for row in rows for s in row.rounds)
+    middle, low, high = stalls.nagle_ratio(rows, (True, False), (False, False))
+    assert 0 < low <= middle <= high
 
 
 def test_threads_are_looked_at_in_rounds(null_broker):
