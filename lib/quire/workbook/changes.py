@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from quire.workbook.entries import figure
 from quire.workbook.errors import UserError
+from quire.workbook.numerals import printed
 from quire.workbook.runs import Run, read_runs
 
 Kind = Literal["flipped", "moved", "rejudged", "only in A", "only in B", "same"]
@@ -234,7 +235,7 @@ def _measured(claim: Mapping[str, Any]) -> str:
         return ""
     told = figure(claim["measured"], str(claim.get("unit") or ""))
     pair = _pair(claim.get("interval"))
-    return f"{told} [{pair[0]:.4g}, {pair[1]:.4g}]" if pair else told
+    return f"{told} [{printed(pair[0])}, {printed(pair[1])}]" if pair else told
 
 
 def _shift(a: Any, b: Any) -> float | None:

@@ -18,6 +18,7 @@ from quire.workbook.cards import ProfileName
 from quire.workbook.chapters import Chapter, all_chapters, find_chapter
 from quire.workbook.errors import UserError, check_timeout
 from quire.workbook.home import check_user
+from quire.workbook.numerals import printed
 from quire.workbook.parameters import parse_assignments, parse_given, resolve
 from quire.workbook.subcommands import AsJson, data, peers
 from quire.workbook.terminal import print_changes, print_rows
@@ -435,7 +436,7 @@ def _repeat(
             "held": each.steadiness,
             "verdicts": each.counts,
             "measured": "" if each.middle is None
-            else f"{each.middle:.4g} ({each.low:.4g} to {each.high:.4g})",
+            else f"{printed(each.middle)} ({printed(each.low)} to {printed(each.high)})",
         }
         for each in found
     ]  # fmt: skip

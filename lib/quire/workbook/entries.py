@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from quire.workbook.cards import ROLES, Bound, Role
+from quire.workbook.numerals import printed
 from quire.workbook.text import clean, markup
 from quire.workbook.verdicts import Outcome, Verdict
 
@@ -127,7 +128,7 @@ def figure(measured: Any, unit: str = "") -> str:
     if isinstance(measured, bool):
         return "yes" if measured else "no"
     if isinstance(measured, float):
-        text = f"{measured or 0.0:.4g}"  # no zero with a sign
+        text = printed(measured)
     elif isinstance(measured, int):
         text = f"{measured:,}"
     elif isinstance(measured, Mapping):
@@ -149,8 +150,8 @@ def expectation(entry: Entry) -> str:
     match entry.kind:
         case "bound":
             bound = Bound.model_validate(entry.expect)
-            low = f"≥ {bound.at_least:g}" if bound.at_least is not None else ""
-            high = f"≤ {bound.at_most:g}" if bound.at_most is not None else ""
+            low = f"≥ {printed(bound.at_least, 6)}" if bound.at_least is not None else ""
+            high = f"≤ {printed(bound.at_most, 6)}" if bound.at_most is not None else ""
             return " and ".join(filter(None, (low, high))) + within
         case "order":
             return " before ".join(map(str, entry.expect)) + within
@@ -205,7 +206,7 @@ def origin(entry: Entry) -> str:
 
 def _pair(pair: Any) -> str:
     low, high = pair
-    return f"{low:.4g} to {high:.4g}"
+    return f"{printed(low)} to {printed(high)}"
 
 
 def _marked(entry: Entry) -> str:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from quire.workbook.cards import Bound, Claim, Tolerance
+from quire.workbook.numerals import printed
 
 Place = Literal["inside", "astride", "outside"]
 Pair = tuple[float, float]
@@ -74,15 +75,15 @@ def place(claim: Claim, measured: Any, interval: Any, tolerance: Tolerance) -> t
 
 def _to_region(interval: Any, low: float, high: float) -> tuple[Place, str]:
     a, b = map(float, interval)
-    told = f"{a:.4g} to {b:.4g}"
+    told = f"{printed(a)} to {printed(b)}"
     if low <= a and b <= high:
         return "inside", ""
     if b < low:
-        return "outside", f"{told} is below {low:.4g}"
+        return "outside", f"{told} is below {printed(low)}"
     if a > high:
-        return "outside", f"{told} is above {high:.4g}"
+        return "outside", f"{told} is above {printed(high)}"
     edge = low if a < low else high
-    return "astride", f"{told} lies on both sides of {edge:.4g}"
+    return "astride", f"{told} lies on both sides of {printed(edge)}"
 
 
 def _order(names: Sequence[str], intervals: Any, tolerance: Tolerance) -> tuple[Place, str]:
@@ -152,10 +153,11 @@ def _unfit_pair(measured: Any, interval: Any) -> str | None:
         return f"the interval {interval} of {measured} is not (low, high)"
     low, high = interval
     if low > high:
-        return f"the interval {low:.4g} to {high:.4g} is upside down"
+        return f"the interval {printed(low)} to {printed(high)} is upside down"
     slack = _ROUNDING * max(abs(low), abs(high))
     if not low - slack <= measured <= high + slack:
-        return f"the interval {low:.4g} to {high:.4g} does not hold the measured {measured:.4g}"
+        told = f"the interval {printed(low)} to {printed(high)}"
+        return f"{told} does not hold the measured {printed(measured)}"
     return None
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 from quire.workbook import intervals
 from quire.workbook.cards import Bound, Claim, Role, Tolerance
+from quire.workbook.numerals import printed
 
 Outcome = Literal["held", "differs", "missed", "undecided", "not run"]
 Verdict = Literal[
@@ -174,9 +175,9 @@ def _bound(bound: Bound, measured: Any, tolerance: Tolerance) -> str | None:
         return f"measured {measured}, which is not a number"
     low, high = bound.at_least, bound.at_most
     if low is not None and number < low - tolerance.margin(low):
-        return f"{number:.4g} is below {low:g}"
+        return f"{printed(number)} is below {printed(low, 6)}"
     if high is not None and number > high + tolerance.margin(high):
-        return f"{number:.4g} is above {high:g}"
+        return f"{printed(number)} is above {printed(high, 6)}"
     return None
 
 
@@ -207,7 +208,9 @@ def _shape(shape: str, measured: Any, tolerance: Tolerance) -> str | None:
         centre = sum(values) / len(values)
         off = max(abs(value - centre) for value in values)
         return (
-            None if off <= tolerance.margin(centre) else f"moves by {off:.3g} around {centre:.4g}"
+            None
+            if off <= tolerance.margin(centre)
+            else f"moves by {off:.3g} around {printed(centre)}"
         )
     turn = len(values) - 1
     if shape == "unimodal":
@@ -220,7 +223,7 @@ def _shape(shape: str, measured: Any, tolerance: Tolerance) -> str | None:
     for index, (left, right) in enumerate(pairwise(values)):
         step = (right - left) * (sign if index < turn else -sign)
         if step < -slack:
-            return f"not {shape}: {left:.4g} then {right:.4g} at point {index + 2}"
+            return f"not {shape}: {printed(left)} then {printed(right)} at point {index + 2}"
     return None
 
 
