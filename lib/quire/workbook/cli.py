@@ -435,7 +435,7 @@ def _repeat(
             "role": each.role,
             "held": each.steadiness,
             "verdicts": each.counts,
-            "measured": "" if each.middle is None
+            "measured": "" if each.middle is None or each.low is None or each.high is None
             else f"{printed(each.middle)} ({printed(each.low)} to {printed(each.high)})",
         }
         for each in found
