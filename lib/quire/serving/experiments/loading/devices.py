@@ -72,8 +72,8 @@ def layer_sides(
         "E0": engine("E0", quantum_tokens=q),
         "E0, layer by layer": engine("E0", layers=layers),
         "E2": engine("E2", quantum_tokens=q),
-        "E2, layers in time": engine("E2", layers=layers),
-        "E2, from the first layer": engine("E2", layers=layers, eager=True),
+        "E2, begins when the rest comes in time": engine("E2", layers=layers),
+        "E2, begins at the first layer": engine("E2", layers=layers, eager=True),
     }
     drawn = [case.arrivals(load, seed + k) for k in range(integer("seeds", seeds))]
     rows = []
