@@ -90,7 +90,7 @@ def in_rounds(load: Workload, rounds: int, seconds: float) -> Workload:
     return replace(load, seconds=length + 2 * load.ignore_s)
 
 
-def settle(servers: Iterable[Server], *, within_s: float = 5.0) -> bool:
+def settle(servers: Iterable[Server], *, within_s: float = 15.0) -> bool:
     """Wait until servers that were just started are at rest; whether they were in time.
 
     At rest are those that all together take less than a twentieth of a processor for a quarter of a
