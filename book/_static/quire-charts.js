@@ -229,7 +229,9 @@
       'mjx-container[display="true"]';
     for (const box of document.querySelectorAll(boxes)) {
       if ("picks" in box.dataset) continue;
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+      const over = box.scrollWidth - box.clientWidth;
+      box.style.overflowX = over === 1 ? "hidden" : ""; // a pixel of rounding: nothing to scroll to
+      if (over > 1) box.tabIndex = 0;
       else if (box.tabIndex === 0) box.removeAttribute("tabindex");
     }
   };
